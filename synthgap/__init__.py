@@ -1,0 +1,38 @@
+"""synthgap: would synthetic images of a diffusion model replace your real ones, or help them?
+
+Names are loaded when they are first used, so that `import synthgap` and `synthgap --help` are quick.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+__version__ = version("synthgap")
+
+_HOME = {
+    "ImageSet": "data.imageset",
+    "load_dataset": "data.sources",
+    "EDM": "diffusion.edm",
+    "load_edm": "diffusion.edm",
+    "generate": "diffusion.reconstruct",
+    "reconstruct": "diffusion.reconstruct",
+    "train_edm": "api",
+    "train_classifier": "api",
+    "evaluate": "classifier.evaluate",
+    "fidelity": "api",
+    "output_entropy": "metrics.entropy",
+    "Study": "study.study",
+    "open_study": "study.parameters",
+    "UserError": "errors",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module synthgap has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

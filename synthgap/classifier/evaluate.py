@@ -1,0 +1,63 @@
+"""What a trained classifier says of an image set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..data.imageset import ImageSet
+from ..errors import UserError
+from .train import Classifier
+
+BATCH = 500  # fixed, so that a prediction does not depend on the caller
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """features: float32 N × D (pooled `layer4`), logits: float32 N × classes, labels: int64 N (the given ones)."""
+
+    features: np.ndarray
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool N: is the most probable class the given one?"""
+        return self.logits.argmax(axis=1) == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy in [0, 1]."""
+        return float(self.correct.mean())
+
+    @property
+    def n(self) -> int:
+        return len(self.labels)
+
+
+@torch.no_grad()
+def evaluate(classifier: Classifier, images: ImageSet) -> Prediction:
+    """Features and logits of `images` in eval mode; the network's mode is restored.
+
+    Raises UserError when the set is empty or its channels or classes differ from the classifier's.
+    """
+    if not len(images):
+        raise UserError(f"{images.name} is empty; nothing to evaluate")
+    if images.classes != classifier.classes or images.shape[0] != classifier.network.config.channels:
+        raise UserError(
+            f"{images.name} ({images.shape[0]} channels, classes {', '.join(images.classes[:5])}, …) is not what "
+            f"the classifier was trained on ({', '.join(classifier.classes[:5])}, …); load it the same way"
+        )
+    net = classifier.network
+    device, training = next(net.parameters()).device, net.training
+    net.eval()
+    features, logits = [], []
+    for start in range(0, len(images), BATCH):
+        batch = torch.from_numpy(images.images[start : start + BATCH]).to(device)
+        pooled = net.features(classifier.standardise(batch))
+        features.append(pooled.cpu())
+        logits.append(net.fc(pooled).cpu())
+    net.train(training)
+    return Prediction(torch.cat(features).numpy(), torch.cat(logits).numpy(), images.labels)

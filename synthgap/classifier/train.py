@@ -1,0 +1,164 @@
+"""Training a classifier on real images, synthetic images, or one batch of each per step (Section 5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from ..data.imageset import ImageSet
+from ..errors import UserError
+from ..seeding import batch_positions, step_generator, torch_seed
+from .augment import augment_batch
+from .resnet import ResNet18, ResNetConfig
+
+REAL_ORDER, SYNTHETIC_ORDER, REAL_AUGMENT, SYNTHETIC_AUGMENT, INIT = 20, 21, 22, 23, 24  # see seeding.py
+
+
+class ClassifierTraining(BaseModel):
+    """The training recipe.
+
+    An epoch is one pass over the *real* training set in every arm, so that all arms take the same number of
+    optimiser steps whatever the size of the synthetic set ("step-matched").
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, gt=0)  # Section 4.2
+    batch: int = Field(64, gt=0)  # of each kind, Section 5
+    learning_rate: float = Field(0.01, gt=0)  # Section 4.2
+    drop_every: float = Field(0.3, gt=0)  # × 0.1 every 30 of 100 epochs, Section 4.2
+    momentum: float = Field(0.9, ge=0, lt=1)  # inferred
+    nesterov: bool = True  # inferred, from the author's later public code
+    weight_decay: float = Field(5e-4, ge=0)  # inferred
+
+    def steps(self, real_images: int) -> int:
+        """Optimiser steps: epochs × ceil(N_real / batch)."""
+        return self.epochs * math.ceil(real_images / self.batch)
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of a step: divided by ten after each `drop_every` share of the run."""
+        return self.learning_rate * 0.1 ** int(step / (steps * self.drop_every))
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network and the pixel statistics it standardises with: `classifier.logits(images)`."""
+
+    network: ResNet18
+    mean: float
+    std: float
+    classes: tuple[str, ...]
+
+    def standardise(self, images: Tensor) -> Tensor:
+        """uint8 0–255 → float32 with the training set's pixel mean and standard deviation removed."""
+        return (images.float() / 255 - self.mean) / self.std
+
+
+def train_classifier(
+    real: ImageSet | None,
+    synthetic: ImageSet | None,
+    network: ResNetConfig,
+    training: ClassifierTraining,
+    seed: int,
+    *,
+    epoch_images: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Classifier:
+    """Train a ResNet-18 from scratch.
+
+    Parameters
+    ----------
+    real, synthetic : either may be None. With both, each step uses one batch of each and the mean loss over the
+        two together (equal weights; the paper does not state them).
+    seed : initial weights, the order of real batches and of synthetic batches, augmentation: each a stream of its
+        own, so that two arms with one seed see the same real batches.
+    epoch_images : images in an epoch; default the real set, or the synthetic set where it is alone.
+    progress : called with (steps done, steps in all).
+
+    Returns
+    -------
+    Classifier in eval mode.
+
+    Raises
+    ------
+    UserError : no images, or sets of different shape or classes.
+    """
+    sources = [s for s in (real, synthetic) if s is not None]
+    _check(sources, network)
+    steps = training.steps(epoch_images or len(sources[0]))
+    pixels = np.concatenate([s.images.reshape(-1) for s in sources[:1]]) / 255.0
+    mean, std = float(pixels.mean()), float(pixels.std()) or 1.0
+    streams = {REAL_ORDER: real, SYNTHETIC_ORDER: synthetic}
+    tensors = {
+        order: (torch.from_numpy(s.images).to(device), torch.from_numpy(s.labels).to(device), s.augment)
+        for order, s in streams.items()
+        if s is not None
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(torch_seed(seed, INIT, 0))
+        net = ResNet18(network).to(device).train()
+    classifier = Classifier(net, mean, std, sources[0].classes)
+    sgd = torch.optim.SGD(
+        net.parameters(),
+        lr=training.learning_rate,
+        momentum=training.momentum,
+        nesterov=training.nesterov and training.momentum > 0,
+        weight_decay=training.weight_decay,
+    )
+    for step in range(steps):
+        for group in sgd.param_groups:
+            group["lr"] = training.rate_at(step, steps)
+        batches = [_batch(*tensors[order], training.batch, seed, order, step) for order in tensors]
+        images = torch.cat([b[0] for b in batches])
+        labels = torch.cat([b[1] for b in batches])
+        loss = F.cross_entropy(net(classifier.standardise(images)), labels)
+        sgd.zero_grad(set_to_none=True)
+        loss.backward()
+        sgd.step()
+        if progress:
+            progress(step + 1, steps)
+    if not all(torch.isfinite(p).all() for p in net.parameters()):
+        raise FloatingPointError("the classifier's weights are not finite; lower the learning rate")
+    net.eval()
+    return classifier
+
+
+def _batch(
+    images: Tensor, labels: Tensor, augment: tuple[str, ...], size: int, seed: int, order: int, step: int
+) -> tuple[Tensor, Tensor]:
+    positions = torch.from_numpy(batch_positions(len(images), size, seed, order, step)).to(images.device)
+    purpose = REAL_AUGMENT if order == REAL_ORDER else SYNTHETIC_AUGMENT
+    rng = step_generator(seed, purpose, step) if augment else None
+    chosen = images[positions]
+    return (augment_batch(chosen, augment, rng) if augment else chosen), labels[positions]
+
+
+def _check(sources: list[ImageSet], network: ResNetConfig) -> None:
+    if not sources:
+        raise UserError("neither real nor synthetic images given; a classifier needs one of them")
+    for s in sources:
+        if not len(s):
+            raise UserError(f"{s.name} is empty; a classifier needs training images")
+        if s.shape[0] != network.channels or len(s.classes) != network.classes:
+            raise UserError(
+                f"{s.name} has {s.shape[0]} channels and {len(s.classes)} classes, the network is for "
+                f"{network.channels} and {network.classes}; build the network for the data"
+            )
+        if s.shape != sources[0].shape or s.classes != sources[0].classes:
+            raise UserError(
+                f"{sources[0].name} {sources[0].shape} and {s.name} {s.shape} differ in shape or classes; "
+                "bring both to one size and one list of classes"
+            )
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Eval mode, no gradients."""
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,104 @@
+"""Stratified train / validation / test splits: seeded, with every class in every split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+def stratified_split(
+    labels: np.ndarray, sizes: dict[str, int | float | None], seed: int, classes: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    """Split positions 0…N−1 so that each split has the classes in the proportions of the whole.
+
+    Parameters
+    ----------
+    labels : int array, N.
+    sizes : wanted size per split: a count, a fraction of N (but at least one image a class), or None for what
+        the others leave (at most one).
+    seed : the split is a function of labels, sizes and seed alone.
+    classes : names for error messages.
+
+    Returns
+    -------
+    {split: sorted positions}. Splits don't overlap; each holds at least one image of every class.
+
+    Raises
+    ------
+    UserError : a class with fewer images than splits, or more images wanted than there are.
+    """
+    total = len(labels)
+    present, per_class = np.unique(labels, return_counts=True)
+    named = {c: classes[c] if c < len(classes) else str(c) for c in present}
+    for c, n in zip(present, per_class, strict=True):
+        if n < len(sizes):
+            raise UserError(
+                f"class {named[c]!r} has {n} image{'' if n == 1 else 's'}, but each of the splits "
+                f"{', '.join(sizes)} needs one; add images to the class or remove it"
+            )
+    wanted = {s: max(int(v * total), len(present)) if isinstance(v, float) else v for s, v in sizes.items()}
+    fixed = sum(v for v in wanted.values() if v is not None)
+    if fixed > total or (fixed == total and None in wanted.values()):
+        raise UserError(f"the splits {wanted} need more than the {total} images there are; ask for fewer")
+    wanted = {s: total - fixed if v is None else v for s, v in wanted.items()}
+    for s, v in wanted.items():
+        if v < len(present):
+            raise UserError(f"the {s} split of {v} can't hold {len(present)} classes; make it larger")
+
+    rng = np.random.default_rng([seed, total])
+    left = {c: rng.permutation(np.flatnonzero(labels == c)) for c in present}
+    out: dict[str, np.ndarray] = {}
+    remaining = list(wanted)
+    for s in wanted:
+        remaining.remove(s)
+        quota = _proportional(
+            wanted[s],
+            weights=per_class,
+            most=np.array([len(left[c]) - len(remaining) for c in present]),
+        )
+        out[s] = np.sort(np.concatenate([left[c][:q] for c, q in zip(present, quota, strict=True)]))
+        left = {c: left[c][q:] for c, q in zip(present, quota, strict=True)}
+    return out
+
+
+def _proportional(count: int, weights: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Whole numbers near count·weights/Σweights, each in [1, most], that sum to `count`."""
+    share = count * weights / weights.sum()
+    quota = np.clip(np.floor(share).astype(int), 1, most)
+    while quota.sum() != count:
+        step = 1 if quota.sum() < count else -1
+        room = quota < most if step > 0 else quota > 1
+        if not room.any():
+            raise UserError(f"can't take {count} images with every class in every split; ask for fewer")
+        debt = np.where(room, step * (share - quota), -np.inf)  # the class furthest from its share moves
+        quota[int(debt.argmax())] += step
+    return quota
+
+
+def stratified_take(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Sorted positions of `count` images, classes in proportion and each kept at least once.
+
+    All positions when `count` is N or more. Raises UserError when `count` is below the number of classes.
+    """
+    if count >= len(labels):
+        return np.arange(len(labels))
+    present, per_class = np.unique(labels, return_counts=True)
+    if count < len(present):
+        raise UserError(f"{count} images can't hold {len(present)} classes; raise the limit")
+    quota = _proportional(count, weights=per_class, most=per_class)
+    rng = np.random.default_rng([seed, len(labels), count])
+    taken = [rng.permutation(np.flatnonzero(labels == c))[:q] for c, q in zip(present, quota, strict=True)]
+    return np.sort(np.concatenate(taken))
+
+
+def spread(labels: np.ndarray, count: int) -> np.ndarray:
+    """Positions of `count` images evenly spaced through the classes, ordered by class; all when N is smaller.
+
+    Systematic sampling: class shares are kept to within one image, and more classes than images is no error.
+    """
+    order = np.argsort(labels, kind="stable")
+    count = min(count, len(labels))
+    return order[((np.arange(count) + 0.5) * len(labels) / max(count, 1)).astype(int)]

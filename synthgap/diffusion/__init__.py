@@ -1,0 +1,1 @@
+"""EDM diffusion models: network, training, sampling and real sample reconstruction."""

@@ -1,0 +1,76 @@
+"""Noise levels: the EDM grid, and what a reverse step t_re means in σ.
+
+The paper counts reverse steps from 0 (real image) to 100 (pure noise) and gives no mapping to σ. Ours, stated
+wherever a t_re is shown: the EDM grid (Karras et al. 2022, Eq. 5) with N = 100 points, read from its clean end.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import UserError
+
+REVERSE_STEPS = 100  # T in the paper, Section 4
+SIGMA_MIN, RHO = 0.002, 7.0  # Karras et al. 2022, Table 1
+
+ReverseStep = int | tuple[int, int]
+
+
+def sigma_max_for(height: int, width: int) -> float:
+    """σmax = 80·√(H·W)/32: EDM's 80 at 32 × 32, so that the same t_re destroys the same share of an image.
+
+    Noise averages over fewer pixels in a smaller image (inferred; the paper works at 32 × 32 and above).
+    """
+    return 80.0 * math.sqrt(height * width) / 32
+
+
+def p_mean_for(height: int, width: int) -> float:
+    """Mean of ln σ in training: EDM's −1.2 at 32 × 32, shifted by half the logarithm of the side's ratio."""
+    return -1.2 + math.log(math.sqrt(height * width) / 32) / 2
+
+
+def check_t_re(t_re: ReverseStep) -> tuple[int, int]:
+    """(lowest, highest) of a reverse step or a range, both within 0…100; UserError otherwise."""
+    low, high = t_re if isinstance(t_re, (tuple, list)) and len(t_re) == 2 else (t_re, t_re)
+    whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (low, high))
+    if not whole or not 0 <= low <= high <= REVERSE_STEPS:
+        raise UserError(
+            f"t_re is {t_re!r}; give a whole number from 0 to {REVERSE_STEPS}, or a range (low, high)"
+        )
+    return int(low), int(high)
+
+
+def sigma_of(t_re: int | np.ndarray, sigma_min: float, sigma_max: float, rho: float = RHO) -> np.ndarray:
+    """Noise level σ (in units of images in [−1, 1]) of reverse steps 0…100; σ(0) = 0, σ(1) = σmin, σ(100) = σmax.
+
+    σ(t) = (σmax^{1/ρ} + (100 − t)/99·(σmin^{1/ρ} − σmax^{1/ρ}))^ρ for t ≥ 1.
+    """
+    t = np.asarray(t_re, dtype=np.float64)
+    top, bottom = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    root = top + (REVERSE_STEPS - t) / (REVERSE_STEPS - 1) * (bottom - top)
+    return np.where(t < 1, 0.0, np.maximum(root, 0.0) ** rho)
+
+
+def solver_steps(t_re: int, steps: int) -> int:
+    """Solver steps spent on a partial reverse process from t_re: ceil(steps · t_re / 100)."""
+    return -(-steps * t_re // REVERSE_STEPS)
+
+
+def evaluations(t_re: int, steps: int) -> int:
+    """Network evaluations (NFE) of Heun's method from t_re: two a step, one for the last step."""
+    return max(0, 2 * solver_steps(t_re, steps) - 1)
+
+
+def sigma_grid(start: float, count: int, sigma_min: float, rho: float = RHO) -> np.ndarray:
+    """`count` ρ-spaced levels from `start` down to σmin, then 0: float64, count + 1 values.
+
+    Karras et al. 2022, Eq. 5, with σmax = start. `count` = 1 gives [start, 0]; `count` = 0 gives [0].
+    """
+    if count == 0:
+        return np.zeros(1)
+    place = np.arange(count) / max(count - 1, 1)
+    levels = (start ** (1 / rho) + place * (sigma_min ** (1 / rho) - start ** (1 / rho))) ** rho
+    levels[0] = start  # exactly, where the two roots would round
+    return np.append(levels, 0.0)

@@ -1,0 +1,178 @@
+"""Figures from tables and arrays. Series differ in colour, marker and line style, so that none is needed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .study.stats import estimate_mean
+
+COLOURS = sns.color_palette("colorblind")
+MARKERS = ("o", "s", "^", "D", "v")
+LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
+INTERVAL = "bars: 95% interval over seeds (Student's t)"
+
+
+def _figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **options
+) -> tuple[Figure, np.ndarray]:
+    """An unregistered figure (nothing is shown twice in a notebook) with a plain style."""
+    with sns.axes_style("whitegrid"):
+        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def _series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: str) -> None:
+    """Mean over seeds with its interval, and each seed as a faint point."""
+    style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
+    groups = [(value, estimate_mean(g[y].to_numpy())) for value, g in rows.groupby(x)]
+    xs = [value for value, _ in groups]
+    half = [0 if np.isnan(e.half_width) else e.half_width for _, e in groups]
+    axes.errorbar(xs, [e.mean for _, e in groups], yerr=half, label=label, capsize=3, **style)
+    axes.scatter(
+        rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0
+    )
+
+
+def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
+    """Accuracy of real only and of synthetic only at each multiple (columns arm, multiple, seed, accuracy)."""
+    figure, axes = _figure(5.2, 3.6)
+    ax = axes[0, 0]
+    order = sorted({(arm != "real only", m) for arm, m in zip(rows.arm, rows.multiple, strict=True)})
+    labels, hatches = [], ("", "//", "xx", "..", "\\\\")
+    seeds = rows.seed.nunique()
+    for place, (synthetic, multiple) in enumerate(order):
+        chosen = rows[(rows.arm != "real only") == synthetic]
+        values = 100 * chosen[chosen.multiple == multiple].accuracy.to_numpy()
+        e = estimate_mean(values)
+        ax.bar(
+            place,
+            e.mean,
+            color=COLOURS[1 if synthetic else 0],
+            alpha=0.6,
+            width=0.6,
+            hatch=hatches[place % 5],
+        )
+        ax.errorbar(
+            place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4
+        )
+        ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
+        labels.append(f"synthetic ×{multiple}" if synthetic else "real")
+    lowest = 100 * rows.accuracy.min()
+    ax.set_ylim(max(0.0, lowest - 0.35 * (100 - lowest) - 1), min(100.0, 100 * rows.accuracy.max() + 1.5))
+    ax.set_xticks(range(len(labels)), labels)
+    ax.set_ylabel("top-1 test accuracy (%)")
+    ax.set_title(f"{name}: {seeds} seeds (dots); {INTERVAL}", fontsize=8)
+    return figure
+
+
+def feature_planes(points: Mapping[int, np.ndarray], explained: tuple[float, float], title: str) -> Figure:
+    """One panel a synthetic set, its points over the real ones; points: t_re → N × 2, with t_re = 0 the real set."""
+    others = [t for t in points if t != 0]
+    figure, axes = _figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
+    for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
+        for step, index, size in ((0, 0, 14), (t, number, 14)):
+            label = (
+                "real (t_re = 0)"
+                if step == 0
+                else f"t_re = {step}" + (" (fully synthetic)" if step == 100 else "")
+            )
+            face = "none" if step == 0 else COLOURS[index]
+            ax.scatter(
+                *points[step].T,
+                s=size,
+                marker=MARKERS[index],
+                facecolors=face,
+                edgecolors=COLOURS[index],
+                linewidths=0.6,
+                alpha=0.7,
+                label=label,
+            )
+        ax.set_xlabel(f"first component ({explained[0]:.0%} of variance)")
+        ax.legend(fontsize=8, loc="best")
+    axes[0, 0].set_ylabel(f"second component ({explained[1]:.0%})")
+    figure.suptitle(f"{title}: PCA of block4 features, fitted on the real set", fontsize=9)
+    return figure
+
+
+def reconstruction_strip(
+    noisy: Mapping[int, np.ndarray], restored: Mapping[int, np.ndarray], sigmas: Mapping[int, float]
+) -> Figure:
+    """Above: an image with noise σ(t_re) added; below: the reverse process's answer. One column a t_re."""
+    figure, axes = _figure(1.5 * len(noisy), 3.3, 2, len(noisy))
+    for column, t in enumerate(noisy):
+        shown = (noisy[t] - noisy[t].min()) / max(np.ptp(noisy[t]), 1e-9)
+        _image(axes[0, column], shown)
+        _image(axes[1, column], restored[t] / 255)
+        axes[0, column].set_title(f"t_re = {t}\nσ = {sigmas[t]:.3g}", fontsize=8)
+    axes[0, 0].set_ylabel("noisy", fontsize=8)
+    axes[1, 0].set_ylabel("reconstructed", fontsize=8)
+    return figure
+
+
+def sample_grid(images: Mapping[int, np.ndarray], sigmas: Mapping[int, float]) -> Figure:
+    """One row a reverse step, one column an image; images: t_re → uint8 N × C × H × W."""
+    steps = list(images)
+    count = len(images[steps[0]])
+    _, _, height, width = images[steps[0]].shape
+    figure, axes = _figure(0.62 * count * width / height + 1.2, 0.62 * len(steps) + 0.2, len(steps), count)
+    for row, t in enumerate(steps):
+        for column in range(count):
+            _image(axes[row, column], images[t][column] / 255)
+        label = "real" if t == 0 else f"{t}  (σ {sigmas[t]:.2g})"
+        axes[row, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
+    """Fréchet distance, and precision with recall, against t_re; t_re = −1 is the real-against-real floor."""
+    curve, floor = rows[rows.t_re >= 0], rows[rows.t_re < 0]
+    figure, axes = _figure(8.4, 3.5, 1, 2)
+    left, right = axes[0]
+    _series(left, curve, "t_re", "frechet", 0, "reconstructed")
+    left.axhline(floor.frechet.mean(), color="black", linestyle=":", label="other real images")
+    left.set_ylabel("Fréchet distance (FD-classifier)")
+    _series(right, curve, "t_re", "precision", 1, "precision")
+    _series(right, curve, "t_re", "recall", 2, "recall")
+    right.axhline(
+        floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real images"
+    )
+    right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real images")
+    right.set_ylabel("precision, recall (k = 3)")
+    right.set_ylim(-0.02, 1.02)
+    for ax in (left, right):
+        ax.set_xlabel("reverse step t_re")
+        ax.legend(fontsize=7)
+    n = curve.n_fake.iloc[0]
+    figure.suptitle(f"{name}: {n} images a set, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+def entropy_curves(rows: pd.DataFrame, name: str, largest: float) -> Figure:
+    """Output entropy against t_re, one line for train and one for test images; `largest` = ln C."""
+    figure, axes = _figure(5.2, 3.6)
+    ax = axes[0, 0]
+    for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
+        chosen = rows[rows.split == split]
+        _series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("reverse step t_re")
+    ax.set_ylabel(f"output entropy (nats, at most {largest:.2f})")
+    ax.legend(fontsize=8)
+    ax.set_title(f"{name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
+    return figure
+
+
+def _image(ax: Axes, image: np.ndarray) -> None:
+    """Draw C × H × W in [0, 1] without axes."""
+    pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for side in ax.spines.values():
+        side.set_visible(False)

@@ -1,0 +1,120 @@
+"""Presets: named sizes of the study, read from the YAML files in `synthgap/presets/`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..classifier.train import ClassifierTraining
+from ..diffusion.schedule import ReverseStep, check_t_re
+from ..diffusion.train import DiffusionTraining
+from ..errors import UserError
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataChoice(_Model):
+    """One data set of the study; None means the data set's own."""
+
+    dataset: str
+    image_size: int | None = None
+    train_size: int | None = None
+
+
+class GeneratorChoice(_Model):
+    """The diffusion model. Levels count from 0 at full resolution; blocks at `attention_levels` attend."""
+
+    model_channels: int = Field(gt=0)
+    channel_mult: tuple[int, ...]
+    num_blocks: int = Field(gt=0)
+    attention_levels: tuple[int, ...]
+    dropout: float = 0.0
+    solver_steps: int = Field(ge=1)
+    training: DiffusionTraining
+
+    @property
+    def divisor(self) -> int:
+        return 2 ** (len(self.channel_mult) - 1)
+
+
+class ClassifierChoice(_Model):
+    width: int = Field(gt=0)
+    stem: str = "cifar"
+    training: ClassifierTraining
+
+
+class Budget(_Model):
+    """What the preset may take: `core_seconds` is the cost model's sum, `minutes` the limit on `cores`."""
+
+    core_seconds: float = Field(gt=0)
+    minutes: float = Field(gt=0)
+    cores: int = Field(gt=0)
+
+
+class Preset(_Model):
+    """All sizes of a study. See the comments in the YAML files."""
+
+    name: str
+    summary: str
+    data: tuple[DataChoice, ...] = Field(min_length=1)  # the first is the main one
+    limits: dict[str, int | None]
+    longest_side: int = Field(ge=4)
+    seeds: int = Field(ge=1)
+    generator: GeneratorChoice
+    classifier: ClassifierChoice
+    table2: tuple[int, ...]
+    curves: tuple[int, ...]
+    probe: int = Field(gt=0)  # test images that are reconstructed for Figure 8
+    grid: tuple[int, ...]
+    grid_images: int = Field(gt=0)
+    replication: tuple[int, ...]  # multiples of "synthetic only"
+    augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples
+    budget: Budget
+
+    @field_validator("table2", "curves", "grid")
+    @classmethod
+    def _steps(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        for value in values:
+            check_t_re(value)
+        return values
+
+    @field_validator("augmentation")
+    @classmethod
+    def _arms(cls, arms: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        for arm in arms:
+            parse_t_re(arm)
+        return arms
+
+
+def parse_t_re(text: str) -> ReverseStep:
+    """ "50" → 50, "50-100" → (50, 100); UserError otherwise."""
+    low, dash, high = str(text).partition("-")
+    if not low.strip().isdigit() or (dash and not high.strip().isdigit()):
+        raise UserError(f"reverse step {text!r} is not a number or a range; write 50 or 50-100")
+    value = (int(low), int(high)) if dash else int(low)
+    check_t_re(value)
+    return value
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package, smallest first."""
+    found = [f.name.removesuffix(".yaml") for f in files("synthgap").joinpath("presets").iterdir()]
+    order = ["smoke", "quick", "full", "paper"]
+    return sorted(found, key=lambda n: (order.index(n) if n in order else len(order), n))
+
+
+def load_preset(name: str) -> Preset:
+    """The preset called `name`; UserError when there is none or its file is wrong."""
+    if name not in preset_names():
+        raise UserError(f"unknown preset {name!r}; known: {', '.join(preset_names())}")
+    text = files("synthgap").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+    try:
+        return Preset(name=name, **yaml.safe_load(text))
+    except ValidationError as error:
+        raise UserError(
+            f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}"
+        ) from error

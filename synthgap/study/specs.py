@@ -1,0 +1,213 @@
+"""Specifications: each one fully describes one artifact, and nests the specifications it is made from.
+
+`spec.key` names the artifact: a hash of all fields, of the keys of its inputs, and of the code that computes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ..classifier.resnet import ResNetConfig
+from ..classifier.train import ClassifierTraining
+from ..diffusion.train import DiffusionTraining
+from ..diffusion.unet import UNetConfig
+from .codehash import code_hash
+
+Device = Literal["cpu", "cuda"]
+
+
+class Spec(BaseModel):
+    """Base of all specifications. `code` lists what computes the kind (see `code_hash`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: ClassVar[tuple[str, ...]] = ()
+    not_in_key: ClassVar[tuple[str, ...]] = ()
+
+    @functools.cached_property
+    def key(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of this specification."""
+        fields = {
+            name: _canonical(getattr(self, name))
+            for name in type(self).model_fields
+            if name not in self.not_in_key
+        }
+        text = json.dumps({"fields": fields, "code": code_hash(self.code)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Spec, ...]:
+        """The specifications this one is computed from, without repetition."""
+        found: dict[str, Spec] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Spec):
+                    found.setdefault(item.key, item)
+        return tuple(found.values())
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.key == other.key
+
+
+def _canonical(value):
+    if isinstance(value, Spec):
+        return value.key
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (tuple, list)):
+        return [_canonical(v) for v in value]
+    return value
+
+
+class Loading(BaseModel):
+    """How to load a split again where the store lacks it: the arguments of `load_splits`, and the split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    split: Literal["train", "validation", "test"]
+    image_size: int | None = None
+    train_size: int | None = None
+    limits: tuple[tuple[str, int | None], ...] = ()
+    longest_side: int = 32
+    divisor: int = 1
+    take: int | None = None  # only so many images of the split, spread evenly over the classes
+
+
+class Data(Spec):
+    """Real images, named by their content: where they were loaded from is not part of the key."""
+
+    kind: Literal["data"] = "data"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.imageset",)
+    not_in_key: ClassVar[tuple[str, ...]] = ("name", "loading")
+
+    fingerprint: str
+    name: str
+    count: int
+    shape: tuple[int, int, int]
+    classes: int
+    loading: Loading
+
+
+class TrainDiffusion(Spec):
+    """A denoiser trained on `data`."""
+
+    kind: Literal["train-diffusion"] = "train-diffusion"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.train", "synthgap.study.compute:train_diffusion")
+
+    data: Data
+    network: UNetConfig
+    training: DiffusionTraining
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Synthesize(Spec):
+    """Fully synthetic images with the labels of `data`; `copy_index` k is the k-th draw of that size."""
+
+    kind: Literal["synthesize"] = "synthesize"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.study.compute:synthesize")
+
+    model: TrainDiffusion
+    data: Data
+    copy_index: int = Field(0, ge=0)
+    solver_steps: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Reconstruct(Spec):
+    """The images of `data`, noised up to `t_re` and denoised; a pair draws t_re for each image."""
+
+    kind: Literal["reconstruct"] = "reconstruct"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.study.compute:rebuild")
+
+    model: TrainDiffusion
+    data: Data
+    t_re: int | tuple[int, int]
+    copy_index: int = Field(0, ge=0)
+    solver_steps: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+Images = Annotated[Data | Synthesize | Reconstruct, Field(discriminator="kind")]
+
+
+class TrainClassifier(Spec):
+    """A classifier trained on real images, synthetic images (all of `synthetic` together), or both."""
+
+    kind: Literal["train-classifier"] = "train-classifier"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.train", "synthgap.study.compute:classify")
+
+    real: Data | None
+    synthetic: tuple[Images, ...] = ()
+    epoch_images: int = Field(gt=0)  # the real set's size, in every arm
+    network: ResNetConfig
+    training: ClassifierTraining
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Predict(Spec):
+    """Features and logits of `images` under a classifier."""
+
+    kind: Literal["predict"] = "predict"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.evaluate", "synthgap.study.compute:predict")
+
+    classifier: TrainClassifier
+    images: Images
+
+
+class MeasureFidelity(Spec):
+    """Fréchet distance and precision/recall of `fake` against `real`, in one classifier's feature space."""
+
+    kind: Literal["fidelity"] = "fidelity"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.study.compute:measure_fidelity")
+
+    real: Predict
+    fake: Predict
+
+
+AnySpec = Annotated[
+    Data | TrainDiffusion | Synthesize | Reconstruct | TrainClassifier | Predict | MeasureFidelity,
+    Field(discriminator="kind"),
+]
+KINDS: tuple[type[Spec], ...] = (
+    Data,
+    TrainDiffusion,
+    Synthesize,
+    Reconstruct,
+    TrainClassifier,
+    Predict,
+    MeasureFidelity,
+)
+
+
+def parse_spec(text: str) -> Spec:
+    """The specification in a `spec.json`."""
+    return TypeAdapter(AnySpec).validate_json(text)
+
+
+def in_order(specs: list[Spec]) -> list[Spec]:
+    """All of `specs` and what they are made from, each once, inputs before what uses them."""
+    done: dict[str, Spec] = {}
+
+    def visit(spec: Spec) -> None:
+        if spec.key not in done:
+            for item in spec.inputs:
+                visit(item)
+            done[spec.key] = spec
+
+    for spec in specs:
+        visit(spec)
+    return list(done.values())

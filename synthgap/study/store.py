@@ -1,0 +1,179 @@
+"""The store: artifacts on disk, each under the key of its specification.
+
+`<root>/<kind>/<key>/` holds `spec.json`, `data.safetensors` and `provenance.json` (with the SHA-256 of the others).
+An artifact is written to a temporary folder and renamed, under a file lock, so that a half-written one can't be
+seen; a damaged one is named and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..errors import UserError
+from .compute import KINDS, Job, compute
+from .specs import Data, Spec, in_order
+
+KEPT_IN_MEMORY = 16
+DATA, SPEC, PROVENANCE = "data.safetensors", "spec.json", "provenance.json"
+
+
+class Store:
+    """Artifacts below one folder. `get` computes what is absent; several processes may share the folder."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self._values: OrderedDict[str, Any] = OrderedDict()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"can't create {self.root} ({error}); choose another results folder") from error
+
+    def folder(self, spec: Spec) -> Path:
+        """Where the artifact of `spec` lies."""
+        return self.root / spec.kind / spec.key
+
+    def work(self, spec: Spec) -> Path:
+        """Scratch folder of an unfinished artifact: checkpoints survive a kill in it."""
+        return self.root / ".work" / spec.key
+
+    def has(self, spec: Spec) -> bool:
+        return (self.folder(spec) / PROVENANCE).is_file()
+
+    def missing(self, specs: list[Spec]) -> list[Spec]:
+        """What must be computed for `specs`, inputs first; inputs of what is there are not asked for."""
+        needed: dict[str, Spec] = {}
+
+        def visit(spec: Spec) -> None:
+            if spec.key not in needed and not self.has(spec):
+                needed[spec.key] = spec
+                for item in spec.inputs:
+                    visit(item)
+
+        for spec in specs:
+            visit(spec)
+        return [s for s in in_order(list(needed.values())) if s.key in needed]
+
+    def get(self, spec: Spec) -> Any:
+        """The value of `spec`: from memory, from disk, or computed with all it needs."""
+        if spec.key in self._values:
+            self._values.move_to_end(spec.key)
+            return self._values[spec.key]
+        if not self.has(spec):
+            self.compute(spec)
+        value = self._read(spec)
+        if value is None:
+            self.compute(spec)
+            value = self._read(spec)
+        self._values[spec.key] = value
+        while len(self._values) > KEPT_IN_MEMORY:
+            self._values.popitem(last=False)
+        return value
+
+    def put(self, spec: Data, value: Any) -> None:
+        """Store a value made elsewhere (loaded images), unless it is there."""
+        with self._lock(spec):
+            if not self.has(spec):
+                self._write(spec, value, seconds=0.0)
+
+    def compute(self, spec: Spec) -> None:
+        """Compute and store one artifact; inputs that are absent are computed first."""
+        with self._lock(spec):
+            if self.has(spec):
+                return  # another process was faster
+            work = self.work(spec)
+            work.mkdir(parents=True, exist_ok=True)
+            started = time.perf_counter()
+            value = compute(spec, Job(self.get, work, _Report(work / "progress")))
+            self._write(spec, value, time.perf_counter() - started)
+            shutil.rmtree(work, ignore_errors=True)
+
+    def progress(self, spec: Spec) -> float:
+        """Share of an unfinished artifact that is done, in [0, 1]; 0 where nothing is known."""
+        try:
+            return float((self.work(spec) / "progress").read_text())
+        except (OSError, ValueError):
+            return 0.0
+
+    def provenance(self, spec: Spec) -> dict:
+        """When, where and with which versions the artifact was made."""
+        return json.loads((self.folder(spec) / PROVENANCE).read_text())
+
+    def _lock(self, spec: Spec) -> FileLock:
+        folder = self.root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{spec.key}.lock")
+
+    def _write(self, spec: Spec, value: Any, seconds: float) -> None:
+        arrays, meta = KINDS[type(spec)].encode(value)
+        target = self.folder(spec)
+        temporary = self.root / ".work" / f"{spec.key}.new"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        # one metadata entry: the format keeps several in no fixed order, and equal runs must give equal bytes
+        save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
+        (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
+        files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
+        provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
+        (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+
+    def _read(self, spec: Spec) -> Any:
+        """The stored value, or None when the artifact was damaged and has been set aside."""
+        folder = self.folder(spec)
+        try:
+            wanted = self.provenance(spec)["files"]
+            damaged = [name for name, digest in wanted.items() if _sha256(folder / name) != digest]
+            if not damaged:
+                with safe_open(folder / DATA, framework="numpy") as file:
+                    arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
+                    return KINDS[type(spec)].decode(arrays, json.loads(file.metadata()["meta"]))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            damaged = [str(error)]
+        print(f"synthgap: {folder} is damaged ({', '.join(damaged)}); computing it again", file=sys.stderr)
+        with self._lock(spec):
+            shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+class _Report:
+    """Writes the share done to a file, at most twice a second: whoever started the run can read it."""
+
+    def __init__(self, path: Path):
+        self.path, self.last = path, 0.0
+
+    def __call__(self, share: float) -> None:
+        now = time.monotonic()
+        if now - self.last >= 0.5:
+            self.last = now
+            self.path.write_text(f"{share:.4f}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _circumstances() -> dict:
+    packages = ("synthgap", "torch", "torchvision", "numpy", "torch-fidelity")
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.machine()} {platform.system()}",
+        "python": platform.python_version(),
+        "packages": {p: version(p) for p in packages},
+    }

@@ -1,0 +1,142 @@
+"""Tables as MyST Markdown: the paper's numbers beside ours, units and intervals in the heading."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from .study.arms import REAL_ONLY, SYNTHETIC_ONLY
+from .study.stats import Estimate, estimate_mean, paired_difference
+
+NOT_RUN = "not run"
+
+
+@functools.cache
+def paper_table(name: str) -> dict:
+    """Published numbers of "table1" … "table4"; a pair is [mean, ±] in percent."""
+    text = files("synthgap").joinpath("paper", "tables.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)[name]
+
+
+def myst_table(rows: pd.DataFrame, caption: str, label: str) -> str:
+    """A numbered table for Jupyter Book; `label` is what {numref} refers to."""
+    return f"```{{table}} {caption}\n:name: {label}\n\n{_markdown(rows)}\n```"
+
+
+def _markdown(rows: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(map(str, rows.columns)) + " |", "|" + "---|" * len(rows.columns)]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def percent(e: Estimate) -> str:
+    """ "97.1 ± 0.4", or the mean alone where there is one seed; the estimate is in percent already."""
+    return f"{e.mean:.2f}" if np.isnan(e.half_width) else f"{e.mean:.2f} ± {e.half_width:.2f}"
+
+
+def published(pair: list[float] | None) -> str:
+    return "–" if pair is None else f"{pair[0]:.2f} ± {pair[1]:.2f}"
+
+
+def table2(rows: pd.DataFrame) -> str:
+    """Table 2: accuracy against reverse step, ours a column a data set, the paper's two beside them."""
+    paper = paper_table("table2")
+    datasets = list(dict.fromkeys(rows.dataset))
+    out = []
+    for t in sorted(rows.t_re.unique()):
+        line: dict[str, object] = {"t_re": f"{t}" + {0: " (real)", 100: " (synthetic)"}.get(t, "")}
+        for name in datasets:
+            mine = rows[rows.dataset == name].sort_values("seed")
+            cell, base = mine[mine.t_re == t], mine[mine.t_re == mine.t_re.min()]
+            line[f"{name}: σ"] = f"{cell.sigma.iloc[0]:.3g}"
+            line[f"{name}: accuracy (%)"] = percent(estimate_mean(100 * cell.accuracy.to_numpy()))
+            lost = paired_difference(100 * cell.accuracy.to_numpy(), 100 * base.accuracy.to_numpy())
+            line[f"{name}: change (points)"] = "–" if t == mine.t_re.min() else _signed(lost)
+        for name, column in paper.items():
+            line[f"paper: {name} (%)"] = published(column.get(int(t)))
+        out.append(line)
+    seeds, n = rows.seed.nunique(), ", ".join(f"{d} {rows[rows.dataset == d].n.iloc[0]:,}" for d in datasets)
+    caption = (
+        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: mean over {seeds} seeds ± half-width of "
+        f"the 95% interval (Student's t); change from t_re = 0 paired by seed; test images: {n}. "
+        "The paper's ± is not defined there."
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-2")
+
+
+def table3(rows: pd.DataFrame, name: str, preset: str) -> str:
+    """Table 3: replication and augmentation, ours by multiple beside the paper's Aircraft column."""
+    paper = paper_table("table3")
+    multiples = sorted({*rows.multiple.unique(), 1, 3, 5} - {0})
+    out = []
+    for arm, theirs in paper.items():
+        mine = rows[rows.arm == arm]
+        line: dict[str, object] = {"method": arm_title(arm)}
+        for k in multiples:
+            key = 0 if arm == REAL_ONLY else k
+            cell = 100 * mine[mine.multiple == key].accuracy.to_numpy()
+            line[f"{name} ×{k} (%)"] = percent(estimate_mean(cell)) if len(cell) else NOT_RUN
+        for k in (1, 3, 5):
+            line[f"paper ×{k} (%)"] = published(theirs.get(0 if arm == REAL_ONLY else k))
+        if arm == REAL_ONLY:  # one number, whatever the multiple
+            for column in [c for c in line if c.endswith("(%)") and "×1" not in c]:
+                line[column] = ""
+        out.append(line)
+    caption = (
+        f"Dataset replication and augmentation (the paper's Table 3). Ours: {name}, {rows.seed.nunique()} seeds, "
+        f"{rows.n.iloc[0]:,} test images, mean ± half-width of the 95% interval (Student's t); paper: Aircraft. "
+        f"“{NOT_RUN}”: not part of the preset {preset}."
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-3")
+
+
+def arm_title(arm: str) -> str:
+    """A row's name in Table 3: "100" → "real + naïve (t_re = 100)", "50-100" → "real + t_re = rand(50, 100)"."""
+    if arm in (REAL_ONLY, SYNTHETIC_ONLY):
+        return arm
+    low, dash, high = arm.partition("-")
+    if dash:
+        return f"real + t_re = rand({low}, {high})"
+    return f"real + naïve (t_re = {arm})" if arm == "100" else f"real + t_re = {arm}"
+
+
+def noise_levels(rows: pd.DataFrame) -> str:
+    """σ of each reverse step (columns t_re, sigma, evaluations, paper_scale)."""
+    out = pd.DataFrame(
+        {
+            "reverse step t_re": rows.t_re,
+            "σ here": [f"{v:.3g}" for v in rows.sigma],
+            "σ at 32×32": [f"{v:.3g}" for v in rows.paper_scale],
+            "network evaluations": rows.evaluations,
+        }
+    )
+    caption = (
+        "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
+    )
+    return myst_table(out, caption, "tab-noise")
+
+
+def data_table(rows: pd.DataFrame) -> str:
+    """What `Study.data_summary` says."""
+    return myst_table(rows, "Data sets, their splits and the hash of the splits' members", "tab-data")
+
+
+def difference_sentence(first: str, second: str, e: Estimate) -> str:
+    """One sentence on first − second (points): which is ahead, or that the interval does not decide."""
+    if np.isnan(e.half_width):
+        return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
+    span = f"95% interval {e.low:+.2f} to {e.high:+.2f}, {e.n} seeds"
+    if e.low > 0 or e.high < 0:
+        ahead, behind = (first, second) if e.mean > 0 else (second, first)
+        return (
+            f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
+        )
+    return f"**{first}** against **{second}** is undecided: {e.mean:+.2f} points ({span})."
+
+
+def _signed(e: Estimate) -> str:
+    return f"{e.mean:+.2f}" if np.isnan(e.half_width) else f"{e.mean:+.2f} ± {e.half_width:.2f}"

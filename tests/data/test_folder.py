@@ -1,0 +1,389 @@
+"""Reading a user's folder: which files count, how each format is decoded, what size they are brought to."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap.data.folder import canvas_size, find_split_folders, fit, list_folder, read_image, read_images
+from synthgap.errors import UserError
+
+rng = np.random.default_rng(0)
+GREY = rng.integers(0, 256, (6, 9), dtype=np.uint8)
+RGB = rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+SMOOTH = np.add.outer(10 * np.arange(8), 10 * np.arange(12)).astype(np.uint8)
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(path, **options)
+    return path
+
+
+def touch(root, *files):
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"")
+    return root
+
+
+def decoded(path):
+    return np.asarray(read_image(path))
+
+
+# Which files and classes there are
+
+
+def test_classes_are_the_sorted_subfolders_and_labels_index_them(tmp_path):
+    listing = list_folder(touch(tmp_path, "b/1.png", "a/2.png", "a/1.png"))
+    assert listing.classes == ("a", "b")
+    assert listing.files == ("a/1.png", "a/2.png", "b/1.png")
+    assert listing.labels.tolist() == [0, 0, 1]
+
+
+def test_nested_folders_belong_to_the_class_above_them(tmp_path):
+    listing = list_folder(touch(tmp_path, "a/2019/may/1.png", "a/2.png", "b/x/1.png"))
+    assert listing.classes == ("a", "b")
+    assert listing.labels.tolist() == [0, 0, 1]
+
+
+def test_names_may_be_unicode_with_spaces(tmp_path):
+    listing = list_folder(touch(tmp_path, "größe ü/ネコ 1.png", "猫/β.jpg"))
+    assert set(listing.classes) == {"größe ü", "猫"}
+    assert set(listing.files) == {"größe ü/ネコ 1.png", "猫/β.jpg"}
+
+
+def test_extensions_count_in_any_case(tmp_path):
+    assert len(list_folder(touch(tmp_path, "a/1.PNG", "a/2.Jpg", "b/1.TIFF")).files) == 3
+
+
+def test_stray_files_are_counted(tmp_path):
+    listing = list_folder(touch(tmp_path, "a/1.png", "a/notes.txt", "b/1.png", "b/deep/Thumbs.db"))
+    assert (len(listing.files), listing.ignored) == (2, 2)
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path):
+    listing = list_folder(
+        touch(
+            tmp_path,
+            "a/1.png",
+            "a/._1.png",
+            "a/.ipynb_checkpoints/1.png",
+            "b/1.png",
+            ".c/1.png",
+            "__MACOSX/._a.png",
+        )
+    )
+    assert (listing.files, listing.classes, listing.ignored) == (("a/1.png", "b/1.png"), ("a", "b"), 0)
+
+
+def test_subfolder_without_images_is_no_class(tmp_path):
+    assert list_folder(touch(tmp_path, "a/1.png", "b/1.png", "docs/read.txt")).classes == ("a", "b")
+
+
+def test_missing_folder_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match=r"there is no folder .*absent"):
+        list_folder(tmp_path / "absent")
+
+
+def test_folder_without_images_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="holds no images in class folders"):
+        list_folder(touch(tmp_path, "1.png", "a/notes.txt"))
+
+
+def test_one_class_is_a_user_error_that_names_it(tmp_path):
+    with pytest.raises(UserError, match="one class, 'cats'"):
+        list_folder(touch(tmp_path, "cats/1.png", "cats/2.png"))
+
+
+def test_given_classes_are_looked_up(tmp_path):
+    listing = list_folder(touch(tmp_path, "c/1.png"), classes=("a", "b", "c"))
+    assert (listing.classes, listing.labels.tolist()) == (("a", "b", "c"), [2])
+
+
+def test_class_that_train_lacks_is_a_user_error_that_names_it(tmp_path):
+    with pytest.raises(UserError, match="class 'd', which train lacks"):
+        list_folder(touch(tmp_path, "a/1.png", "d/1.png"), classes=("a", "b"))
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_split_folders_are_found_under_their_usual_names(name, tmp_path):
+    touch(tmp_path, "train/a/1.png", f"{name}/a/1.png", "test/a/1.png", "annotations/1.txt")
+    found = find_split_folders(tmp_path)
+    assert {s: p.name for s, p in found.items()} == {"train": "train", "validation": name, "test": "test"}
+
+
+def test_folder_of_classes_has_no_split_folders(tmp_path):
+    assert find_split_folders(touch(tmp_path, "a/1.png", "b/1.png", "test.txt")) == {}
+
+
+def test_test_folder_without_train_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="test/ but no train/"):
+        find_split_folders(touch(tmp_path, "test/a/1.png"))
+
+
+def test_two_folders_for_one_split_are_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="two validation folders, val/ and valid/"):
+        find_split_folders(touch(tmp_path, "train/a/1.png", "val/a/1.png", "valid/a/1.png"))
+
+
+def test_train_and_test_may_be_the_names_of_classes(tmp_path):
+    touch(tmp_path, "bus/1.png", "train/1.png", "test/1.png")
+    assert find_split_folders(tmp_path) == {}
+    assert list_folder(tmp_path).classes == ("bus", "test", "train")
+
+
+def test_split_folders_without_classes_are_never_taken_for_classes(tmp_path):
+    touch(tmp_path, "train/1.png", "test/1.png", ".cache/1.png", "annotations/1.txt")
+    assert set(find_split_folders(tmp_path)) == {"train", "test"}
+
+
+# How a file is decoded
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "pgm", "tif", "tiff"])
+def test_lossless_formats_keep_every_grey_value(suffix, tmp_path):
+    assert np.array_equal(decoded(save(tmp_path / f"x.{suffix}", GREY)), GREY)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tif", "webp"])
+def test_lossless_formats_keep_every_colour(suffix, tmp_path):
+    options = {"lossless": True} if suffix == "webp" else {}
+    assert np.array_equal(decoded(save(tmp_path / f"x.{suffix}", RGB, **options)), RGB)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp"])
+def test_lossy_formats_are_near_the_original(suffix, tmp_path):
+    pixels = np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
+    got = decoded(save(tmp_path / f"x.{suffix}", pixels, quality=95))
+    assert got.shape == pixels.shape
+    assert np.abs(got - pixels.astype(int)).mean() < 8
+
+
+def test_contents_count_and_not_the_extension(tmp_path):
+    path = save(tmp_path / "x.png", GREY)
+    assert np.array_equal(decoded(path.rename(tmp_path / "x.jpg")), GREY)
+
+
+def test_rgb_with_equal_channels_is_grey(tmp_path):
+    image = read_image(save(tmp_path / "x.png", np.stack([GREY] * 3, axis=2)))
+    assert image.mode == "L"
+    assert np.array_equal(image, GREY)
+
+
+def test_grey_picture_saved_as_colour_jpeg_is_grey(tmp_path):
+    assert read_image(save(tmp_path / "x.jpg", np.stack([SMOOTH] * 3, axis=2))).mode == "L"
+
+
+def test_one_differing_pixel_makes_the_image_colour(tmp_path):
+    pixels = np.stack([GREY] * 3, axis=2)
+    pixels[0, 0, 2] ^= 1
+    assert read_image(save(tmp_path / "x.png", pixels)).mode == "RGB"
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    pixels = np.dstack([RGB, np.full(GREY.shape, 255, np.uint8)])
+    pixels[:3, :, 3] = 0
+    pixels[3, :, 3] = 128
+    got = decoded(save(tmp_path / "x.png", pixels)).astype(int)
+    assert (got[:3] == 255).all()
+    assert np.abs(got[3] - (RGB[3].astype(int) + 255) / 2).max() <= 1
+    assert np.array_equal(got[4:], RGB[4:])
+
+
+def test_grey_with_transparency_stays_grey_on_white(tmp_path):
+    alpha = np.full(GREY.shape, 255, np.uint8)
+    alpha[0] = 0
+    path = tmp_path / "x.png"
+    save(path, Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(alpha)]))
+    assert read_image(path).mode == "L"
+    assert np.array_equal(decoded(path), np.where(alpha == 0, 255, GREY))
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_transparent_palette_colour_becomes_white(suffix, tmp_path):
+    image = Image.fromarray(np.array([[0, 1, 2]] * 4, np.uint8)).convert("P")
+    image.putpalette([200, 0, 0, 0, 100, 0, 0, 0, 50])
+    pixels = decoded(save(tmp_path / f"x.{suffix}", image, transparency=1))
+    assert pixels[0].tolist() == [[200, 0, 0], [255, 255, 255], [0, 0, 50]]
+
+
+def test_transparent_grey_value_becomes_white(tmp_path):
+    path = save(tmp_path / "x.png", np.array([[7, 9, 7]], np.uint8), transparency=7)
+    assert decoded(path).tolist() == [[255, 9, 255]]
+
+
+def test_palette_is_resolved(tmp_path):
+    image = Image.fromarray(np.array([[0, 1]], np.uint8)).convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    assert decoded(save(tmp_path / "x.png", image)).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+
+
+def test_animation_gives_its_first_frame(tmp_path):
+    frames = [Image.fromarray(np.full((4, 4), v, np.uint8)) for v in (10, 200)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert (decoded(tmp_path / "x.gif") == 10).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_scaled_to_eight(suffix, tmp_path):
+    pixels = np.array([[0, 257, 32896, 65535]], np.uint16)
+    assert decoded(save(tmp_path / f"x.{suffix}", pixels)).tolist() == [[0, 1, 128, 255]]
+
+
+def test_float_pixels_from_0_to_1_are_scaled_to_eight_bits(tmp_path):
+    pixels = np.array([[0, 0.2, 1]], np.float32)
+    assert decoded(save(tmp_path / "x.tif", pixels)).tolist() == [[0, 51, 255]]
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.full((2, 2), 128, np.float32), np.full((2, 2), np.nan, np.float32), np.full((2, 2), -1, np.int32)],
+    ids=["float to 255", "nan", "negative"],
+)
+def test_pixels_of_unknown_scale_are_a_user_error_that_names_the_file(pixels, tmp_path):
+    with pytest.raises(UserError, match=r"x\.tif has pixels outside"):
+        read_image(save(tmp_path / "x.tif", pixels))
+
+
+def test_one_bit_becomes_black_and_white(tmp_path):
+    assert decoded(save(tmp_path / "x.png", np.array([[True, False]]))).tolist() == [[255, 0]]
+
+
+def test_cmyk_jpeg_is_read_as_rgb(tmp_path):
+    path = save(tmp_path / "x.jpg", Image.new("RGB", (16, 16), (220, 30, 30)).convert("CMYK"), quality=95)
+    with Image.open(path) as stored:
+        assert stored.mode == "CMYK"
+    assert read_image(path).mode == "RGB"
+    assert np.abs(decoded(path).astype(int) - (220, 30, 30)).max() < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_exif_rotation_is_applied_and_its_size_is_the_canvas(suffix, orientation, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = save(tmp_path / f"x.{suffix}", RGB, exif=exif, **options)
+    stored_as = {  # what a viewer shows, by the EXIF standard
+        1: RGB,
+        2: RGB[:, ::-1],
+        3: RGB[::-1, ::-1],
+        4: RGB[::-1],
+        5: RGB.transpose(1, 0, 2),
+        6: np.rot90(RGB, -1),
+        7: RGB[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(RGB),
+    }
+    assert np.array_equal(decoded(path), stored_as[orientation])
+    images, _ = read_images([path], 32)
+    assert np.array_equal(images[0].transpose(1, 2, 0), stored_as[orientation])
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+def test_meaningless_exif_rotation_is_passed_over(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    images, _ = read_images([save(tmp_path / "x.png", GREY, exif=exif)], 32)
+    assert np.array_equal(images[0, 0], GREY)
+
+
+def broken_files(folder):
+    jpeg = save(folder / "cut.jpg", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    jpeg.write_bytes(jpeg.read_bytes()[:1500])
+    png = save(folder / "cut.png", GREY)
+    png.write_bytes(png.read_bytes()[:50])
+    (folder / "zero.png").write_bytes(b"")
+    (folder / "text.png").write_text("not an image")
+    return [jpeg, png, folder / "zero.png", folder / "text.png"]
+
+
+@pytest.mark.parametrize("read", [read_image, lambda path: read_images([path], 32)], ids=["one", "all"])
+def test_broken_files_are_user_errors_that_name_the_file(read, tmp_path):
+    for path in broken_files(tmp_path):
+        with pytest.raises(UserError, match=f"{re.escape(str(path))} can't be read.*replace or remove"):
+            read(path)
+
+
+def test_image_too_large_for_memory_is_a_user_error_that_names_the_file(tmp_path, monkeypatch):
+    path = save(tmp_path / "huge.png", GREY)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", GREY.size // 3)
+    for read in (read_image, lambda path: read_images([path], 32)):
+        with pytest.raises(UserError, match=r"huge\.png"):
+            read(path)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it passes over
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
+def test_damaged_bytes_give_an_image_or_a_user_error(suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # a damaged header must not fill the memory
+    path = save(tmp_path / f"x.{suffix}", RGB)
+    whole = path.read_bytes()
+    damage = np.random.default_rng(1)
+    for _ in range(40):
+        data = bytearray(whole)
+        for position in damage.integers(0, len(data), 4):
+            data[position] = damage.integers(256)
+        path.write_bytes(data[: damage.integers(1, len(data) + 1)])
+        try:
+            assert read_images([path], 32)[0].dtype == np.uint8
+        except UserError as error:
+            assert path.name in str(error)  # noqa: PT017 (either outcome is right)
+
+
+# What size the images are brought to
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "height_width"),
+    [
+        ([(28, 28)], {}, (28, 28)),
+        ([(640, 480)], {}, (24, 32)),
+        ([(480, 640)], {}, (32, 24)),
+        ([(20, 10), (20, 10), (10, 20)], {}, (10, 20)),
+        ([(8, 8), (16, 16)], {}, (16, 16)),
+        ([(1000, 3)], {}, (1, 32)),
+        ([(9, 7)], {}, (7, 9)),
+        ([(28, 28)], {"image_size": 14}, (14, 14)),
+        ([(20, 10)], {"image_size": 40}, (20, 40)),
+    ],
+)
+def test_canvas_has_the_median_aspect_and_at_most_the_longest_side(sizes, options, height_width):
+    assert canvas_size(sizes, 32, **options) == height_width
+
+
+@pytest.mark.parametrize("pixels", [GREY, RGB])
+def test_image_of_the_canvas_size_keeps_its_pixels(pixels):
+    assert np.array_equal(fit(Image.fromarray(pixels), *pixels.shape[:2]), pixels)
+
+
+def test_padding_repeats_the_border():
+    assert fit(Image.fromarray(np.array([[1, 2]], np.uint8)), 3, 2).tolist() == [[1, 2]] * 3
+
+
+@pytest.mark.parametrize("size", [(100, 3), (3, 100), (1, 1), (50, 50)])
+def test_every_image_fits_the_canvas(size):
+    assert fit(Image.new("RGB", size, "red"), 12, 20).shape == (12, 20, 3)
+
+
+def test_aspect_is_kept_when_images_are_scaled(tmp_path):
+    wide = np.full((20, 40), 200, np.uint8)
+    wide[:, :20] = 0  # the left half is black
+    tall = np.full((40, 20), 200, np.uint8)
+    tall[:20] = 0  # the upper half is black
+    paths = [save(tmp_path / "wide.png", wide), save(tmp_path / "tall.png", tall)]
+    images, _ = read_images(paths, 16)
+    assert images.shape == (2, 1, 13, 16)  # median of 2:1 and 1:2 is 1.25
+    assert np.abs(images[0, 0, 6].astype(int) - ([0] * 8 + [200] * 8)).max() < 30
+    assert np.abs(images[1, 0, :, 8].astype(int) - ([0] * 6 + [100] + [200] * 6)).max() < 30
+
+
+def test_one_colour_image_makes_the_set_colour(tmp_path):
+    paths = [save(tmp_path / "a.png", GREY), save(tmp_path / "b.png", RGB)]
+    images, notes = read_images(paths, 32)
+    assert images.shape == (2, 3, 6, 9)
+    assert (images[0] == GREY).all()
+    assert np.array_equal(images[1].transpose(1, 2, 0), RGB)
+    assert "2 images (1 colour and 1 grey, 9×6 pixels) brought to 9×6" in notes[0]

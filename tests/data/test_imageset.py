@@ -1,0 +1,238 @@
+"""ImageSet: validation, fingerprint, subset and concat, storage as safetensors and as a folder of PNGs."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
+
+from synthgap.data import ImageSet, load_splits
+from synthgap.data import imageset as module
+from synthgap.errors import UserError
+
+
+def make(n=6, channels=1, height=5, width=7, classes=("a", "b"), **kwargs) -> ImageSet:
+    images = np.random.default_rng(0).integers(0, 256, (n, channels, height, width), dtype=np.uint8)
+    return ImageSet(images, np.arange(n) % len(classes), classes, **kwargs)
+
+
+def same(one: ImageSet, other: ImageSet) -> bool:
+    return one.fingerprint == other.fingerprint and one.name == other.name
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 1, 4, 4), np.float32),
+        np.zeros((2, 1, 4, 4), np.int64),
+        np.zeros((2, 4, 4), np.uint8),
+        np.zeros((2, 2, 4, 4), np.uint8),
+        np.zeros((2, 4, 4, 3), np.uint8),
+    ],
+    ids=["float", "int64", "three axes", "two channels", "channels last"],
+)
+def test_wrong_images_are_refused_with_their_dtype_and_shape(images):
+    with pytest.raises(UserError, match=f"{images.dtype} of shape .*give uint8"):
+        ImageSet(images, np.zeros(2, int), ("a",))
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros(3, int), np.zeros((2, 1), int), np.zeros(2), np.array(["a", "b"]), np.zeros(2, bool)]
+)
+def test_labels_must_be_one_integer_per_image(labels):
+    with pytest.raises(UserError, match="give one integer per image"):
+        ImageSet(np.zeros((2, 1, 4, 4), np.uint8), labels, ("a",))
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [-1, 0]])
+def test_labels_outside_the_classes_are_refused(labels):
+    with pytest.raises(UserError, match=f"{min(labels)} to {max(labels)} but there are 2 classes"):
+        ImageSet(np.zeros((2, 1, 4, 4), np.uint8), labels, ("a", "b"))
+
+
+def test_unknown_augmentation_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match=r"rotate.*crop.*flip"):
+        make(augment=("rotate",))
+
+
+def test_errors_begin_with_the_name_of_the_set():
+    with pytest.raises(UserError, match=r"^my set: "):
+        make(augment=("rotate",), name="my set")
+
+
+def test_labels_of_any_integer_type_become_int64():
+    made = ImageSet(np.zeros((2, 1, 4, 4), np.uint8), np.array([0, 1], np.uint8), ["a", "b"])
+    assert made.labels.dtype == np.int64
+    assert made.classes == ("a", "b")
+
+
+def test_length_and_shape_are_those_of_the_images():
+    made = make(n=6, channels=3, height=5, width=7)
+    assert (len(made), made.shape) == (6, (3, 5, 7))
+
+
+def test_fingerprint_ignores_the_name():
+    assert make(name="one").fingerprint == make(name="other").fingerprint
+
+
+def test_fingerprint_ignores_memory_layout_and_order_of_augmentations():
+    made = make(augment=("crop", "flip"))
+    fortran = ImageSet(
+        np.asfortranarray(made.images), list(made.labels), made.classes, augment=("flip", "crop")
+    )
+    assert fortran.fingerprint == made.fingerprint
+
+
+def test_fingerprint_sees_every_part_of_the_content():
+    made = make()
+    pixels = made.images.copy()
+    pixels[0, 0, 0, 0] ^= 1
+    changed = [
+        ImageSet(pixels, made.labels, made.classes),
+        ImageSet(made.images, made.labels[::-1], made.classes),
+        ImageSet(made.images, made.labels, ("a", "c")),
+        ImageSet(made.images, made.labels, ("a", "b", "c")),
+        ImageSet(made.images, made.labels, made.classes, augment=("flip",)),
+        ImageSet(made.images.transpose(0, 1, 3, 2).reshape(6, 1, 7, 5), made.labels, made.classes),
+        ImageSet(made.images.reshape(6, 1, 7, 5), made.labels, made.classes),
+        made.subset([1, 0, 2, 3, 4, 5]),
+    ]
+    assert len({s.fingerprint for s in [made, *changed]}) == 1 + len(changed)
+
+
+@pytest.mark.parametrize("indices", [[4, 1], np.array([False, True, False, False, True, False]), slice(1, 3)])
+def test_subset_takes_positions_masks_and_slices(indices):
+    made = make(augment=("flip",), name="x")
+    part = made.subset(indices)
+    assert np.array_equal(part.images, made.images[indices])
+    assert np.array_equal(part.labels, made.labels[indices])
+    assert (part.classes, part.augment, part.name) == (made.classes, made.augment, made.name)
+
+
+def test_concat_undoes_subset():
+    made = make()
+    assert same(ImageSet.concat([made.subset(slice(0, 2)), made.subset(slice(2, None))]), made)
+
+
+def test_concat_takes_the_given_name():
+    assert ImageSet.concat([make(), make()], name="both").name == "both"
+
+
+@pytest.mark.parametrize("other", [make(channels=3), make(width=8), make(classes=("a", "c"))])
+def test_concat_refuses_sets_that_differ_in_shape_or_classes(other):
+    with pytest.raises(UserError, match="differ"):
+        ImageSet.concat([make(), other])
+
+
+def test_concat_of_nothing_is_refused():
+    with pytest.raises(UserError, match="at least one"):
+        ImageSet.concat([])
+
+
+@pytest.mark.parametrize(
+    "made", [make(channels=3, augment=("flip",), name="ü", classes=("ß", "ネコ")), make(n=0)]
+)
+def test_load_gives_back_what_save_wrote(made, tmp_path):
+    path = made.save(tmp_path / "new folder" / "set.safetensors")
+    assert same(ImageSet.load(path), made)
+    assert [p.name for p in path.parent.iterdir()] == ["set.safetensors"]
+
+
+def test_missing_file_is_a_user_error_that_names_it(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.safetensors"):
+        ImageSet.load(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 60, -1])
+def test_truncated_file_is_a_user_error_that_names_it(keep, tmp_path):
+    path = make().save(tmp_path / "set.safetensors")
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match=r"set\.safetensors"):
+        ImageSet.load(path)
+
+
+def test_file_of_something_else_is_a_user_error_that_names_it(tmp_path):
+    arrays = {"images": np.zeros((1, 1, 2, 2), np.uint8), "labels": np.zeros(1, np.int64)}
+    save_torch_file({"weights": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
+    save_file(arrays, tmp_path / "bare.safetensors")
+    save_file(arrays, tmp_path / "bad.safetensors", metadata={"classes": "[", "name": "x", "augment": "[]"})
+    save_file(
+        arrays, tmp_path / "empty.safetensors", metadata={"classes": "[]", "name": "x", "augment": "[]"}
+    )
+    (tmp_path / "text.safetensors").write_text("hello")
+    for path in tmp_path.iterdir():
+        with pytest.raises(UserError, match=path.name):
+            ImageSet.load(path)
+
+
+def test_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    old = make(name="old")
+    path = old.save(tmp_path / "set.safetensors")
+
+    def fail(arrays, temporary, metadata):
+        temporary.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(module, "save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        make(name="new").save(path)
+    assert same(ImageSet.load(path), old)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_exported_folder_is_read_back_pixel_for_pixel(channels, tmp_path):
+    made = make(n=12, channels=channels, classes=("a", "b"))
+    splits = load_splits(f"folder:{made.export_folder(tmp_path / 'out')}")
+    seen = 0
+    for split in ("train", "validation", "test"):
+        for image, label, file in zip(
+            splits[split].images, splits[split].labels, splits.record["members"][split], strict=True
+        ):
+            position = int(file.rpartition("/")[2].removesuffix(".png"))
+            assert np.array_equal(image, made.images[position])
+            assert splits[split].classes[label] == made.classes[made.labels[position]]
+            seen += 1
+    assert seen == len(made)
+
+
+def test_export_writes_one_folder_a_class_and_nothing_beside_it(tmp_path):
+    made = make(n=4)
+    made.export_folder(tmp_path / "new" / "out")
+    files = {p.relative_to(tmp_path / "new").as_posix() for p in tmp_path.rglob("*.png")}
+    assert files == {"out/a/000000.png", "out/b/000001.png", "out/a/000002.png", "out/b/000003.png"}
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["out"]
+
+
+def test_class_names_that_no_file_can_have_stay_apart(tmp_path):
+    made = make(n=6, classes=("a/b", "a:b", ".."))
+    folder = made.export_folder(tmp_path / "out")
+    assert sorted(p.name for p in folder.iterdir()) == ["000_a_b", "001_a_b", "002_class"]
+    assert all(len(list(p.iterdir())) == 2 for p in folder.iterdir())
+
+
+def test_export_into_an_empty_folder_is_allowed(tmp_path):
+    assert len(list(make().export_folder(tmp_path).rglob("*.png"))) == 6
+
+
+@pytest.mark.parametrize("kind", ["folder with a file", "file"])
+def test_export_overwrites_nothing(kind, tmp_path):
+    target = tmp_path / "out"
+    kept = target / "mine.txt" if kind == "folder with a file" else target
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("mine")
+    with pytest.raises(UserError, match="out exists"):
+        make().export_folder(target)
+    assert kept.read_text() == "mine"
+
+
+def test_failed_export_leaves_nothing(tmp_path, monkeypatch):
+    def fail(self, path):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        make().export_folder(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,506 @@
+"""Data sets by name: the packaged ones, digit pairs, the user's folder, the user's npz."""
+
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap.data import ImageSet, load_dataset, load_splits
+from synthgap.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+rng = np.random.default_rng(0)
+
+
+def png(path, height=8, width=8, channels=1):
+    """Write one random image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    Image.fromarray(pixels.squeeze()).save(path)
+    return path
+
+
+def make_folder(root, per_class=10, classes=("cat", "dog"), **size):
+    for name in classes:
+        for i in range(per_class):
+            png(root / name / f"{i}.png", **size)
+    return root
+
+
+def make_npz(path, n=30, **arrays):
+    images = rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)
+    np.savez(path, **({"images": images, "labels": np.arange(n) % 3} | arrays))
+    return path
+
+
+def members(splits):
+    """All members of all splits, one hashable each."""
+    return [tuple(m) if isinstance(m, list) else m for s in SPLITS for m in splits.record["members"][s]]
+
+
+def identical(one, other):
+    return one.record == other.record and all(one[s].fingerprint == other[s].fingerprint for s in SPLITS)
+
+
+def complete(splits):
+    """Every class is in every split."""
+    return all(set(splits[s].labels) == set(range(len(splits.train.classes))) for s in SPLITS)
+
+
+# The packaged sets
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_splits("mnist5k")
+
+
+def test_digits_are_sklearns_digits_in_full_range():
+    from sklearn.datasets import load_digits
+
+    bunch, splits = load_digits(), load_splits("digits")
+    for split in SPLITS:
+        at = splits.record["members"][split]
+        assert np.array_equal(splits[split].labels, bunch.target[at])
+        assert np.abs(splits[split].images[:, 0] * (16 / 255) - bunch.images[at]).max() < 0.04
+    assert splits.train.images.max() == 255
+    assert splits.train.shape == (1, 8, 8)
+
+
+def test_digits_are_split_completely_and_disjointly():
+    splits = load_splits("digits")
+    assert splits.record["sizes"] == {"train": 500, "validation": 200, "test": 1097}
+    assert sorted(members(splits)) == list(range(1797))
+    assert complete(splits)
+
+
+def test_mnist5k_is_split_completely_and_disjointly(mnist):
+    assert mnist.train.shape == (1, 28, 28)
+    assert sorted(members(mnist)) == list(range(5000))
+    assert all(np.ptp(np.bincount(mnist[s].labels)) == 0 for s in SPLITS)
+
+
+def test_mnist5k_at_14_pixels_is_the_means_of_2x2_blocks(mnist):
+    small = load_splits("mnist5k", image_size=14)
+    assert small.record["members"] == mnist.record["members"]
+    for split in SPLITS:
+        means = mnist[split].images.reshape(-1, 1, 14, 2, 14, 2).mean((3, 5))
+        assert np.abs(small[split].images - means).max() <= 0.5
+    assert "resized from 28×28 to 14×14" in small.record["notes"][0]
+
+
+def test_image_size_enlarges_packaged_sets():
+    assert load_splits("digits", image_size=16).train.shape == (1, 16, 16)
+
+
+def test_divisor_pads_with_the_border():
+    plain, padded = load_splits("digits"), load_splits("digits", divisor=5)
+    assert np.array_equal(
+        padded.train.images, np.pad(plain.train.images, [(0, 0)] * 2 + [(1, 1)] * 2, mode="edge")
+    )
+    assert "padded from 8×8 to 10×10" in padded.record["notes"][0]
+
+
+@pytest.mark.parametrize("source", ["digits", "digit-pairs"])
+def test_same_seed_gives_the_same_set_and_another_seed_another(source):
+    assert identical(load_splits(source, seed=3), load_splits(source, seed=3))
+    assert (
+        load_splits(source, seed=4).record["members_sha256"] != load_splits(source).record["members_sha256"]
+    )
+
+
+@pytest.mark.parametrize("source", ["digits", "digit-pairs"])
+def test_train_size_is_obeyed(source):
+    assert len(load_splits(source, train_size=123).train) == 123
+
+
+@pytest.mark.parametrize(
+    ("source", "train_size"), [("digits", 9), ("digits", 5000), ("digit-pairs", 99), ("digit-pairs", 10**6)]
+)
+def test_impossible_train_size_is_a_user_error(source, train_size):
+    with pytest.raises(UserError, match=f"{train_size}"):
+        load_splits(source, train_size=train_size)
+
+
+def test_load_dataset_gives_one_split():
+    one = load_dataset("digits", split="validation", seed=2)
+    assert one.fingerprint == load_splits("digits", seed=2).validation.fingerprint
+
+
+def test_unknown_split_is_a_user_error_that_lists_the_known():
+    with pytest.raises(UserError, match=r"'dev'.*train, validation, test"):
+        load_dataset("digits", split="dev")
+
+
+@pytest.mark.parametrize("source", ["cifar", "folder", "folder:", "npz:", "digits:x", ""])
+def test_unknown_source_is_a_user_error_that_lists_the_known(source):
+    with pytest.raises(UserError, match="digits, mnist5k, digit-pairs, folder:PATH, npz:PATH"):
+        load_splits(source)
+
+
+def test_image_size_below_4_is_a_user_error():
+    with pytest.raises(UserError, match="image_size is 3"):
+        load_splits("digits", image_size=3)
+
+
+# Digit pairs
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return load_splits("digit-pairs")
+
+
+def test_pairs_have_100_classes_evenly_in_every_split(pairs):
+    assert pairs.train.classes == tuple(f"{i:02d}" for i in range(100))
+    assert pairs.train.shape == (1, 8, 16)
+    assert pairs.record["sizes"] == {"train": 2000, "validation": 1000, "test": 4000}
+    assert all(np.ptp(np.bincount(pairs[s].labels, minlength=100)) == 0 for s in SPLITS)
+
+
+def test_pairs_include_equal_digits(pairs):
+    assert (pairs.train.labels == 33).sum() == 20
+
+
+def test_halves_of_a_pair_are_the_digit_images_it_names(pairs):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    for split in SPLITS:
+        left, right = np.array(pairs.record["members"][split]).T
+        assert np.array_equal(pairs[split].images[:, 0, :, :8], images[left])
+        assert np.array_equal(pairs[split].images[:, 0, :, 8:], images[right])
+        assert np.array_equal(pairs[split].labels, 10 * bunch.target[left] + bunch.target[right])
+
+
+def test_no_digit_image_is_in_pairs_of_two_splits(pairs):
+    used = [set(np.ravel(pairs.record["members"][s])) for s in SPLITS]
+    assert sum(map(len, used)) == len(set.union(*used))
+
+
+def test_no_pair_occurs_twice(pairs):
+    assert len(set(members(pairs))) == 7000
+
+
+# Limits
+
+
+def test_limits_keep_that_many_of_the_same_images_with_every_class():
+    full = load_splits("digits")
+    limited = load_splits("digits", limits={"test": 50, "train": None, "validation": 10**6})
+    assert limited.record["sizes"] == {"train": 500, "validation": 200, "test": 50}
+    assert set(limited.record["members"]["test"]) < set(full.record["members"]["test"])
+    assert complete(limited)
+    positions = {m: i for i, m in enumerate(full.record["members"]["test"])}
+    kept = full.test.subset([positions[m] for m in limited.record["members"]["test"]])
+    assert kept.fingerprint == limited.test.fingerprint
+    assert limited.record["members_sha256"] != full.record["members_sha256"]
+    assert limited.record["notes"] == ["50 of 1097 test images used (limit of the preset)"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"), [({"test": 9}, "10 classes"), ({"val": 50}, "'val'.*validation")]
+)
+def test_impossible_limits_are_a_user_error(limits, message):
+    with pytest.raises(UserError, match=message):
+        load_splits("digits", limits=limits)
+
+
+# The user's folder
+
+
+def test_folder_without_splits_is_cut_60_20_20(tmp_path):
+    splits = load_splits(f"folder:{make_folder(tmp_path / 'pets')}")
+    assert splits.record["sizes"] == {"train": 12, "validation": 4, "test": 4}
+    assert len(set(members(splits))) == 20
+    assert splits.train.classes == ("cat", "dog")
+    assert splits.train.name == "pets/train"
+    assert complete(splits)
+
+
+def test_folder_images_are_the_files_that_the_record_names(tmp_path):
+    splits = load_splits(f"folder:{make_folder(tmp_path, channels=3)}")
+    for split in SPLITS:
+        for image, label, file in zip(
+            splits[split].images, splits[split].labels, splits.record["members"][split], strict=True
+        ):
+            assert np.array_equal(image.transpose(1, 2, 0), np.asarray(Image.open(tmp_path / file)))
+            assert file.startswith(splits.train.classes[label])
+
+
+def test_folder_with_all_splits_is_taken_as_given(tmp_path):
+    for split, n in (("train", 5), ("val", 2), ("test", 3)):
+        make_folder(tmp_path / split, n)
+    splits = load_splits(f"folder:{tmp_path}")
+    assert splits.record["sizes"] == {"train": 10, "validation": 4, "test": 6}
+    assert splits.record["policy"] == "as given"
+    for split, name in (("train", "train"), ("validation", "val"), ("test", "test")):
+        assert all(m.startswith(f"{name}/") for m in splits.record["members"][split])
+
+
+def test_validation_is_cut_from_train_where_only_train_and_test_are_given(tmp_path):
+    make_folder(tmp_path / "train", 10)
+    make_folder(tmp_path / "test", 3)
+    splits = load_splits(f"folder:{tmp_path}")
+    assert splits.record["sizes"] == {"train": 16, "validation": 4, "test": 6}
+    assert all(m.startswith("train/") for m in splits.record["members"]["validation"])
+    assert splits.record["policy"] == "validation cut from train, stratified, seed 0"
+    assert len(set(members(splits))) == 26
+    assert complete(splits)
+
+
+def test_test_is_cut_from_train_where_only_train_and_val_are_given(tmp_path):
+    make_folder(tmp_path / "train", 10)
+    make_folder(tmp_path / "val", 3)
+    splits = load_splits(f"folder:{tmp_path}")
+    assert splits.record["sizes"] == {"train": 16, "validation": 6, "test": 4}
+
+
+def test_train_size_of_a_folder_leaves_the_rest_for_test(tmp_path):
+    splits = load_splits(f"folder:{make_folder(tmp_path)}", train_size=6)
+    assert splits.record["sizes"] == {"train": 6, "validation": 4, "test": 10}
+
+
+@pytest.mark.parametrize("per_class", [3, 4])
+def test_three_images_a_class_are_enough(per_class, tmp_path):
+    splits = load_splits(f"folder:{make_folder(tmp_path, per_class, classes=('a', 'b', 'c'))}")
+    assert splits.record["sizes"] == {"train": 3 * per_class - 6, "validation": 3, "test": 3}
+    assert complete(splits)
+
+
+def test_folder_is_split_the_same_way_twice(tmp_path):
+    source = f"folder:{make_folder(tmp_path)}"
+    assert identical(load_splits(source, seed=5), load_splits(source, seed=5))
+
+
+def test_record_hash_does_not_depend_on_where_the_folder_lies(tmp_path):
+    make_folder(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "moved" / "two")
+    one, two = load_splits(f"folder:{tmp_path / 'one'}"), load_splits(f"folder:{tmp_path / 'moved' / 'two'}")
+    assert one.record["members_sha256"] == two.record["members_sha256"]
+    assert one.train.fingerprint == two.train.fingerprint
+
+
+def test_limits_apply_to_folders(tmp_path):
+    splits = load_splits(f"folder:{make_folder(tmp_path)}", limits={"train": 4})
+    assert splits.record["sizes"]["train"] == len(splits.record["members"]["train"]) == 4
+    assert np.bincount(splits.train.labels).tolist() == [2, 2]
+
+
+def test_absent_classes_of_a_given_test_folder_are_noted(tmp_path):
+    make_folder(tmp_path / "train", 10)
+    make_folder(tmp_path / "test", 3, classes=("dog",))
+    splits = load_splits(f"folder:{tmp_path}")
+    assert set(splits.test.labels) == {1}
+    assert "1 of 2 classes have no test image" in splits.record["notes"]
+
+
+def test_stray_files_of_a_folder_are_noted(tmp_path):
+    (make_folder(tmp_path) / "cat" / "notes.txt").write_text("hello")
+    notes = load_splits(f"folder:{tmp_path}").record["notes"]
+    assert "1 files without an image extension passed over" in notes
+
+
+@pytest.mark.parametrize("longest_side", [8, 32])
+def test_longest_side_never_enlarges(longest_side, tmp_path):
+    assert load_splits(f"folder:{make_folder(tmp_path)}", longest_side=longest_side).train.shape == (1, 8, 8)
+
+
+def test_longest_side_shrinks_larger_images_and_keeps_the_aspect(tmp_path):
+    source = f"folder:{make_folder(tmp_path, height=30, width=60, channels=3)}"
+    assert load_splits(source, longest_side=16).train.shape == (3, 8, 16)
+
+
+@pytest.mark.parametrize("image_size", [6, 16, 48])
+def test_image_size_of_a_folder_overrides_longest_side(image_size, tmp_path):
+    source = f"folder:{make_folder(tmp_path, height=8, width=16)}"
+    shape = load_splits(source, image_size=image_size, longest_side=32).train.shape
+    assert shape == (1, image_size // 2, image_size)
+
+
+def test_divisor_pads_a_folder_and_leaves_its_pixels_alone(tmp_path):
+    source = f"folder:{make_folder(tmp_path, height=6, width=9)}"
+    plain, padded = load_splits(source), load_splits(source, divisor=4)
+    assert np.array_equal(
+        padded.train.images, np.pad(plain.train.images, [(0, 0), (0, 0), (1, 1), (1, 2)], mode="edge")
+    )
+
+
+def test_mixed_sizes_and_colours_come_to_one_shape(tmp_path):
+    make_folder(tmp_path, classes=("a",), height=8, width=8)
+    make_folder(tmp_path, classes=("b",), height=40, width=10, channels=3)
+    make_folder(tmp_path, classes=("c",), height=9, width=12)
+    splits = load_splits(f"folder:{tmp_path}", divisor=4)
+    assert {splits[s].shape for s in SPLITS} == {(3, 32, 32)}
+    assert "20 grey" in splits.record["notes"][0]
+
+
+def test_class_with_one_image_is_a_user_error_that_names_it(tmp_path):
+    make_folder(tmp_path)
+    png(tmp_path / "okapi" / "1.png")
+    with pytest.raises(UserError, match="class 'okapi' has 1 image,"):
+        load_splits(f"folder:{tmp_path}")
+
+
+def test_one_class_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="one class, 'cat'"):
+        load_splits(f"folder:{make_folder(tmp_path, classes=('cat',))}")
+
+
+def test_missing_folder_is_a_user_error_that_names_it(tmp_path):
+    with pytest.raises(UserError, match=r"there is no folder .*absent"):
+        load_splits(f"folder:{tmp_path / 'absent'}")
+
+
+def test_test_folder_with_a_class_unknown_to_train_is_a_user_error(tmp_path):
+    make_folder(tmp_path / "train")
+    make_folder(tmp_path / "test", classes=("cat", "eel"))
+    with pytest.raises(UserError, match="'eel'"):
+        load_splits(f"folder:{tmp_path}")
+
+
+def test_broken_image_is_a_user_error_that_names_the_file(tmp_path):
+    make_folder(tmp_path)
+    (tmp_path / "cat" / "3.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"cat.3\.png can't be read"):
+        load_splits(f"folder:{tmp_path}")
+
+
+# The user's npz
+
+
+def test_npz_of_images_and_labels_is_cut_60_20_20(tmp_path):
+    path = make_npz(tmp_path / "own.npz")
+    splits = load_splits(f"npz:{path}")
+    assert splits.record["sizes"] == {"train": 18, "validation": 6, "test": 6}
+    assert sorted(members(splits)) == list(range(30))
+    assert splits.train.classes == ("0", "1", "2")
+    assert np.array_equal(splits.test.images[:, 0], np.load(path)["images"][splits.record["members"]["test"]])
+    assert identical(splits, load_splits(f"npz:{path}"))
+
+
+def test_npz_may_name_its_classes(tmp_path):
+    path = make_npz(tmp_path / "own.npz", classes=np.array(["x", "y", "z"]))
+    assert load_splits(f"npz:{path}").train.classes == ("x", "y", "z")
+
+
+def test_medmnist_layout_is_taken_as_given(tmp_path):
+    arrays = {}
+    for prefix, n in (("train", 12), ("val", 4), ("test", 6)):
+        arrays[f"{prefix}_images"] = rng.integers(0, 256, (n, 28, 28, 3), dtype=np.uint8)
+        arrays[f"{prefix}_labels"] = (np.arange(n) % 2)[:, None].astype(np.uint8)  # N × 1
+    np.savez(tmp_path / "med.npz", **arrays)
+    splits = load_splits(f"npz:{tmp_path / 'med.npz'}")
+    assert splits.record["policy"] == "as given"
+    for split, prefix in (("train", "train"), ("validation", "val"), ("test", "test")):
+        assert np.array_equal(splits[split].images.transpose(0, 2, 3, 1), arrays[f"{prefix}_images"])
+        assert np.array_equal(splits[split].labels, arrays[f"{prefix}_labels"][:, 0])
+
+
+def test_missing_splits_of_an_npz_are_cut_from_train(tmp_path):
+    images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(
+        tmp_path / "x.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
+    )
+    sizes = load_splits(f"npz:{tmp_path / 'x.npz'}").record["sizes"]
+    assert sizes == {"train": 16, "validation": 4, "test": 20}
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape"),
+    [
+        ((30, 6, 8), (1, 6, 8)),
+        ((30, 6, 8, 1), (1, 6, 8)),
+        ((30, 6, 8, 3), (3, 6, 8)),
+        ((30, 1, 6, 8), (1, 6, 8)),
+        ((30, 3, 6, 8), (3, 6, 8)),
+    ],
+)
+def test_npz_channels_may_be_absent_first_or_last(stored, shape, tmp_path):
+    path = make_npz(tmp_path / "x.npz", images=np.zeros(stored, np.uint8))
+    assert load_splits(f"npz:{path}").train.shape == shape
+
+
+def test_image_size_and_divisor_apply_to_npz(tmp_path):
+    path = make_npz(tmp_path / "x.npz", images=np.zeros((30, 8, 12), np.uint8))
+    assert load_splits(f"npz:{path}", image_size=6).train.shape == (1, 4, 6)
+    assert load_splits(f"npz:{path}", divisor=8).train.shape == (1, 8, 16)
+
+
+class Bomb:
+    """Unpickling it raises an exception that no code under test would raise."""
+
+    def __reduce__(self):
+        return (exec, ("raise KeyboardInterrupt('a pickle was executed')",))
+
+
+def test_object_arrays_are_refused_and_no_pickle_is_executed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        pickle.loads(pickle.dumps(Bomb()))
+    path = make_npz(tmp_path / "evil.npz", labels=np.array([Bomb()] * 30, dtype=object))
+    with pytest.raises(UserError, match=r"evil\.npz.*plain arrays"):
+        load_splits(f"npz:{path}")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((30, 8, 8))}, "images are float64; save them as uint8"),
+        ({"images": np.zeros((30, 8), np.uint8)}, "images have shape"),
+        ({"images": np.zeros((30, 8, 8, 2), np.uint8)}, "images have shape"),
+        ({"images": np.zeros((29, 8, 8), np.uint8)}, "for 29 images"),
+        ({"images": np.zeros((0, 8, 8), np.uint8), "labels": np.zeros(0, int)}, "two or more classes"),
+        ({"labels": np.zeros((30, 2), int)}, "one integer per image"),
+        ({"labels": np.zeros(30)}, "one integer per image"),
+        ({"labels": np.arange(30) % 2 - 1}, "labels run from -1|two or more classes"),
+        ({"labels": np.zeros(30, int)}, "two or more classes"),
+        ({"labels": np.full(30, 10**12)}, "two or more classes"),
+        ({"classes": np.array(["only"])}, "1 classes"),
+    ],
+)
+def test_unusable_arrays_are_a_user_error(arrays, message, tmp_path):
+    base = {"images": np.zeros((30, 8, 8), np.uint8), "labels": np.arange(30) % 3}
+    np.savez(tmp_path / "x.npz", **(base | arrays))
+    with pytest.raises(UserError, match=message):
+        load_splits(f"npz:{tmp_path / 'x.npz'}")
+
+
+def test_npz_splits_of_different_shape_are_a_user_error(tmp_path):
+    images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(
+        tmp_path / "x.npz",
+        train_images=images,
+        train_labels=labels,
+        test_images=images[:, :6],
+        test_labels=labels,
+    )
+    with pytest.raises(UserError, match="differ in shape"):
+        load_splits(f"npz:{tmp_path / 'x.npz'}")
+
+
+def test_npz_without_images_is_a_user_error_that_lists_what_it_holds(tmp_path):
+    np.savez(tmp_path / "x.npz", data=np.zeros(3), target=np.zeros(3))
+    with pytest.raises(UserError, match="holds data, target; expected images and labels"):
+        load_splits(f"npz:{tmp_path / 'x.npz'}")
+
+
+def test_broken_npz_is_a_user_error_that_names_it(tmp_path):
+    whole = make_npz(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "flipped.npz").write_bytes(whole[:300] + bytes([whole[300] ^ 255]) + whole[301:])
+    (tmp_path / "zero.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("hello")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    for name in ("cut", "flipped", "zero", "text", "array", "absent"):
+        with pytest.raises(UserError, match=rf"{name}\.npz is not a readable npz"):
+            load_splits(f"npz:{tmp_path / name}.npz")
+
+
+def test_exported_set_is_read_back_with_its_class_names(tmp_path):
+    made = ImageSet(np.zeros((20, 1, 8, 8), np.uint8), np.arange(20) % 2, ("wolf", "ape"))
+    splits = load_splits(f"folder:{made.export_folder(tmp_path / 'out')}")
+    assert splits.train.classes == ("ape", "wolf")

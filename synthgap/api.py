@@ -45,11 +45,14 @@ def train_classifier(
     preset: str = "quick",
     seed: int = 0,
     *,
+    epoch_images: int | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Classifier:
     """Train a ResNet-18 on real images, synthetic images, or one batch of each per step (Section 5).
 
+    `epoch_images` is the size of an epoch, by which the preset counts optimiser steps; default the real set's size,
+    or the synthetic set's where it is alone (give the real set's to compare the two at equal steps).
     `progress` gets (steps done, steps in all). Raises UserError when both sets are None or don't match.
     """
     images = real if real is not None else synthetic
@@ -58,7 +61,14 @@ def train_classifier(
     choice = load_preset(preset).classifier
     network = classifier_network(choice, images.shape, len(images.classes))
     return _train_classifier(
-        real, synthetic, network, choice.training, seed, device=device, progress=progress
+        real,
+        synthetic,
+        network,
+        choice.training,
+        seed,
+        epoch_images=epoch_images,
+        device=device,
+        progress=progress,
     )
 
 
@@ -73,8 +83,6 @@ def fidelity(
     if extractor != "classifier":
         raise UserError(f"unknown extractor {extractor!r}; known: classifier")
     if classifier is None:
-        raise UserError(
-            "the extractor is a classifier but none was given; pass classifier=train_classifier(real=…)"
-        )
+        raise UserError("the extractor is a classifier but none was given; pass classifier=train_classifier(real=…)")
     features: list[np.ndarray] = [evaluate(classifier, images).features for images in (real, fake)]
     return fidelity_of_features(*features, extractor)

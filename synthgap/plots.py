@@ -18,9 +18,7 @@ LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
 
 
-def _figure(
-    width: float, height: float, rows: int = 1, columns: int = 1, **options
-) -> tuple[Figure, np.ndarray]:
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
     """An unregistered figure (nothing is shown twice in a notebook) with a plain style."""
     with sns.axes_style("whitegrid"):
         figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
@@ -34,9 +32,7 @@ def _series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: 
     xs = [value for value, _ in groups]
     half = [0 if np.isnan(e.half_width) else e.half_width for _, e in groups]
     axes.errorbar(xs, [e.mean for _, e in groups], yerr=half, label=label, capsize=3, **style)
-    axes.scatter(
-        rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0
-    )
+    axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
 
 
 def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
@@ -58,9 +54,7 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
             width=0.6,
             hatch=hatches[place % 5],
         )
-        ax.errorbar(
-            place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4
-        )
+        ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
         ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
         labels.append(f"synthetic ×{multiple}" if synthetic else "real")
     lowest = 100 * rows.accuracy.min()
@@ -77,11 +71,7 @@ def feature_planes(points: Mapping[int, np.ndarray], explained: tuple[float, flo
     figure, axes = _figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
     for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
         for step, index, size in ((0, 0, 14), (t, number, 14)):
-            label = (
-                "real (t_re = 0)"
-                if step == 0
-                else f"t_re = {step}" + (" (fully synthetic)" if step == 100 else "")
-            )
+            label = "real (t_re = 0)" if step == 0 else f"t_re = {step}" + (" (fully synthetic)" if step == 100 else "")
             face = "none" if step == 0 else COLOURS[index]
             ax.scatter(
                 *points[step].T,
@@ -135,13 +125,12 @@ def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
     figure, axes = _figure(8.4, 3.5, 1, 2)
     left, right = axes[0]
     _series(left, curve, "t_re", "frechet", 0, "reconstructed")
-    left.axhline(floor.frechet.mean(), color="black", linestyle=":", label="other real images")
+    others = f"other real images (n = {floor.n_fake.iloc[0]})"
+    left.axhline(floor.frechet.mean(), color="black", linestyle=":", label=others)
     left.set_ylabel("Fréchet distance (FD-classifier)")
     _series(right, curve, "t_re", "precision", 1, "precision")
     _series(right, curve, "t_re", "recall", 2, "recall")
-    right.axhline(
-        floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real images"
-    )
+    right.axhline(floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real images")
     right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real images")
     right.set_ylabel("precision, recall (k = 3)")
     right.set_ylim(-0.02, 1.02)
@@ -176,3 +165,12 @@ def _image(ax: Axes, image: np.ndarray) -> None:
     ax.grid(False)
     for side in ax.spines.values():
         side.set_visible(False)
+
+
+def show_inline() -> None:
+    """In a notebook: display Figure objects as PNG (they are made without pyplot, which would do this)."""
+    from IPython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+
+    if (shell := get_ipython()) is not None:
+        select_figure_formats(shell, {"png"}, bbox_inches="tight")

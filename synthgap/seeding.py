@@ -10,7 +10,7 @@ import torch
 
 def torch_seed(seed: int, purpose: int, step: int) -> int:
     """A 63-bit seed for torch, well mixed."""
-    state = np.random.SeedSequence([seed, purpose, step]).generate_state(1, np.uint64)
+    state = np.random.SeedSequence(seed, spawn_key=(purpose, step)).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
@@ -21,7 +21,7 @@ def step_generator(seed: int, purpose: int, step: int) -> torch.Generator:
 
 @functools.lru_cache(maxsize=8)
 def _epoch_order(count: int, seed: int, purpose: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, purpose, epoch]).permutation(count)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch))).permutation(count)
 
 
 def batch_positions(count: int, batch: int, seed: int, purpose: int, step: int) -> np.ndarray:

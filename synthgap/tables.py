@@ -13,6 +13,7 @@ from .study.arms import REAL_ONLY, SYNTHETIC_ONLY
 from .study.stats import Estimate, estimate_mean, paired_difference
 
 NOT_RUN = "not run"
+PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell stays on one line
 
 
 @functools.cache
@@ -33,37 +34,36 @@ def _markdown(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def percent(e: Estimate) -> str:
+def plus_minus(e: Estimate) -> str:
     """ "97.1 ± 0.4", or the mean alone where there is one seed; the estimate is in percent already."""
-    return f"{e.mean:.2f}" if np.isnan(e.half_width) else f"{e.mean:.2f} ± {e.half_width:.2f}"
+    return f"{e.mean:.2f}" if np.isnan(e.half_width) else f"{e.mean:.2f}{PM}{e.half_width:.2f}"
 
 
 def published(pair: list[float] | None) -> str:
-    return "–" if pair is None else f"{pair[0]:.2f} ± {pair[1]:.2f}"
+    return "–" if pair is None else f"{pair[0]:.2f}{PM}{pair[1]:.2f}"
 
 
 def table2(rows: pd.DataFrame) -> str:
     """Table 2: accuracy against reverse step, ours a column a data set, the paper's two beside them."""
     paper = paper_table("table2")
     datasets = list(dict.fromkeys(rows.dataset))
+    first = rows.t_re.min()
     out = []
     for t in sorted(rows.t_re.unique()):
         line: dict[str, object] = {"t_re": f"{t}" + {0: " (real)", 100: " (synthetic)"}.get(t, "")}
         for name in datasets:
             mine = rows[rows.dataset == name].sort_values("seed")
-            cell, base = mine[mine.t_re == t], mine[mine.t_re == mine.t_re.min()]
-            line[f"{name}: σ"] = f"{cell.sigma.iloc[0]:.3g}"
-            line[f"{name}: accuracy (%)"] = percent(estimate_mean(100 * cell.accuracy.to_numpy()))
-            lost = paired_difference(100 * cell.accuracy.to_numpy(), 100 * base.accuracy.to_numpy())
-            line[f"{name}: change (points)"] = "–" if t == mine.t_re.min() else _signed(lost)
+            cell, base = (100 * mine[mine.t_re == step].accuracy.to_numpy() for step in (t, first))
+            line[f"σ, {name}"] = f"{mine[mine.t_re == t].sigma.iloc[0]:.3g}"
+            line[f"{name} (%)"] = plus_minus(estimate_mean(cell))
+            line[f"{name}: change"] = "–" if t == first else _signed(paired_difference(cell, base))
         for name, column in paper.items():
-            line[f"paper: {name} (%)"] = published(column.get(int(t)))
+            line[f"{name}, paper (%)"] = published(column.get(int(t)))
         out.append(line)
-    seeds, n = rows.seed.nunique(), ", ".join(f"{d} {rows[rows.dataset == d].n.iloc[0]:,}" for d in datasets)
+    n = ", ".join(f"{d} {rows[rows.dataset == d].n.iloc[0]:,}" for d in datasets)
     caption = (
-        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: mean over {seeds} seeds ± half-width of "
-        f"the 95% interval (Student's t); change from t_re = 0 paired by seed; test images: {n}. "
-        "The paper's ± is not defined there."
+        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: mean over {rows.seed.nunique()} seeds "
+        f"± half-width of the 95% interval; change: points from t_re = {first}, paired by seed. Test images: {n}"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-2")
 
@@ -79,19 +79,32 @@ def table3(rows: pd.DataFrame, name: str, preset: str) -> str:
         for k in multiples:
             key = 0 if arm == REAL_ONLY else k
             cell = 100 * mine[mine.multiple == key].accuracy.to_numpy()
-            line[f"{name} ×{k} (%)"] = percent(estimate_mean(cell)) if len(cell) else NOT_RUN
+            line[f"×{k} (%)"] = plus_minus(estimate_mean(cell)) if len(cell) else NOT_RUN
         for k in (1, 3, 5):
-            line[f"paper ×{k} (%)"] = published(theirs.get(0 if arm == REAL_ONLY else k))
+            line[f"paper: ×{k} (%)"] = published(theirs.get(0 if arm == REAL_ONLY else k))
         if arm == REAL_ONLY:  # one number, whatever the multiple
             for column in [c for c in line if c.endswith("(%)") and "×1" not in c]:
                 line[column] = ""
         out.append(line)
     caption = (
-        f"Dataset replication and augmentation (the paper's Table 3). Ours: {name}, {rows.seed.nunique()} seeds, "
-        f"{rows.n.iloc[0]:,} test images, mean ± half-width of the 95% interval (Student's t); paper: Aircraft. "
-        f"“{NOT_RUN}”: not part of the preset {preset}."
+        f"Dataset replication and augmentation (the paper's Table 3). Ours: {name}, mean over "
+        f"{rows.seed.nunique()} seeds ± half-width of the 95% interval, {rows.n.iloc[0]:,} test images. "
+        f"Paper: Aircraft. “{NOT_RUN}”: not part of the preset {preset}"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-3")
+
+
+def fidelity(rows: pd.DataFrame) -> str:
+    """Figure 6's numbers (see `Study.fidelity_curve`) with their intervals."""
+    out = []
+    for t, group in rows.groupby("t_re"):
+        line: dict[str, object] = {"t_re": "other real images" if t < 0 else t}
+        for column, title in (("frechet", "FD-classifier"), ("precision", "precision"), ("recall", "recall")):
+            line[title] = plus_minus(estimate_mean(group[column].to_numpy()))
+        line["images (real, other)"] = f"{group.n_real.iloc[0]:,}, {group.n_fake.iloc[0]:,}"
+        out.append(line)
+    caption = f"Fidelity by reverse step: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+    return myst_table(pd.DataFrame(out), caption, "tab-fidelity")
 
 
 def arm_title(arm: str) -> str:
@@ -114,9 +127,7 @@ def noise_levels(rows: pd.DataFrame) -> str:
             "network evaluations": rows.evaluations,
         }
     )
-    caption = (
-        "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
-    )
+    caption = "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
     return myst_table(out, caption, "tab-noise")
 
 
@@ -132,11 +143,9 @@ def difference_sentence(first: str, second: str, e: Estimate) -> str:
     span = f"95% interval {e.low:+.2f} to {e.high:+.2f}, {e.n} seeds"
     if e.low > 0 or e.high < 0:
         ahead, behind = (first, second) if e.mean > 0 else (second, first)
-        return (
-            f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
-        )
+        return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
     return f"**{first}** against **{second}** is undecided: {e.mean:+.2f} points ({span})."
 
 
 def _signed(e: Estimate) -> str:
-    return f"{e.mean:+.2f}" if np.isnan(e.half_width) else f"{e.mean:+.2f} ± {e.half_width:.2f}"
+    return f"{e.mean:+.2f}" if np.isnan(e.half_width) else f"{e.mean:+.2f}{PM}{e.half_width:.2f}"

@@ -54,10 +54,12 @@ def evaluate(classifier: Classifier, images: ImageSet) -> Prediction:
     device, training = next(net.parameters()).device, net.training
     net.eval()
     features, logits = [], []
-    for start in range(0, len(images), BATCH):
-        batch = torch.from_numpy(images.images[start : start + BATCH]).to(device)
-        pooled = net.features(classifier.standardise(batch))
-        features.append(pooled.cpu())
-        logits.append(net.fc(pooled).cpu())
-    net.train(training)
+    try:
+        for start in range(0, len(images), BATCH):
+            batch = torch.from_numpy(images.images[start : start + BATCH]).to(device)
+            pooled = net.features(classifier.standardise(batch))
+            features.append(pooled.cpu())
+            logits.append(net.fc(pooled).cpu())
+    finally:
+        net.train(training)
     return Prediction(torch.cat(features).numpy(), torch.cat(logits).numpy(), images.labels)

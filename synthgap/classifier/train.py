@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.imageset import ImageSet
 from ..errors import UserError
@@ -94,8 +93,8 @@ def train_classifier(
     sources = [s for s in (real, synthetic) if s is not None]
     _check(sources, network)
     steps = training.steps(epoch_images or len(sources[0]))
-    pixels = np.concatenate([s.images.reshape(-1) for s in sources[:1]]) / 255.0
-    mean, std = float(pixels.mean()), float(pixels.std()) or 1.0
+    pixels = sources[0].images / 255
+    mean, std = float(pixels.mean()), max(float(pixels.std()), 1e-3)  # blank images have none
     streams = {REAL_ORDER: real, SYNTHETIC_ORDER: synthetic}
     tensors = {
         order: (torch.from_numpy(s.images).to(device), torch.from_numpy(s.labels).to(device), s.augment)
@@ -157,8 +156,3 @@ def _check(sources: list[ImageSet], network: ResNetConfig) -> None:
                 f"{sources[0].name} {sources[0].shape} and {s.name} {s.shape} differ in shape or classes; "
                 "bring both to one size and one list of classes"
             )
-
-
-def freeze(module: nn.Module) -> nn.Module:
-    """Eval mode, no gradients."""
-    return module.eval().requires_grad_(False)

@@ -50,9 +50,7 @@ def find_split_folders(root: Path) -> dict[str, Path]:
     for child in named:
         split = SPLIT_NAMES[child.name.lower()]
         if split in found:
-            raise UserError(
-                f"{root} holds two {split} folders, {found[split].name}/ and {child.name}/; keep one"
-            )
+            raise UserError(f"{root} holds two {split} folders, {found[split].name}/ and {child.name}/; keep one")
         found[split] = child
     if found and "train" not in found:
         raise UserError(f"{root} has {', '.join(p.name + '/' for p in found.values())} but no train/; add it")
@@ -140,9 +138,7 @@ def read_image(path: Path) -> Image.Image:
     return image.convert("L") if grey else image
 
 
-def canvas_size(
-    sizes: list[tuple[int, int]], longest_side: int, image_size: int | None = None
-) -> tuple[int, int]:
+def canvas_size(sizes: list[tuple[int, int]], longest_side: int, image_size: int | None = None) -> tuple[int, int]:
     """(height, width) that all images are brought to, from their (width, height).
 
     The median aspect ratio is kept; the longest side is `image_size`, or without it `longest_side` (the
@@ -170,9 +166,7 @@ def fit(image: Image.Image, height: int, width: int) -> np.ndarray:
     return np.pad(pixels, pad + [(0, 0)] * (pixels.ndim - 2), mode="edge")
 
 
-def read_images(
-    paths: list[Path], longest_side: int, image_size: int | None = None
-) -> tuple[np.ndarray, list[str]]:
+def read_images(paths: list[Path], longest_side: int, image_size: int | None = None) -> tuple[np.ndarray, list[str]]:
     """Read all files into one uint8 array N × C × H × W and say what was done to them.
 
     H and W are those of `canvas_size`. C is 1 only if every image is grey. Two passes over the files, so

@@ -149,9 +149,7 @@ class ImageSet:
 
         Raises UserError when `folder` already holds something. The folder appears whole or not at all.
         """
-        folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is not an empty folder; name a new one for the images")
+        folder = check_new_folder(folder)
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         names = [_file_name(c) for c in self.classes]
         if len(set(names)) < len(names):  # two classes that differ only in letters a file name can't hold
@@ -168,6 +166,14 @@ class ImageSet:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return folder
+
+
+def check_new_folder(folder: str | Path) -> Path:
+    """The path, if it is free or an empty folder; UserError otherwise. Cheap: call it before long work."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not an empty folder; name a new one for the images")
+    return folder
 
 
 def _file_name(text: str) -> str:

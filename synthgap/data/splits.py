@@ -1,12 +1,20 @@
-"""Stratified train / validation / test splits: seeded, with every class in every split."""
+"""Train / validation / test splits: stratified, seeded, with every class in every split, and recorded."""
 
 from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import UserError
+from .imageset import ImageSet
 
 SPLITS = ("train", "validation", "test")
+CUT = {"validation": 0.2, "test": 0.2}  # what is cut out of train where the user's data lack it
+
+Sizes = dict[str, int | float | None]
 
 
 def stratified_split(
@@ -102,3 +110,72 @@ def spread(labels: np.ndarray, count: int) -> np.ndarray:
     order = np.argsort(labels, kind="stable")
     count = min(count, len(labels))
     return order[((np.arange(count) + 0.5) * len(labels) / max(count, 1)).astype(int)]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One data set, split; `record` says how: source, policy, sizes, files or positions, their SHA-256."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    record: dict = field(default_factory=dict)
+
+    def __getitem__(self, split: str) -> ImageSet:
+        if split not in SPLITS:
+            raise UserError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+        return getattr(self, split)
+
+
+def split_pool(pool: ImageSet, sizes: Sizes, seed: int, source: str) -> Splits:
+    """Split a pool of images without splits of its own."""
+    positions = stratified_split(pool.labels, sizes, seed, pool.classes)
+    sets = {s: replace(pool.subset(i), name=f"{pool.name}/{s}") for s, i in positions.items()}
+    policy = f"stratified, seed {seed}"
+    record = split_record(source, policy, sets, {s: i.tolist() for s, i in positions.items()}, [])
+    return Splits(**sets, record=record)
+
+
+def complete_splits(
+    given: dict[str, ImageSet],
+    names: dict[str, list],
+    train_size: int | None,
+    seed: int,
+    source: str,
+    notes: list[str],
+) -> Splits:
+    """Keep the splits that the user's data bring, and cut the missing ones out of train."""
+    train = given["train"]
+    sizes: Sizes = {"train": None, **CUT}
+    sizes = {s: v for s, v in sizes.items() if s == "train" or s not in given}
+    if train_size is not None and len(sizes) == len(SPLITS):
+        sizes["train"], sizes["test"] = train_size, None
+    cut = stratified_split(train.labels, sizes, seed, train.classes)
+    stem = train.name.rpartition("/")[0]
+    sets = {s: replace(train.subset(i), name=f"{stem}/{s}") for s, i in cut.items()} | {
+        s: v for s, v in given.items() if s != "train"
+    }
+    files = {s: [names["train"][i] for i in positions] for s, positions in cut.items()} | {
+        s: v for s, v in names.items() if s != "train"
+    }
+    made = [s for s in SPLITS if s in cut and s != "train"]
+    policy = f"{' and '.join(made)} cut from train, stratified, seed {seed}" if made else "as given"
+    for s in SPLITS:
+        absent = len(train.classes) - len(np.unique(sets[s].labels))
+        if absent:
+            notes.append(f"{absent} of {len(train.classes)} classes have no {s} image")
+    return Splits(**sets, record=split_record(source, policy, sets, files, notes))
+
+
+def split_record(source: str, policy: str, sets: dict[str, ImageSet], members: dict, notes: list[str]) -> dict:
+    """How a data set was split; `members` are file names or positions a split."""
+    digest = hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
+    sizes = {s: len(sets[s]) for s in SPLITS}
+    return {
+        "source": source,
+        "policy": policy,
+        "sizes": sizes,
+        "members_sha256": digest,
+        "members": members,
+        "notes": notes,
+    }

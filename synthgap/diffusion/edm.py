@@ -29,14 +29,14 @@ class EDMConfig(BaseModel):
     rho: float = Field(RHO, gt=0)
     p_mean: float = -1.2  # mean and standard deviation of ln σ in training
     p_std: float = Field(1.2, gt=0)
+    classes: tuple[str, ...] = ()  # names of the labels, where they are known
 
     @classmethod
-    def for_images(cls, network: UNetConfig, sigma_data: float) -> EDMConfig:
+    def for_images(cls, network: UNetConfig, sigma_data: float, classes: tuple[str, ...] = ()) -> EDMConfig:
         """The configuration for training on images of the network's size: σmax and P_mean follow the size."""
         size = network.height, network.width
-        return cls(
-            network=network, sigma_data=sigma_data, sigma_max=sigma_max_for(*size), p_mean=p_mean_for(*size)
-        )
+        noise = {"sigma_max": sigma_max_for(*size), "p_mean": p_mean_for(*size)}
+        return cls(network=network, sigma_data=sigma_data, classes=classes, **noise)
 
 
 class EDM(nn.Module):
@@ -61,9 +61,7 @@ class EDM(nn.Module):
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
-    def forward(
-        self, x: Tensor, sigma: Tensor, labels: Tensor | None = None, augment: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None, augment: Tensor | None = None) -> Tensor:
         """Denoise.
 
         Parameters
@@ -83,13 +81,14 @@ class EDM(nn.Module):
         x = x.float()
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(len(x))
         onehot = self.one_hot(labels, len(x))
-        positive = torch.where(sigma > 0, sigma, torch.ones_like(sigma))  # ln 0 must not reach the network
-        s, sd = positive[:, None, None, None], self.config.sigma_data
+        clean = sigma == 0  # not "≤": a negative or NaN σ must show as NaN
+        level = torch.where(clean, torch.ones_like(sigma), sigma)  # ln 0 must not reach the network
+        s, sd = level[:, None, None, None], self.config.sigma_data
         c_skip = sd**2 / (s**2 + sd**2)
         c_out = s * sd / (s**2 + sd**2).sqrt()
         c_in = 1 / (s**2 + sd**2).sqrt()
-        raw = self.model(c_in * x, positive.log() / 4, onehot, augment)
-        return torch.where(sigma[:, None, None, None] > 0, c_skip * x + c_out * raw.float(), x)
+        raw = self.model(c_in * x, level.log() / 4, onehot, augment)
+        return torch.where(clean[:, None, None, None], x, c_skip * x + c_out * raw.float())
 
     def one_hot(self, labels: Tensor | None, batch: int) -> Tensor | None:
         """Labels as float B × label_dim; integer and one-hot labels are told apart by dtype and rank."""
@@ -102,15 +101,13 @@ class EDM(nn.Module):
             raise UserError(f"this model is class-conditional; give labels of {classes} classes")
         if labels.is_floating_point() and labels.shape == (batch, classes):
             return labels
-        if labels.is_floating_point() or labels.shape != (batch,):
+        if labels.dtype != torch.int64 or labels.shape != (batch,):
             raise UserError(
                 f"labels are {labels.dtype} of shape {tuple(labels.shape)} for {batch} images; "
-                f"give {batch} integers, or float one-hot rows of {classes}"
+                f"give {batch} int64 numbers, or float one-hot rows of {classes}"
             )
         if batch and not (labels.min() >= 0 and labels.max() < classes):
-            raise UserError(
-                f"labels run from {labels.min()} to {labels.max()}; the model has {classes} classes"
-            )
+            raise UserError(f"labels run from {labels.min()} to {labels.max()}; the model has {classes} classes")
         return nn.functional.one_hot(labels, classes).float()
 
     def loss(self, images: Tensor, labels: Tensor | None, sigma: Tensor, noise: Tensor) -> Tensor:
@@ -158,6 +155,4 @@ def load_edm(path: str | Path) -> EDM:
             return EDM.from_arrays(tensors, file.metadata() or {})
     except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is not an EDM saved by synthgap ({reason}); train or save it again"
-        ) from error
+        raise UserError(f"{path} is not an EDM saved by synthgap ({reason}); train or save it again") from error

@@ -14,7 +14,7 @@ INITIAL_NOISE, REVERSE_STEP = 0, 1  # purposes
 
 def image_rng(seed: int, purpose: int, index: int) -> np.random.Generator:
     """The generator of image `index` for one purpose."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, purpose, index])))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(purpose, index))))
 
 
 def initial_noise(seed: int, index: int, shape: tuple[int, ...]) -> np.ndarray:

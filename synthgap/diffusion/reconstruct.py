@@ -15,7 +15,9 @@ from torch import nn
 
 from ..data.imageset import ImageSet
 from ..errors import UserError
+from .edm import EDM, EDMConfig
 from .noise import initial_noise, reverse_steps
+from .pixels import to_model, to_uint8
 from .sampler import Trajectory, heun
 from .schedule import REVERSE_STEPS, ReverseStep, check_t_re, sigma_grid, sigma_of, solver_steps
 
@@ -23,7 +25,7 @@ LANES = 256  # fixed, so that the same images come out of every run on one machi
 
 
 def generate(
-    edm: nn.Module,
+    edm: EDM,
     labels: np.ndarray,
     seed: int,
     *,
@@ -40,7 +42,7 @@ def generate(
     edm : a trained class-conditional denoiser (see `EDM`).
     labels : int array, N, the classes to draw.
     seed : image i is a function of (edm, labels[i], seed, first_index + i).
-    classes : names; default "0", "1", ….
+    classes : names; default the training set's, or "0", "1", … where the model does not know them.
     steps : solver steps of a full reverse process (EDM's CIFAR-10 value is 18).
     lanes : batch size of the network.
     progress : called with the number of images evaluated, after each network evaluation.
@@ -50,7 +52,7 @@ def generate(
     ImageSet of N images, in the order of `labels`.
     """
     labels = np.asarray(labels)
-    classes = classes or tuple(str(c) for c in range(edm.config.network.label_dim))
+    classes = classes or edm.config.classes or tuple(str(c) for c in range(edm.config.network.label_dim))
     blank = np.zeros((len(labels), *edm.image_shape), dtype=np.uint8)  # never read: t_re = 100 is pure noise
     start = ImageSet(blank, labels, classes, "generated")
     full = reconstruct(
@@ -60,7 +62,7 @@ def generate(
 
 
 def reconstruct(
-    edm: nn.Module,
+    edm: EDM,
     real: ImageSet,
     t_re: ReverseStep,
     seed: int,
@@ -97,10 +99,7 @@ def reconstruct(
 
     def trajectories() -> Iterator[Trajectory]:
         for i in moved[np.argsort(-each[moved], kind="stable")]:  # long ones first: the tail stays full
-            sigma = float(sigma_of(each[i], config.sigma_min, config.sigma_max, config.rho))
-            noise = sigma * initial_noise(seed, int(indices[i]), real.shape)
-            # at t_re = 100 nothing of the image may remain: σ·n, not x + σ·n
-            start = noise if each[i] == REVERSE_STEPS else to_model(real.images[i]) + noise
+            start, sigma = noisy_start(config, real.images[i], int(each[i]), seed, int(indices[i]))
             grid = sigma_grid(sigma, solver_steps(int(each[i]), steps), config.sigma_min, config.rho)
             yield Trajectory(int(i), start, grid, int(real.labels[i]) if config.network.label_dim else None)
 
@@ -111,25 +110,14 @@ def reconstruct(
     return replace(real, images=out, name=f"{real.name} at t_re = {span}")
 
 
-def corrupt(edm: nn.Module, real: ImageSet, t_re: int, seed: int) -> np.ndarray:
-    """The noisy images that `reconstruct` starts from: float64 N × C × H × W, in units of images in [−1, 1]."""
-    check_t_re(t_re)
-    config = edm.config
+def noisy_start(config: EDMConfig, image: np.ndarray, t_re: int, seed: int, index: int) -> tuple[np.ndarray, float]:
+    """(the noisy image that `reconstruct` starts from: float64 C × H × W in units of images in [−1, 1], its σ).
+
+    At t_re = 100 nothing of the image may remain: the start is σ·n, not x + σ·n.
+    """
     sigma = float(sigma_of(t_re, config.sigma_min, config.sigma_max, config.rho))
-    noise = np.stack([initial_noise(seed, i, real.shape) for i in range(len(real))])
-    return sigma * noise + (0 if t_re == REVERSE_STEPS else to_model(real.images))
-
-
-def to_model(images: np.ndarray) -> np.ndarray:
-    """uint8 0–255 → float64 in [−1, 1]."""
-    return images.astype(np.float64) / 127.5 - 1
-
-
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """float in [−1, 1] → uint8, rounded to nearest; what lies outside is clipped. Raises on NaN."""
-    if not np.isfinite(images).all():
-        raise FloatingPointError("the sampler produced NaN or infinite pixels; the model did not train")
-    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    noise = sigma * initial_noise(seed, index, image.shape)
+    return (noise if t_re == REVERSE_STEPS else to_model(image) + noise), sigma
 
 
 @contextmanager
@@ -143,7 +131,7 @@ def sampling_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def _check(edm: nn.Module, real: ImageSet, seed: int, steps: int, lanes: int) -> None:
+def _check(edm: EDM, real: ImageSet, seed: int, steps: int, lanes: int) -> None:
     if steps < 1:
         raise UserError(f"steps is {steps}; a reverse process needs at least 1 solver step")
     if lanes < 1:

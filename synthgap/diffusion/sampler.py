@@ -47,6 +47,10 @@ def heun(
     ------
     (index, image float64 C × H × W), in the order in which images are finished. The state is float64; a
     trajectory whose levels are [0] alone comes back as it started.
+
+    Raises
+    ------
+    FloatingPointError : the denoiser answers NaN or infinity.
     """
     waiting = iter(trajectories)
     running: list[_Lane] = []
@@ -65,7 +69,10 @@ def heun(
             torch.from_numpy(sigma).to(device, torch.float32),
             _labels(running, device),
         )
-        slopes = (x - estimate.to("cpu", torch.float64).numpy()) / sigma[:, None, None, None]
+        clean = estimate.to("cpu", torch.float64).numpy()
+        if not np.isfinite(clean).all():
+            raise FloatingPointError("the denoiser answered NaN or infinity; the model did not train")
+        slopes = (x - clean) / sigma[:, None, None, None]
         if on_evaluation:
             on_evaluation(len(running))
         for lane, slope in zip(running, slopes, strict=True):

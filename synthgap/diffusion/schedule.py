@@ -36,9 +36,7 @@ def check_t_re(t_re: ReverseStep) -> tuple[int, int]:
     low, high = t_re if isinstance(t_re, (tuple, list)) and len(t_re) == 2 else (t_re, t_re)
     whole = all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in (low, high))
     if not whole or not 0 <= low <= high <= REVERSE_STEPS:
-        raise UserError(
-            f"t_re is {t_re!r}; give a whole number from 0 to {REVERSE_STEPS}, or a range (low, high)"
-        )
+        raise UserError(f"t_re is {t_re!r}; give a whole number from 0 to {REVERSE_STEPS}, or a range (low, high)")
     return int(low), int(high)
 
 

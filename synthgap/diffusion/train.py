@@ -22,10 +22,10 @@ from ..data.imageset import ImageSet
 from ..errors import UserError
 from ..seeding import batch_positions, step_generator, torch_seed
 from .edm import EDM, EDMConfig
-from .reconstruct import to_model
+from .pixels import to_model
 from .unet import UNetConfig
 
-ORDER, DRAW, INIT = 10, 11, 12  # purposes of random numbers, see seeding.py
+ORDER, DRAW, INIT, DROPOUT = 10, 11, 12, 13  # purposes of random numbers, see seeding.py
 
 
 class DiffusionTraining(BaseModel):
@@ -82,7 +82,8 @@ def train_edm(
     _check(real, network)
     images = torch.from_numpy(to_model(real.images)).float().to(device)
     labels = torch.from_numpy(real.labels).to(device)
-    config = EDMConfig.for_images(network, sigma_data=max(float(images.double().std()), 1e-3))
+    deviation = max(float(images.double().std()), 1e-3)
+    config = EDMConfig.for_images(network, deviation, real.classes if network.label_dim else ())
     with torch.random.fork_rng():
         torch.manual_seed(torch_seed(seed, INIT, 0))
         net = EDM(config).to(device).train()
@@ -94,9 +95,7 @@ def train_edm(
     for step in range(first, training.steps):
         seen = step * training.batch
         for group in adam.param_groups:
-            group["lr"] = training.learning_rate * min(
-                1.0, (seen + training.batch) / max(training.ramp_images, 1)
-            )
+            group["lr"] = training.learning_rate * min(1.0, (seen + training.batch) / max(training.ramp_images, 1))
         loss = _step(net, adam, images, labels, "flip" in real.augment, seed, step, training.batch)
         _average(ema, net, training, seen + training.batch)
         if progress:
@@ -127,7 +126,8 @@ def _step(
         mirrored = (torch.rand(batch, generator=rng) < 0.5).to(images.device)
         clean = torch.where(mirrored[:, None, None, None], clean.flip(3), clean)
     with torch.random.fork_rng(enabled=config.network.dropout > 0):
-        torch.manual_seed(torch_seed(seed, DRAW, step)) if config.network.dropout > 0 else None
+        if config.network.dropout > 0:
+            torch.manual_seed(torch_seed(seed, DROPOUT, step))  # not DRAW: masks must not repeat σ's bits
         loss = net.loss(clean, labels[positions], sigma, noise).mean()
     adam.zero_grad(set_to_none=True)
     loss.backward()
@@ -165,9 +165,7 @@ def _resume(path: Path, net: EDM, ema: EDM, adam: torch.optim.Adam) -> int:
     with safe_open(str(path), framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
         step = int(file.metadata()["step"])
-    part = {
-        p: {k.removeprefix(p): v for k, v in tensors.items() if k.startswith(p)} for p in ("net.", "ema.")
-    }
+    part = {p: {k.removeprefix(p): v for k, v in tensors.items() if k.startswith(p)} for p in ("net.", "ema.")}
     net.load_state_dict(part["net."])
     ema.load_state_dict(part["ema."])
     state: dict[int, dict[str, Tensor]] = {}

@@ -27,7 +27,7 @@ class UNetConfig(BaseModel):
     width: int = Field(32, gt=0)
     channels: int = Field(3, gt=0)
     label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
-    model_channels: int = Field(128, gt=0)
+    model_channels: int = Field(128, gt=0, multiple_of=2)
     channel_mult: tuple[int, ...] = (2, 2, 2)
     num_blocks: int = Field(4, gt=0)
     attn_resolutions: tuple[int, ...] = (16,)  # heights at which blocks attend
@@ -85,10 +85,11 @@ class Conv2d(nn.Module):
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation with at least four channels a group, at most 32 groups."""
+    """Group normalisation with at least four channels a group, at most 32 groups, as many as divide evenly."""
 
     def __init__(self, channels: int):
-        super().__init__(min(32, max(1, channels // 4)), channels, eps=1e-6)
+        most = min(32, max(1, channels // 4))
+        super().__init__(max(g for g in range(1, most + 1) if channels % g == 0), channels, eps=1e-6)
 
 
 class Block(nn.Module):
@@ -197,9 +198,7 @@ class DDPMpp(nn.Module):
         self.dec[f"{name(0)}_aux_norm"] = GroupNorm(out)
         self.dec[f"{name(0)}_aux_conv"] = Conv2d(out, config.channels, 3, gain=1e-5)
 
-    def forward(
-        self, x: Tensor, noise: Tensor, labels: Tensor | None, augment: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None, augment: Tensor | None = None) -> Tensor:
         emb = _positional(noise, self.config.model_channels).to(x.dtype)
         if self.map_label is not None and labels is not None:
             emb = emb + self.map_label(labels.to(x.dtype) * math.sqrt(self.config.label_dim))

@@ -45,13 +45,11 @@ def fidelity_of_features(real: np.ndarray, fake: np.ndarray, extractor: str) -> 
     """
     for name, features in (("real", real), ("fake", fake)):
         if features.ndim != 2 or features.shape[1] != real.shape[1]:
-            raise UserError(
-                f"{name} features have shape {features.shape}; both sets need N × {real.shape[-1]}"
-            )
+            raise UserError(f"{name} features have shape {features.shape}; both sets need N × {real.shape[-1]}")
+        if features.shape[1] < 2:
+            raise UserError(f"{name} features have one dimension; the metrics need two or more")
         if len(features) < NEIGHBOURS + 2:
-            raise UserError(
-                f"{len(features)} {name} samples; precision/recall needs at least {NEIGHBOURS + 2}"
-            )
+            raise UserError(f"{len(features)} {name} samples; precision/recall needs at least {NEIGHBOURS + 2}")
         if not np.isfinite(features).all():
             raise UserError(f"the {name} features hold NaN or infinity; check the images and the extractor")
         repeated = 1 - len(np.unique(features, axis=0)) / len(features)

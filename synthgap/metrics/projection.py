@@ -23,9 +23,7 @@ class Projection:
     def fit(cls, real: np.ndarray) -> Projection:
         """Fit on real training features only, so that other sets are seen from where the real ones lie."""
         if len(real) < 2 or real.shape[1] < 2:
-            raise UserError(
-                f"features of shape {real.shape} have no plane; give 2 or more samples and dimensions"
-            )
+            raise UserError(f"features of shape {real.shape} have no plane; give 2 or more samples and dimensions")
         return cls(PCA(n_components=2, svd_solver="full").fit(np.asarray(real, dtype=np.float64)))
 
     @property

@@ -31,9 +31,7 @@ class Arms:
         """The diffusion model of one seed."""
         choice, train = self.preset.generator, self.data["train"]
         network = generator_network(choice, train.shape, train.classes)
-        return TrainDiffusion(
-            data=train, network=network, training=choice.training, seed=seed, device=self.device
-        )
+        return TrainDiffusion(data=train, network=network, training=choice.training, seed=seed, device=self.device)
 
     def samples(
         self, seed: int, t_re: ReverseStep, copy_index: int = 0, split: str = "train"
@@ -52,9 +50,7 @@ class Arms:
         }
         return Synthesize(**common) if t_re == REVERSE_STEPS else Reconstruct(t_re=t_re, **common)
 
-    def classifier(
-        self, seed: int, t_re: ReverseStep | None, multiple: int = 1, real: bool = False
-    ) -> TrainClassifier:
+    def classifier(self, seed: int, t_re: ReverseStep | None, multiple: int = 1, real: bool = False) -> TrainClassifier:
         """A classifier trained on `multiple` sets at `t_re` (None: no synthetic images), with real ones or without."""
         train, choice = self.data["train"], self.preset.classifier
         if t_re == 0:  # the real set itself

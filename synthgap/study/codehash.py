@@ -50,10 +50,11 @@ def _tree(module: str) -> ast.Module:
 
 def _imports(module: str) -> list[str]:
     """Modules of this package that `module` imports, at any depth of its source."""
+    tree = _tree(module)
     is_package = _path(module).name == "__init__.py"
     parts = module.split(".")
     found = []
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names if a.name.split(".")[0] == PACKAGE]
         elif isinstance(node, ast.ImportFrom):
@@ -65,7 +66,7 @@ def _imports(module: str) -> list[str]:
             else:
                 continue
             submodules = [f"{target}.{a.name}" for a in node.names]
-            found += [m for m in submodules if _path(m)] or [target]
+            found += [m if _path(m) else target for m in submodules]
     return [m for m in found if m != PACKAGE and _path(m)]
 
 
@@ -75,11 +76,7 @@ class _Strip(ast.NodeTransformer):
     def _body(self, node):
         self.generic_visit(node)
         first = node.body[0] if node.body else None
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             node.body = node.body[1:] or [ast.Pass()]
         return node
 

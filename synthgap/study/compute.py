@@ -160,9 +160,7 @@ def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
 def decode_classifier(arrays: Arrays, meta: Meta) -> Classifier:
     network = ResNet18(ResNetConfig.model_validate_json(meta["network"]))
     network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
-    return Classifier(
-        network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"]))
-    )
+    return Classifier(network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"])))
 
 
 def encode_prediction(prediction: Prediction) -> tuple[Arrays, Meta]:

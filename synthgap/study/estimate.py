@@ -17,8 +17,8 @@ from ..diffusion.unet import DDPMpp, UNetConfig
 from .specs import MeasureFidelity, Predict, Reconstruct, Spec, Synthesize, TrainClassifier, TrainDiffusion
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
-RESNET_RATE = 35e9  # FLOP/s of narrow ResNet-18s
-STEP_OVERHEAD = 0.008  # s of an optimiser step that does not shrink with the network
+RESNET_RATE = 60e9  # FLOP/s of narrow ResNet-18s
+STEP_OVERHEAD = 0.012  # s of an optimiser step that does not shrink with the network
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
 
 

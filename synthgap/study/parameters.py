@@ -6,6 +6,7 @@ import difflib
 from types import ModuleType
 
 from ..errors import UserError
+from ..plots import show_inline
 from .study import Study
 
 PARAMETERS: dict[str, tuple[type, ...]] = {
@@ -45,4 +46,5 @@ def open_study(namespace: dict) -> Study:
     missing = sorted(set(PARAMETERS) - set(given))
     if missing:
         raise UserError(f"parameter {missing[0]} is not set; restore it in the parameters cell")
+    show_inline()
     return Study(**given)

@@ -115,6 +115,4 @@ def load_preset(name: str) -> Preset:
     try:
         return Preset(name=name, **yaml.safe_load(text))
     except ValidationError as error:
-        raise UserError(
-            f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}"
-        ) from error
+        raise UserError(f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error

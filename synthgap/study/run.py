@@ -24,6 +24,7 @@ def run(specs: list[Spec], store: Store, workers: int | str = "auto", label: str
     workers : processes; "auto" is one a core, or none where the work is too small to pay for starting them.
     The bytes of an artifact don't depend on it.
     """
+    check_workers(workers)
     missing = store.missing(specs)
     if not missing:
         return 0
@@ -39,18 +40,18 @@ def run(specs: list[Spec], store: Store, workers: int | str = "auto", label: str
     return len(missing)
 
 
-def _workers(workers: int | str, missing: list[Spec]) -> int:
-    if workers != "auto" and not (
-        isinstance(workers, int) and not isinstance(workers, bool) and workers >= 1
-    ):
+def check_workers(workers: int | str) -> None:
+    """UserError unless `workers` is "auto" or a number from 1."""
+    if workers != "auto" and not (isinstance(workers, int) and not isinstance(workers, bool) and workers >= 1):
         raise UserError(f'workers is {workers!r}; give a number of processes from 1, or "auto"')
+
+
+def _workers(workers: int | str, missing: list[Spec]) -> int:
     if workers != "auto":
         return min(workers, len(missing))
     if sum(map(cost, missing)) < WORTH_A_CLUSTER:
         return 1
-    return min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), len(missing)
-    )
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), len(missing))
 
 
 def _on_dask(missing: list[Spec], store: Store, count: int, progress: _Progress) -> None:

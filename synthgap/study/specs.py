@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -33,9 +33,7 @@ class Spec(BaseModel):
     def key(self) -> str:
         """SHA-256 (hex) of the canonical JSON of this specification."""
         fields = {
-            name: _canonical(getattr(self, name))
-            for name in type(self).model_fields
-            if name not in self.not_in_key
+            name: _canonical(getattr(self, name)) for name in type(self).model_fields if name not in self.not_in_key
         }
         text = json.dumps({"fields": fields, "code": code_hash(self.code)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -50,6 +48,11 @@ class Spec(BaseModel):
                 if isinstance(item, Spec):
                     found.setdefault(item.key, item)
         return tuple(found.values())
+
+    def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
+        """A validated copy with other values; pydantic's own would keep the key of the old ones."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | (update or {})))
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -28,9 +28,10 @@ class Estimate:
 
 
 def estimate_mean(values: np.ndarray | list[float], level: float = 0.95) -> Estimate:
-    """Mean of independent values, one a seed, with Student's interval; NaNs are refused by assertion."""
+    """Mean of independent values, one a seed, with Student's interval; ValueError on none or NaN."""
     values = np.asarray(values, dtype=np.float64)
-    assert values.ndim == 1 and len(values) and np.isfinite(values).all()
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"an interval needs one or more finite numbers, got {values}")
     n = len(values)
     if n == 1:
         return Estimate(float(values[0]), math.nan, math.nan, 1)
@@ -40,5 +41,8 @@ def estimate_mean(values: np.ndarray | list[float], level: float = 0.95) -> Esti
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Estimate:
-    """Mean of a − b over seeds, the two paired by seed."""
-    return estimate_mean(np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64), level)
+    """Mean of a − b over seeds, the two paired by seed; ValueError where their numbers differ."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"values of shape {a.shape} and {b.shape} can't be paired")
+    return estimate_mean(a - b, level)

@@ -131,6 +131,7 @@ class Store:
         provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
         (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")
         target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)  # what a kill left of an artifact that was being removed
         os.replace(temporary, target)
 
     def _read(self, spec: Spec) -> Any:

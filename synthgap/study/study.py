@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +13,15 @@ from matplotlib.figure import Figure
 from .. import plots
 from ..data.sources import Splits
 from ..diffusion.edm import EDM
-from ..diffusion.reconstruct import corrupt
-from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
+from ..diffusion.reconstruct import noisy_start
+from ..diffusion.schedule import SIGMA_MIN, evaluations, sigma_max_for, sigma_of
 from ..errors import UserError
 from ..metrics.entropy import output_entropy
 from ..metrics.projection import Projection
 from .arms import REAL_ONLY, SYNTHETIC_ONLY, Arms
 from .compute import load_all, load_split
 from .preset import DataChoice, Preset, load_preset
-from .run import run
+from .run import check_workers, run
 from .specs import Data, Loading, Spec
 from .stats import Estimate, paired_difference
 from .store import Store
@@ -59,6 +60,7 @@ class Study:
         self.preset: Preset = load_preset(preset)
         self.seeds = _seeds(seeds, self.preset)
         self.device = _device(device)
+        check_workers(workers)
         self.workers = workers
         if not isinstance(dataset, str):
             raise UserError(f"dataset is {dataset!r}; give its name or folder:PATH as text")
@@ -158,9 +160,7 @@ class Study:
 
     def table2(self) -> pd.DataFrame:
         """Accuracy against t_re: columns dataset, t_re, sigma, seed, accuracy (in [0, 1]), n (test images)."""
-        cells = {
-            (a.name, i, *cell): spec for i, a in enumerate(self.columns) for cell, spec in a.table2().items()
-        }
+        cells = {(a.name, i, *cell): spec for i, a in enumerate(self.columns) for cell, spec in a.table2().items()}
         rows = self._accuracies(cells, ("dataset", "column", "t_re", "seed"))
         rows.insert(3, "sigma", [self.sigma(t, i) for t, i in zip(rows.t_re, rows.column, strict=True)])
         return rows.drop(columns="column")
@@ -198,7 +198,47 @@ class Study:
     def arm_difference(self, first: tuple[str, int], second: tuple[str, int]) -> Estimate:
         """Accuracy of one (arm, multiple) of Table 3 minus another's, paired by seed, in percentage points."""
         table = self.table3().set_index(["arm", "multiple", "seed"]).accuracy.sort_index()
+        for arm, multiple in (first, second):
+            if (arm, multiple) not in table.index:
+                raise UserError(f"{arm} ×{multiple} is not part of the preset {self.preset.name}; see table3()")
         return paired_difference(100 * table.loc[first].to_numpy(), 100 * table.loc[second].to_numpy())
+
+    def save_raw(self, folder: Path) -> None:
+        """Write the per-seed rows behind every table and curve as CSV files, from which they regenerate."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tables = {
+            "table2.csv": self.table2,
+            "table3.csv": self.table3,
+            "figure6.csv": self.fidelity_curve,
+            "figure8.csv": self.entropy_curve,
+        }
+        for name, make in tables.items():
+            temporary = folder / f".{name}.{os.getpid()}.tmp"
+            make().to_csv(temporary, index=False)
+            os.replace(temporary, folder / name)
+
+    def noise_levels(self) -> pd.DataFrame:
+        """σ and network evaluations of reverse steps: columns t_re, sigma, paper_scale (σ at 32 × 32), evaluations."""
+        steps = (0, 1, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 100)
+        rows = {
+            "t_re": steps,
+            "sigma": [self.sigma(t) for t in steps],
+            "paper_scale": [float(sigma_of(t, SIGMA_MIN, sigma_max_for(32, 32))) for t in steps],
+            "evaluations": [evaluations(t, self.preset.generator.solver_steps) for t in steps],
+        }
+        return pd.DataFrame(rows)
+
+    def colophon(self) -> str:
+        """How a chapter's numbers were made, as a Markdown list."""
+        made = self.store.provenance(self.main.classifier(self.seeds[0], 0))
+        versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+        data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in self.columns)
+        return (
+            f"- preset **{self.preset.name}**: {self.preset.summary}\n"
+            f"- data sets and SHA-256 of their training images: {data}\n"
+            f"- seeds {', '.join(map(str, self.seeds))}; device {self.device}; one CPU thread an artifact\n"
+            f"- {versions}, Python {made['python']}\n"
+        )
 
     # figures
 
@@ -218,8 +258,8 @@ class Study:
         self.compute(list(cells.values()))
         seed = self.seeds[0]
         edm: EDM = self.store.get(self.main.generator(seed))
-        one = self.store.get(cells[0]).subset(slice(0, 1))
-        noisy = {t: corrupt(edm, one, t, seed)[0] for t in FIGURE4_STEPS}
+        image = self.store.get(cells[0]).images[0]
+        noisy = {t: noisy_start(edm.config, image, t, seed, 0)[0] for t in FIGURE4_STEPS}
         restored = {t: self.store.get(cells[t]).images[0] for t in FIGURE4_STEPS}
         return plots.reconstruction_strip(noisy, restored, {t: self.sigma(t) for t in FIGURE4_STEPS})
 
@@ -242,7 +282,10 @@ class Study:
     def figure9(self, label: int | None = None) -> Figure:
         """PCA of features of one class at t_re = 0, 50 and 100; default the last class (the paper: truck)."""
         cells = self.main.features(FIGURE9_STEPS)
-        return self._projection(cells, self.main.data["train"].classes - 1 if label is None else label)
+        count = self.main.data["train"].classes
+        if label is not None and not 0 <= label < count:
+            raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
+        return self._projection(cells, count - 1 if label is None else label)
 
     def class_names(self) -> tuple[str, ...]:
         return self.store.get(self.main.data["train"]).classes
@@ -274,12 +317,10 @@ def _title(source: str) -> str:
 def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
     if seeds == "auto":
         return tuple(range(preset.seeds))
-    several = list(range(seeds)) if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
-    valid = isinstance(several, (list, tuple)) and several and len(set(several)) == len(several)
-    if not valid or not all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in several):
-        raise UserError(
-            f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"'
-        )
+    several = range(seeds) if type(seeds) is int else seeds
+    whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
+    if not whole or not several or len(set(several)) < len(several):
+        raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
     return tuple(several)
 
 

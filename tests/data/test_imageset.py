@@ -78,9 +78,7 @@ def test_fingerprint_ignores_the_name():
 
 def test_fingerprint_ignores_memory_layout_and_order_of_augmentations():
     made = make(augment=("crop", "flip"))
-    fortran = ImageSet(
-        np.asfortranarray(made.images), list(made.labels), made.classes, augment=("flip", "crop")
-    )
+    fortran = ImageSet(np.asfortranarray(made.images), list(made.labels), made.classes, augment=("flip", "crop"))
     assert fortran.fingerprint == made.fingerprint
 
 
@@ -130,9 +128,7 @@ def test_concat_of_nothing_is_refused():
         ImageSet.concat([])
 
 
-@pytest.mark.parametrize(
-    "made", [make(channels=3, augment=("flip",), name="ü", classes=("ß", "ネコ")), make(n=0)]
-)
+@pytest.mark.parametrize("made", [make(channels=3, augment=("flip",), name="ü", classes=("ß", "ネコ")), make(n=0)])
 def test_load_gives_back_what_save_wrote(made, tmp_path):
     path = made.save(tmp_path / "new folder" / "set.safetensors")
     assert same(ImageSet.load(path), made)
@@ -157,9 +153,7 @@ def test_file_of_something_else_is_a_user_error_that_names_it(tmp_path):
     save_torch_file({"weights": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
     save_file(arrays, tmp_path / "bare.safetensors")
     save_file(arrays, tmp_path / "bad.safetensors", metadata={"classes": "[", "name": "x", "augment": "[]"})
-    save_file(
-        arrays, tmp_path / "empty.safetensors", metadata={"classes": "[]", "name": "x", "augment": "[]"}
-    )
+    save_file(arrays, tmp_path / "empty.safetensors", metadata={"classes": "[]", "name": "x", "augment": "[]"})
     (tmp_path / "text.safetensors").write_text("hello")
     for path in tmp_path.iterdir():
         with pytest.raises(UserError, match=path.name):

@@ -97,18 +97,14 @@ def test_image_size_enlarges_packaged_sets():
 
 def test_divisor_pads_with_the_border():
     plain, padded = load_splits("digits"), load_splits("digits", divisor=5)
-    assert np.array_equal(
-        padded.train.images, np.pad(plain.train.images, [(0, 0)] * 2 + [(1, 1)] * 2, mode="edge")
-    )
+    assert np.array_equal(padded.train.images, np.pad(plain.train.images, [(0, 0)] * 2 + [(1, 1)] * 2, mode="edge"))
     assert "padded from 8×8 to 10×10" in padded.record["notes"][0]
 
 
 @pytest.mark.parametrize("source", ["digits", "digit-pairs"])
 def test_same_seed_gives_the_same_set_and_another_seed_another(source):
     assert identical(load_splits(source, seed=3), load_splits(source, seed=3))
-    assert (
-        load_splits(source, seed=4).record["members_sha256"] != load_splits(source).record["members_sha256"]
-    )
+    assert load_splits(source, seed=4).record["members_sha256"] != load_splits(source).record["members_sha256"]
 
 
 @pytest.mark.parametrize("source", ["digits", "digit-pairs"])
@@ -201,12 +197,14 @@ def test_limits_keep_that_many_of_the_same_images_with_every_class():
     assert limited.record["notes"] == ["50 of 1097 test images used (limit of the preset)"]
 
 
-@pytest.mark.parametrize(
-    ("limits", "message"), [({"test": 9}, "10 classes"), ({"val": 50}, "'val'.*validation")]
-)
-def test_impossible_limits_are_a_user_error(limits, message):
-    with pytest.raises(UserError, match=message):
-        load_splits("digits", limits=limits)
+def test_a_limit_below_the_number_of_classes_keeps_one_image_of_each():
+    test = load_dataset("digits", "test", limits={"test": 9})
+    assert sorted(test.labels) == list(range(10))
+
+
+def test_an_unknown_split_in_the_limits_is_a_user_error():
+    with pytest.raises(UserError, match="'val'.*validation"):
+        load_splits("digits", limits={"val": 50})
 
 
 # The user's folder
@@ -402,9 +400,7 @@ def test_medmnist_layout_is_taken_as_given(tmp_path):
 
 def test_missing_splits_of_an_npz_are_cut_from_train(tmp_path):
     images, labels = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
-    np.savez(
-        tmp_path / "x.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
-    )
+    np.savez(tmp_path / "x.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels)
     sizes = load_splits(f"npz:{tmp_path / 'x.npz'}").record["sizes"]
     assert sizes == {"train": 16, "validation": 4, "test": 20}
 

@@ -160,9 +160,7 @@ def test_quotas_sum_to_the_count_within_their_bounds(problem):
 @given(st.lists(st.integers(5, 30), min_size=1, max_size=6), st.data())
 def test_quotas_are_within_one_of_the_exact_share_where_no_bound_acts(weights, data):
     weights = np.array(weights)
-    count = data.draw(
-        st.integers(-(-weights.sum() // weights.min()), int(weights.sum()))
-    )  # shares of 1 or more
+    count = data.draw(st.integers(-(-weights.sum() // weights.min()), int(weights.sum())))  # shares of 1 or more
     quota = _proportional(count, weights, most=weights)
     assert (np.abs(quota - count * weights / weights.sum()) < 1).all()
 

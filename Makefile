@@ -1,0 +1,33 @@
+# Thin targets: the logic lives in the package. `make book` and `make test` set everything up first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: env book test smoke publish lint clean
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+book: env          ## train, execute every chapter, build the book (preset quick)
+	$(BIN)/synthgap run --preset quick
+
+smoke: env         ## the same on a handful of images: does everything run?
+	$(BIN)/synthgap run --preset smoke
+
+publish: env       ## as `book`, and replace the notebooks that the repository shows
+	$(BIN)/synthgap run --preset quick --publish
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:             ## everything made here but the environment
+	rm -rf results _build build .pytest_cache .ruff_cache

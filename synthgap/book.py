@@ -1,0 +1,160 @@
+"""From executed chapters to a Jupyter Book: run, clean, check, stage, build.
+
+One table of contents serves two builds. The repository holds the last published notebooks in `book/executed/`, so
+that `jupyter-book build .` renders at once; `synthgap run` stages a copy of the book with fresh notebooks in their
+place and builds there.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from .errors import UserError
+
+EXECUTED = Path("book") / "executed"
+HEADLINE = ("01_introduction", "fig-1", "headline.png")  # chapter, figure name, file shown on the front page
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The folder with `chapters/` and `_toc.yml`: the working folder, or the source tree of this package."""
+    for candidate in [start] if start else [Path.cwd(), Path(__file__).resolve().parents[1]]:
+        if (candidate / "chapters").is_dir() and (candidate / "_toc.yml").is_file():
+            return candidate
+    raise UserError(f"no chapters/ and _toc.yml in {start or Path.cwd()}; run from the folder of the repository")
+
+
+def chapter_names(root: Path) -> list[str]:
+    """Chapters in the order of the table of contents."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    entries = [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    return [Path(e).name for e in entries if Path(e).parent == EXECUTED]
+
+
+def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
+    """Execute one source notebook by papermill; `target` appears whole, cleaned and checked, or not at all.
+
+    Raises UserError with the chapter's own message when a cell fails; what was executed is kept beside `target` as
+    `<name>.failed.ipynb`.
+    """
+    import papermill
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(temporary),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            extra_arguments=["--log-level=40"],  # the kernel warns of plain TCP, which is the default
+        )
+        notebook = clean(nbformat.read(temporary, as_version=4))
+        check_executed(notebook, source.name)
+        nbformat.write(notebook, temporary)
+        os.replace(temporary, target)
+    except papermill.PapermillExecutionError as error:
+        failed = target.with_name(f"{target.stem}.failed.ipynb")
+        os.replace(temporary, failed)
+        raise UserError(f"chapter {source.name} failed: {error.ename}: {error.evalue} (see {failed})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs between equal runs: times, paths and the executing tool's own notes."""
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    for number, cell in enumerate(notebook.cells):
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = f"injected-{number}"
+            cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+    return notebook
+
+
+def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
+    """Refuse a notebook that the book must not show: unexecuted cells, errors, images without alternative text."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code":
+            continue
+        if cell.execution_count is None and cell.source.strip():
+            raise UserError(f"{name}, cell {number} was not executed; run the chapter again")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise UserError(f"{name}, cell {number} ended in {output.ename}: {output.evalue}")
+            if "image/png" in output.get("data", {}) and not _alt_text(cell):
+                raise UserError(f"{name}, cell {number} shows an image without alternative text; add mystnb.image.alt")
+
+
+def stage(root: Path, executed: Path, target: Path) -> Path:
+    """Assemble the book's sources in `target`: configuration, pages, and the notebooks in `executed`."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / name, target / name)
+    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("executed", "__pycache__"))
+    place_executed(root, executed, target / EXECUTED)
+    return target
+
+
+def place_executed(root: Path, executed: Path, target: Path) -> None:
+    """Copy the checked notebooks, the raw results beside them and the front page's figure to `target`."""
+    for chapter in chapter_names(root):
+        source = executed / f"{chapter}.ipynb"
+        if not source.is_file():
+            raise UserError(f"chapter {chapter} has not been executed into {executed}; run synthgap run")
+        check_executed(nbformat.read(source, as_version=4), source.name)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv")]):
+        if not file.name.endswith(".failed.ipynb"):
+            shutil.copy2(file, target / file.name)
+    chapter, figure, name = HEADLINE
+    (target / name).write_bytes(figure_png(executed / f"{chapter}.ipynb", figure))
+
+
+def figure_png(path: Path, name: str) -> bytes:
+    """The PNG of the figure called `name` in an executed notebook."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    return base64.b64decode(output.data["image/png"])
+    raise UserError(f"{path.name} holds no figure {name}; execute it again")
+
+
+def build(source: Path, say: Callable[[str], None] = print) -> Path:
+    """Run jupyter-book on staged sources, warnings being errors; returns the path of the front page."""
+    program = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
+    command = [sys.executable, "-c", program, "build", str(source), "--all", "-W", "-n", "--keep-going"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    index = source / "_build" / "html" / "index.html"
+    if done.returncode or not index.is_file():
+        log = source / "build.log"
+        log.write_text(done.stdout + done.stderr, encoding="utf-8")
+        complaints = [
+            re.sub(r"\x1b\[[0-9;]*m", "", line)
+            for line in (done.stdout + done.stderr).splitlines()
+            if re.search(r"WARNING|ERROR|Error", line)
+        ]
+        for line in complaints[:5]:
+            say(line)
+        raise UserError(f"the book was not built ({len(complaints)} complaints); mend the pages named in {log}")
+    return index
+
+
+def _alt_text(cell: nbformat.NotebookNode) -> str:
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")

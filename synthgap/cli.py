@@ -1,0 +1,218 @@
+"""The command line: `synthgap --help`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import UserError
+
+app = typer.Typer(
+    name="synthgap",
+    help="Would synthetic images of a diffusion model replace your real ones, or help them?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Dataset = Annotated[
+    str, typer.Option(help="auto (the preset's own), digits, mnist5k, digit-pairs, folder:PATH or npz:PATH.")
+]
+PresetName = Annotated[str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU).")]
+Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
+ImageSize = Annotated[str, typer.Option(help="Longest side in pixels; auto: the set's own, limited for folders.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Seed = Annotated[int, typer.Option(min=0, help="Which generator, and which draw of it.")]
+Model = Annotated[
+    Path | None, typer.Option(help="A model saved by EDM.save; without it the preset's model is trained or reused.")
+]
+Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
+
+
+@app.command()
+def run(
+    dataset: Dataset = "auto",
+    preset: PresetName = "quick",
+    results: Results = "results",
+    seeds: Annotated[str, typer.Option(help="How many seeds, or which (0,1,2); auto: the preset's number.")] = "auto",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    workers: Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")] = "auto",
+    book: Annotated[bool, typer.Option(help="Execute the chapters and build the book, too.")] = True,
+    publish: Annotated[bool, typer.Option(help="Replace the notebooks in book/executed/ by this run's.")] = False,
+) -> None:
+    """Compute a study, execute every chapter on it and build the book; the last line printed is its path.
+
+    Interrupted, the same command goes on where it stopped.
+
+    Example: synthgap run --dataset folder:photos --preset quick
+    """
+    from . import book as pages
+    from .study.estimate import cost
+    from .study.study import Study
+
+    started = time.monotonic()
+    parameters = {
+        "dataset": dataset,
+        "preset": preset,
+        "results": results,
+        "seeds": _numbers(seeds, "seeds"),
+        "image_size": _number(image_size, "image-size"),
+        "device": device,
+        "workers": _number(workers, "workers"),
+    }
+    root = pages.find_root() if book or publish else None
+    study = Study(**parameters)
+    for record in study.records:
+        sizes = ", ".join(f"{n:,} {s}" for s, n in record["sizes"].items())
+        typer.echo(f"{record['source']}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
+    missing = study.store.missing(study.plan())
+    minutes = sum(map(cost, missing)) / 60
+    typer.echo(f"{preset}: {len(missing)} artifacts to compute, about {minutes:.0f} core-minutes")
+    study.compute()
+    if root is None:
+        typer.echo(f"artifacts: {study.store.root}")
+        return
+
+    folder = study.results / _run_name(dataset, preset)
+    executed = folder / "chapters"
+    for name in pages.chapter_names(root):
+        typer.echo(f"chapter {name}")
+        pages.execute_chapter(root / "chapters" / f"{name}.ipynb", executed / f"{name}.ipynb", parameters)
+    study.save_raw(executed)
+    if publish:
+        pages.place_executed(root, executed, root / pages.EXECUTED)
+    index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo)
+    typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
+    typer.echo(str(index))
+
+
+@app.command()
+def generate(
+    out: Out,
+    per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
+    dataset: Dataset = "auto",
+    preset: PresetName = "quick",
+    results: Results = "results",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    seed: Seed = 0,
+    model: Model = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the preset's.")] = None,
+) -> None:
+    """Write fully synthetic images (t_re = 100) of every class as PNGs.
+
+    Example: synthgap generate --dataset digits --per-class 20 --out synthetic
+    """
+    import numpy as np
+
+    from .data.imageset import check_new_folder
+    from .diffusion.edm import load_edm
+    from .diffusion.reconstruct import generate as draw
+    from .study.preset import load_preset
+    from .study.study import Study
+
+    check_new_folder(out)
+    if model is not None:
+        edm, names, count = load_edm(model), None, load_preset(preset).generator.solver_steps
+    else:
+        size = _number(image_size, "image-size")
+        study = Study(dataset, preset, results, image_size=size, device=device, seeds=[seed])
+        edm, names, count = _preset_model(study), study.class_names(), study.preset.generator.solver_steps
+    labels = np.repeat(np.arange(edm.config.network.label_dim), per_class)
+    images = draw(edm, labels, seed, classes=names, steps=steps or count)
+    typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
+
+
+@app.command()
+def reconstruct(
+    out: Out,
+    t_re: Annotated[str, typer.Option(help='Reverse step 0–100, or a range drawn per image ("50-100").')] = "50",
+    dataset: Dataset = "auto",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    preset: PresetName = "quick",
+    results: Results = "results",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    seed: Seed = 0,
+    model: Model = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the preset's.")] = None,
+) -> None:
+    """Noise real images up to a reverse step, denoise them back, and write them as PNGs (Algorithm 1).
+
+    Example: synthgap reconstruct --dataset digits --t-re 50-100 --out halfway
+    """
+    from .data.imageset import check_new_folder
+    from .diffusion.edm import load_edm
+    from .diffusion.reconstruct import reconstruct as rebuild
+    from .study.preset import parse_t_re
+    from .study.study import Study
+
+    check_new_folder(out)
+    steps_back = parse_t_re(t_re)
+    if split not in ("train", "validation", "test"):
+        raise UserError(f"split is {split!r}; give train, validation or test")
+    size = _number(image_size, "image-size")
+    study = Study(dataset, preset, results, image_size=size, device=device, seeds=[seed])
+    real = study.store.get(study.main.data[split])
+    edm = load_edm(model) if model else _preset_model(study)
+    images = rebuild(edm, real, steps_back, seed, steps=steps or study.preset.generator.solver_steps)
+    typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
+
+
+@app.command()
+def datasets() -> None:
+    """Say which data sets there are, where each comes from and how it is split."""
+    from .data.sources import DESCRIPTIONS
+
+    for name, text in DESCRIPTIONS.items():
+        typer.echo(f"{name}\n    {text}")
+
+
+def _preset_model(study):
+    """The study's generator of its only seed, trained where the store lacks it."""
+    spec = study.main.generator(study.seeds[0])
+    study.compute([spec])
+    return study.store.get(spec).to(study.device)
+
+
+def _run_name(dataset: str, preset: str) -> str:
+    """The subfolder of the results for one run's chapters and book."""
+    if dataset == "auto":
+        return preset
+    name = Path(dataset.partition(":")[2]).resolve().name if ":" in dataset else dataset
+    return preset + "-" + "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+
+
+def _number(text: str, name: str) -> int | str:
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--{name} is {text!r}; give a whole number or auto") from None
+
+
+def _numbers(text: str, name: str) -> int | list[int] | str:
+    return [_number(t, name) for t in text.split(",")] if "," in text else _number(text, name)
+
+
+def main() -> None:
+    """Entry point: a user's error is one line and exit code 2; an interruption says how to go on."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        typer.echo(f"synthgap: error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("synthgap: interrupted; the same command continues from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

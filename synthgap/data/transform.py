@@ -1,0 +1,62 @@
+"""Changes made alike to all splits of a data set: size limits, resizing, padding; each leaves a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from .splits import SPLITS, Splits, split_record, stratified_take
+
+
+def limited(splits: Splits, limits: dict[str, int | None], seed: int) -> Splits:
+    """At most `limits[split]` images a split, drawn class by class; None is no limit."""
+    sets = {s: splits[s] for s in SPLITS}
+    members = dict(splits.record["members"])
+    cut = []
+    for s, most in limits.items():
+        if most is None or len(splits[s]) <= most:
+            continue
+        kept = stratified_take(sets[s].labels, max(most, len(np.unique(sets[s].labels))), seed)
+        cut.append(f"{len(kept):,} of {len(sets[s]):,} {s}")
+        sets[s] = sets[s].subset(kept)
+        members[s] = [members[s][i] for i in kept]
+    notes = [*splits.record["notes"], *([f"{', '.join(cut)} images used (limits of the preset)"] if cut else [])]
+    record = split_record(splits.record["source"], splits.record["policy"], sets, members, notes)
+    return Splits(**sets, record=record)
+
+
+def resized(splits: Splits, longest: int | None) -> Splits:
+    """Bring the longest side to `longest` pixels, aspect kept (box filter: exact means at whole factors)."""
+    _, height, width = splits.train.shape
+    if longest is None or longest == max(height, width):
+        return splits
+    scale = longest / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    kernel = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+
+    def resize(images: np.ndarray) -> np.ndarray:
+        planes = images.reshape(-1, *images.shape[2:]).astype(np.float32)  # 8 bits would be rounded twice
+        small = np.stack([np.asarray(Image.fromarray(p).resize(size, kernel)) for p in planes])
+        small = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+        return small.reshape(*images.shape[:2], *small.shape[1:])
+
+    return _mapped(splits, resize, f"resized from {width}×{height} to {size[0]}×{size[1]} pixels")
+
+
+def padded(splits: Splits, divisor: int) -> Splits:
+    """Sides rounded up to a multiple of `divisor` by repeating the border."""
+    _, height, width = splits.train.shape
+    extra_h, extra_w = -height % divisor, -width % divisor
+    if not extra_h and not extra_w:
+        return splits
+    pad = [(0, 0), (0, 0), (extra_h // 2, extra_h - extra_h // 2), (extra_w // 2, extra_w - extra_w // 2)]
+    note = f"padded from {width}×{height} to {width + extra_w}×{height + extra_h} for the network"
+    return _mapped(splits, lambda images: np.pad(images, pad, mode="edge"), note)
+
+
+def _mapped(splits: Splits, change: Callable[[np.ndarray], np.ndarray], note: str) -> Splits:
+    sets = {s: replace(splits[s], images=change(splits[s].images)) for s in SPLITS}
+    return Splits(**sets, record=splits.record | {"notes": [*splits.record["notes"], note]})

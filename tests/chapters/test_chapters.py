@@ -1,0 +1,102 @@
+"""Every chapter on the smoke preset, through papermill as a reader calls it, and the book made of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap import book
+
+ROOT = book.find_root()
+PAPERMILL = [sys.executable, "-m", "papermill"]
+
+
+def papermill(chapter, target, folder, **parameters):
+    words = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+    return subprocess.run(
+        [*PAPERMILL, str(ROOT / "chapters" / f"{chapter}.ipynb"), str(target), *words, "--no-progress-bar"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def executed(smoke, tmp_path_factory):
+    """All chapters on the smoke preset, executed one after the other on a store that holds everything."""
+    folder = tmp_path_factory.mktemp("executed")
+    parameters = {"preset": "smoke", "results": str(smoke.results), "device": "cpu"}
+    for name in book.chapter_names(ROOT):
+        book.execute_chapter(ROOT / "chapters" / f"{name}.ipynb", folder / f"{name}.ipynb", parameters)
+    smoke.save_raw(folder)
+    return folder
+
+
+def test_every_chapter_executes_and_passes_the_checks(executed):
+    names = book.chapter_names(ROOT)
+    assert len(names) >= 5
+    for name in names:
+        notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
+        book.check_executed(notebook, name)
+        outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+        assert any("text/markdown" in o.get("data", {}) or "image/png" in o.get("data", {}) for o in outputs)
+        assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+
+
+def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(executed, tmp_path):
+    index = book.build(book.stage(ROOT, executed, tmp_path / "book"))
+    pages = "".join(p.read_text(encoding="utf-8") for p in index.parent.rglob("*.html"))
+    for name in ("fig-1", "fig-2", "fig-4", "fig-5", "fig-6", "fig-8", "fig-9", "tab-2", "tab-3"):
+        assert f'id="{name}"' in pages, name
+    assert (index.parent / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
+    assert "cdn.jsdelivr" not in pages
+
+
+def test_a_folder_of_colour_images_that_are_not_square_gets_its_own_table(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("round things", "Ünïcode")):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 120, (30, 20, 3), dtype=np.uint8) + np.uint8(100 * number)
+            Image.fromarray(pixels).save(tmp_path / "mine" / name / f"{i}.png")
+    target = tmp_path / "out.ipynb"
+    done = papermill("05_data_augmentation", target, tmp_path, dataset="folder:mine", preset="smoke")
+    assert done.returncode == 0, done.stderr[-2000:]
+    text = json.dumps(nbformat.read(target, as_version=4))
+    assert "Ours: mine, mean over 2 seeds" in text
+    assert (tmp_path / "results" / "store").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"datset": "digits"}, "unknown parameter datset = 'digits'; did you mean dataset?"),
+        ({"seeds": "2.5"}, "parameter seeds = 2.5 is a float"),
+        ({"dataset": "folder:absent"}, "there is no folder absent"),
+        ({"dataset": "folder:lonely"}, "class 'b' has 1 image"),
+    ],
+)
+def test_wrong_parameters_fail_with_a_clear_message(tmp_path, parameters, says):
+    for name, count in (("a", 5), ("b", 1)):
+        (tmp_path / "lonely" / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(tmp_path / "lonely" / name / f"{i}.png")
+    done = papermill("03_preliminary", tmp_path / "out.ipynb", tmp_path, preset="smoke", **parameters)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert not Path(tmp_path / "results").exists()
+
+
+def test_a_failing_chapter_leaves_no_notebook_at_the_final_path(tmp_path):
+    target = tmp_path / "out" / "a.ipynb"
+    with pytest.raises(book.UserError, match=r"03_preliminary\.ipynb failed: UserError: unknown preset 'none'"):
+        book.execute_chapter(ROOT / "chapters" / "03_preliminary.ipynb", target, {"preset": "none"})
+    assert not target.exists()
+    assert [p.name for p in target.parent.iterdir()] == ["a.failed.ipynb"]

@@ -1,0 +1,65 @@
+"""Fixtures for all tests. The smoke study is computed once a session; a test that damages a store copies it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """An absent results folder."""
+    return tmp_path / "results"
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """The smoke study with its whole plan computed. Read only."""
+    from synthgap.study.study import Study
+
+    folder = tmp_path_factory.mktemp("smoke") / "results"
+    study = Study(preset="smoke", results=folder, device="cpu", workers=1)
+    study.compute()
+    return study
+
+
+@pytest.fixture
+def damageable(smoke, results):
+    """A store of one's own that holds what the smoke study's holds."""
+    from synthgap.study.store import Store
+
+    shutil.copytree(smoke.store.root, results / "store")
+    return Store(results / "store")
+
+
+@pytest.fixture
+def only_data(smoke, results):
+    """A store of one's own that holds the smoke study's images and nothing made from them."""
+    from synthgap.study.store import Store
+
+    shutil.copytree(smoke.store.root / "data", results / "store" / "data")
+    return Store(results / "store")
+
+
+@pytest.fixture(scope="session")
+def make_images() -> Callable:
+    """count, **options → an ImageSet of random pixels; labels run 0, 1, …, 0, 1, …."""
+    from synthgap.data.imageset import ImageSet
+
+    def make(count, shape=(1, 8, 8), classes=3, seed=0, name="made", augment=()):
+        pixels = np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+        names = tuple("abcdefghij"[:classes])
+        return ImageSet(pixels, np.arange(count) % classes, names, name, augment)
+
+    return make

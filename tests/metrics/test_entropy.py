@@ -1,0 +1,39 @@
+"""Output entropy (Eq. 4)."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from synthgap.metrics.entropy import output_entropy
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(st.integers(1, 20), st.integers(2, 30), st.floats(0, 1e4), st.integers(0, 99))
+def test_entropy_lies_between_0_and_ln_c(n, c, scale, seed):
+    logits = scale * np.random.default_rng(seed).standard_normal((n, c))
+    assert 0 <= output_entropy(logits) <= np.log(c) + 1e-12
+
+
+@pytest.mark.parametrize("c", [2, 10, 100])
+def test_a_uniform_answer_has_entropy_ln_c(c):
+    assert output_entropy(np.full((3, c), -7.0, np.float32)) == pytest.approx(np.log(c))
+
+
+def test_large_logits_do_not_overflow_and_a_sure_answer_has_no_entropy():
+    assert output_entropy(np.array([[1e4, 0, -1e4], [-1e4, 1e4, 0]], np.float32)) == 0
+    assert output_entropy(np.array([[1e4, 1e4, -1e4]])) == pytest.approx(np.log(2))
+
+
+def test_it_is_the_mean_of_each_answers_entropy_not_the_entropy_of_the_mean_answer():
+    logits = np.random.default_rng(0).standard_normal((50, 7))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert output_entropy(logits) == pytest.approx(np.mean([stats.entropy(row) for row in p]))
+    opposite = np.array([[50.0, 0], [0, 50.0]])
+    assert output_entropy(opposite) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_constant_added_to_an_images_logits_changes_nothing():
+    logits = np.random.default_rng(1).standard_normal((9, 4))
+    assert output_entropy(logits + 123) == pytest.approx(output_entropy(logits))

@@ -1,0 +1,97 @@
+"""The cost model: what it counts must be what the code does."""
+
+import numpy as np
+import pytest
+
+from synthgap.classifier.resnet import ResNetConfig
+from synthgap.diffusion.edm import EDM, EDMConfig
+from synthgap.diffusion.noise import reverse_steps
+from synthgap.diffusion.reconstruct import reconstruct
+from synthgap.diffusion.schedule import evaluations
+from synthgap.study.estimate import cost, network_evaluations, resnet_flop, unet_flop
+from synthgap.study.specs import in_order
+
+
+@pytest.fixture
+def counted(smoke, make_images):
+    """counted(t_re, images, steps) → network evaluations that the sampler makes."""
+    network = smoke.main.generator(0).network.model_copy(update={"model_channels": 2, "label_dim": 3})
+    edm = EDM(EDMConfig.for_images(network, sigma_data=0.5))
+
+    def count(t_re, images, steps):
+        seen = []
+        reconstruct(edm, make_images(images), t_re, 0, steps=steps, progress=seen.append)
+        return sum(seen)
+
+    return count
+
+
+def reconstruction(smoke, t_re, images, steps):
+    half = smoke.main.samples(0, 50)
+    data = half.data.model_copy(update={"count": images})
+    return half.model_copy(update={"t_re": t_re, "data": data, "solver_steps": steps})
+
+
+@pytest.mark.parametrize(("t_re", "steps"), [(1, 18), (30, 18), (50, 18), (99, 7), (100, 18)])
+def test_evaluations_of_a_reverse_step_are_what_the_sampler_makes(smoke, counted, t_re, steps):
+    assert network_evaluations(reconstruction(smoke, t_re, 20, steps)) == counted(t_re, 20, steps)
+
+
+@pytest.mark.parametrize("t_re", [(50, 100), (0, 50)])
+def test_evaluations_of_a_range_are_the_expected_ones_of_the_draws(smoke, counted, t_re):
+    images, steps = 300, 18
+    drawn = reverse_steps(t_re, 0, np.arange(images))
+    made = counted(t_re, images, steps)
+    assert made == sum(evaluations(int(t), steps) for t in drawn)
+    assert network_evaluations(reconstruction(smoke, t_re, images, steps)) == pytest.approx(made, rel=0.07)
+
+
+def test_evaluations_of_full_synthesis_are_those_of_reverse_step_100(smoke):
+    full, half = smoke.main.samples(0, 100), smoke.main.samples(0, 50)
+    assert network_evaluations(full) == network_evaluations(half.model_copy(update={"t_re": 100}))
+
+
+def test_every_specification_of_a_plan_costs_something(smoke):
+    assert all(cost(spec) > 0 for spec in in_order(smoke.plan()))
+
+
+def test_cost_grows_with_the_work(smoke):
+    arms = smoke.main
+    assert cost(arms.samples(0, 30)) < cost(arms.samples(0, 70)) < cost(arms.samples(0, 100))
+    assert cost(arms.classifier(0, None, real=True)) < cost(arms.classifier(0, 100, real=True))
+    longer = arms.generator(0).training.model_copy(update={"images": 1280})
+    assert cost(arms.generator(0)) < cost(arms.generator(0).model_copy(update={"training": longer}))
+
+
+def test_all_multiples_of_an_arm_cost_the_same_to_train(smoke):
+    """An epoch is the real set's in every arm, so that more synthetic images are no more steps."""
+    arms = smoke.main
+    assert cost(arms.classifier(0, 100, 1)) == cost(arms.classifier(0, 100, 3)) == cost(arms.classifier(0, 0))
+
+
+def convolution(fan_in, fan_out, kernel, side):
+    return 2 * fan_in * fan_out * kernel**2 * side**2  # a multiplication and an addition a weight and pixel
+
+
+@pytest.mark.parametrize(("channels", "width", "side"), [(1, 4, 8), (3, 64, 32)])
+def test_resnet_flop_are_those_counted_by_hand(channels, width, side):
+    wanted = convolution(channels, width, 3, side) + 4 * convolution(width, width, 3, side)
+    for level in (1, 2, 3):
+        here, size = width * 2**level, side // 2**level
+        wanted += convolution(here // 2, here, 3, size) + convolution(here // 2, here, 1, size)
+        wanted += 3 * convolution(here, here, 3, size)
+    wanted += 2 * width * 8 * 10
+    assert resnet_flop(ResNetConfig(channels=channels, classes=10, width=width), side, side) == wanted
+
+
+def test_the_papers_classifier_has_its_known_size():
+    """ResNet-18 with the CIFAR stem: 0.56 G multiply-adds at 32 × 32."""
+    assert resnet_flop(ResNetConfig(), 32, 32) == pytest.approx(2 * 0.556e9, rel=0.01)
+
+
+def test_unet_flop_grow_with_the_pixels_and_with_the_square_of_the_channels(smoke):
+    small = smoke.main.generator(0).network.model_copy(update={"model_channels": 64, "attn_resolutions": ()})
+    wide = small.model_copy(update={"model_channels": 128})
+    large = small.model_copy(update={"height": 16, "width": 16})
+    assert unet_flop(wide) / unet_flop(small) == pytest.approx(4, rel=0.1)
+    assert unet_flop(large) / unet_flop(small) == pytest.approx(4, rel=0.1)

@@ -1,0 +1,133 @@
+"""Presets: they load, are strict, and stay within what they promise."""
+
+import pytest
+import yaml
+
+from synthgap.errors import UserError
+from synthgap.study import preset as preset_module
+from synthgap.study.estimate import cost
+from synthgap.study.preset import load_preset, parse_t_re, preset_names
+from synthgap.study.specs import in_order
+from synthgap.study.study import Study
+from synthgap.tables import paper_table
+
+RENDERING_MINUTES = 2
+NAMES = ("smoke", "quick", "full", "paper")
+
+
+@pytest.fixture(scope="module")
+def core_seconds(tmp_path_factory):
+    """preset → the cost model's sum over everything the preset computes, each artifact once."""
+    sums = {}
+
+    def of(name):
+        if name not in sums:
+            study = Study(preset=name, results=tmp_path_factory.mktemp(name), device="cpu", workers=1)
+            sums[name] = sum(map(cost, in_order(study.plan())))
+        return sums[name]
+
+    return of
+
+
+def test_the_presets_are_these_smallest_first():
+    assert tuple(preset_names()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_loads_and_says_what_it_is_for(name):
+    preset = load_preset(name)
+    assert preset.name == name
+    assert len(preset.summary) > 10
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "full"])
+def test_core_seconds_are_the_cost_models_sum(name, core_seconds):
+    assert core_seconds(name) == pytest.approx(load_preset(name).budget.core_seconds, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "full"])
+def test_the_work_and_the_rendering_fit_the_minutes(name, core_seconds):
+    budget = load_preset(name).budget
+    assert core_seconds(name) / budget.cores / 60 + RENDERING_MINUTES <= budget.minutes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_runs_every_row_of_table_2_and_every_arm_of_table_3(name):
+    preset = load_preset(name)
+    assert preset.table2 == tuple(paper_table("table2")["CIFAR-10"])
+    rows = set(paper_table("table3")) - {"real only", "synthetic only"}
+    assert set(preset.augmentation) == rows
+    assert all(1 in multiples for multiples in (preset.replication, *preset.augmentation.values()))
+
+
+@pytest.mark.parametrize("name", ["full", "paper"])
+def test_the_larger_presets_run_table_3_in_full(name):
+    preset = load_preset(name)
+    assert {preset.replication, *preset.augmentation.values()} == {(1, 3, 5)}
+
+
+def test_the_paper_preset_has_the_papers_recipe():
+    preset = load_preset("paper")
+    training = preset.classifier.training
+    assert (training.epochs, training.batch, training.learning_rate) == (100, 64, 0.01)
+    assert (preset.classifier.width, preset.generator.solver_steps) == (64, 100)
+    assert preset.table2 == (0, 30, 50, 70, 100)
+
+
+@pytest.mark.parametrize("name", ["tiny", "", "Quick", "quick.yaml", 3, None, ["smoke"]])
+def test_an_unknown_preset_is_refused_with_the_known_ones(name):
+    with pytest.raises(UserError, match=r"unknown preset .*; known: smoke, quick, full, paper"):
+        load_preset(name)
+
+
+@pytest.fixture
+def altered(tmp_path, monkeypatch):
+    """altered(change) loads the smoke preset after `change` has been applied to its YAML."""
+
+    def load(change):
+        text = (preset_module.files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        change(content)
+        (tmp_path / "presets").mkdir(exist_ok=True)
+        (tmp_path / "presets" / "smoke.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        monkeypatch.setattr(preset_module, "files", lambda package: tmp_path)
+        return load_preset("smoke")
+
+    return load
+
+
+def test_an_altered_preset_is_what_its_file_says(altered):
+    assert altered(lambda p: p.update(seeds=7)).seeds == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda p: p.update(seed=3), "seed"),
+        (lambda p: p["generator"].update(width=3), "width"),
+        (lambda p: p["classifier"]["training"].update(epoch=3), "epoch"),
+        (lambda p: p["data"][0].update(size=3), "size"),
+        (lambda p: p.pop("budget"), "budget"),
+        (lambda p: p.update(seeds=0), "seeds"),
+        (lambda p: p.update(data=[]), "data"),
+        (lambda p: p.update(table2=[0, 101]), "table2"),
+        (lambda p: p.update(augmentation={"50-": [1]}), "augmentation"),
+        (lambda p: p.update(augmentation={"80-20": [1]}), "augmentation"),
+    ],
+)
+def test_a_wrong_field_is_named(altered, change, place):
+    with pytest.raises(UserError, match=f"preset smoke is not valid: .*'{place}'"):
+        altered(change)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("50", 50), ("0", 0), ("100", 100), ("50-100", (50, 100)), ("0-50", (0, 50)), (25, 25)]
+)
+def test_reverse_steps_are_read_from_text(text, value):
+    assert parse_t_re(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "fifty", "-5", "101", "50-", "-50", "80-20", "0-101", "1.5", "10-20-30"])
+def test_what_is_no_reverse_step_is_refused(text):
+    with pytest.raises(UserError):
+        parse_t_re(text)

@@ -1,0 +1,205 @@
+"""Keys: what they depend on, and that specifications survive a trip through JSON, pickle and copies."""
+
+import json
+import pickle
+
+import pytest
+from pydantic import ValidationError
+
+from synthgap.classifier.resnet import ResNetConfig
+from synthgap.classifier.train import ClassifierTraining
+from synthgap.diffusion.train import DiffusionTraining
+from synthgap.diffusion.unet import UNetConfig
+from synthgap.study import specs
+from synthgap.study.specs import (
+    Data,
+    Loading,
+    MeasureFidelity,
+    Predict,
+    Reconstruct,
+    Synthesize,
+    TrainClassifier,
+    TrainDiffusion,
+    in_order,
+    parse_spec,
+)
+
+LOADING = Loading(source="digits", split="train")
+DATA = Data(fingerprint="f", name="digits", count=40, shape=(1, 8, 8), classes=10, loading=LOADING)
+OTHER = DATA.model_copy(update={"fingerprint": "g"})
+MODEL = TrainDiffusion(data=DATA, network=UNetConfig(), training=DiffusionTraining(), seed=0)
+FULL = Synthesize(model=MODEL, data=DATA, solver_steps=4, seed=0)
+HALF = Reconstruct(model=MODEL, data=DATA, t_re=50, solver_steps=4, seed=0)
+CLASSIFIER = TrainClassifier(
+    real=DATA, synthetic=(FULL,), epoch_images=40, network=ResNetConfig(), training=ClassifierTraining(), seed=0
+)
+PREDICT = Predict(classifier=CLASSIFIER, images=DATA)
+FIDELITY = MeasureFidelity(real=PREDICT, fake=Predict(classifier=CLASSIFIER, images=HALF))
+ALL = (DATA, MODEL, FULL, HALF, CLASSIFIER, PREDICT, FIDELITY)
+
+OTHER_VALUES = {
+    Data: {"fingerprint": "h", "count": 41, "shape": (1, 8, 9), "classes": 11},
+    TrainDiffusion: {
+        "data": OTHER,
+        "network": UNetConfig(num_blocks=3),
+        "training": DiffusionTraining(batch=511),
+        "seed": 1,
+        "device": "cuda",
+    },
+    Synthesize: {
+        "model": MODEL.model_copy(update={"seed": 1}),
+        "data": OTHER,
+        "copy_index": 1,
+        "solver_steps": 5,
+        "seed": 1,
+        "device": "cuda",
+    },
+    Reconstruct: {
+        "model": MODEL.model_copy(update={"seed": 1}),
+        "data": OTHER,
+        "t_re": (50, 100),
+        "copy_index": 1,
+        "solver_steps": 5,
+        "seed": 1,
+        "device": "cuda",
+    },
+    TrainClassifier: {
+        "real": None,
+        "synthetic": (FULL, HALF),
+        "epoch_images": 41,
+        "network": ResNetConfig(width=32),
+        "training": ClassifierTraining(epochs=99),
+        "seed": 1,
+        "device": "cuda",
+    },
+    Predict: {"classifier": CLASSIFIER.model_copy(update={"seed": 1}), "images": HALF},
+    MeasureFidelity: {"real": FIDELITY.fake, "fake": PREDICT},
+}
+
+
+@pytest.mark.parametrize("spec", ALL, ids=lambda s: s.kind)
+def test_every_field_counts_in_the_key(spec):
+    others = OTHER_VALUES[type(spec)]
+    assert set(others) == set(type(spec).model_fields) - {"kind"} - set(spec.not_in_key)
+    copies = [spec.model_copy(update={name: value}) for name, value in others.items()]
+    assert len({spec.key, *(c.key for c in copies)}) == len(others) + 1
+
+
+def test_a_configurations_every_field_counts_in_the_key():
+    changes = {"epochs": 1, "batch": 1, "learning_rate": 1, "drop_every": 1, "momentum": 0, "nesterov": False}
+    changes["weight_decay"] = 0
+    assert set(changes) == set(ClassifierTraining.model_fields)
+    keys = {
+        CLASSIFIER.model_copy(update={"training": ClassifierTraining(**{name: value})}).key
+        for name, value in changes.items()
+    }
+    assert len(keys | {CLASSIFIER.key}) == len(changes) + 1
+
+
+def test_a_range_is_not_its_ends():
+    keys = {HALF.model_copy(update={"t_re": t}).key for t in (50, 100, (50, 100), (50, 50), (0, 50))}
+    assert len(keys) == 5
+
+
+def test_data_are_named_by_content_not_by_name_or_place():
+    moved = DATA.model_copy(update={"name": "mine", "loading": Loading(source="folder:elsewhere", split="test")})
+    assert moved.key == DATA.key
+    assert moved == DATA
+    assert MODEL.model_copy(update={"data": moved}).key == MODEL.key
+
+
+def replaced(spec, old, new):
+    """`spec` with the input `old` replaced everywhere below it."""
+    if spec == old:
+        return new
+
+    def change(value):
+        if isinstance(value, specs.Spec):
+            return replaced(value, old, new)
+        return tuple(change(v) for v in value) if isinstance(value, tuple) else value
+
+    return spec.model_copy(update={name: change(getattr(spec, name)) for name in type(spec).model_fields})
+
+
+@pytest.mark.parametrize("spec", ALL[1:], ids=lambda s: s.kind)
+def test_another_input_at_any_depth_is_another_key(spec):
+    assert replaced(spec, DATA, OTHER).key != spec.key
+    assert replaced(spec, DATA, DATA.model_copy()).key == spec.key
+
+
+def test_code_counts_in_the_key_and_in_the_key_of_everything_downstream(monkeypatch):
+    def keys():
+        fresh = [replaced(s, DATA, DATA.model_copy()) for s in ALL]
+        return {s.kind: s.key for s in fresh}
+
+    before, real_hash = keys(), specs.code_hash
+    monkeypatch.setattr(
+        specs, "code_hash", lambda roots: "changed" if "synthgap.diffusion.train" in roots else real_hash(roots)
+    )
+    after = keys()
+    changed = {kind for kind in before if before[kind] != after[kind]}
+    assert changed == {"train-diffusion", "synthesize", "reconstruct", "train-classifier", "predict", "fidelity"}
+
+
+@pytest.mark.parametrize("spec", ALL, ids=lambda s: s.kind)
+def test_json_and_pickle_bring_back_the_same_specification(spec):
+    for back in (parse_spec(spec.model_dump_json(indent=1)), pickle.loads(pickle.dumps(spec))):
+        assert type(back) is type(spec)
+        assert back.key == spec.key
+        assert back.model_dump() == spec.model_dump()
+    assert json.loads(spec.model_dump_json())["kind"] == spec.kind
+
+
+def test_every_artifact_of_the_smoke_study_has_a_spec_json_that_gives_its_key(smoke):
+    paths = sorted(smoke.store.root.glob("*/*/spec.json"))
+    assert len(paths) > 100
+    for path in paths:
+        spec = parse_spec(path.read_text(encoding="utf-8"))
+        assert (spec.kind, spec.key) == path.parts[-3:-1]
+
+
+def test_a_copy_with_other_values_is_validated():
+    with pytest.raises(ValidationError):
+        MODEL.model_copy(update={"seed": -1})
+    with pytest.raises(ValidationError):
+        MODEL.model_copy(update={"sed": 1})
+
+
+def test_specifications_are_frozen():
+    with pytest.raises(ValidationError):
+        MODEL.seed = 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", '{"kind": "magic"}', '{"kind": "data", "fingerprint": "f"}', MODEL.model_dump_json()[:-1] + ',"x":1}'],
+)
+def test_what_is_no_specification_is_refused(text):
+    with pytest.raises(ValidationError):
+        parse_spec(text)
+
+
+def test_inputs_are_named_once():
+    assert MODEL.inputs == (DATA,)
+    assert FULL.inputs == (MODEL, DATA)
+    assert CLASSIFIER.inputs == (DATA, FULL)
+    twice = CLASSIFIER.model_copy(update={"synthetic": (FULL, HALF, FULL)})
+    assert twice.inputs == (DATA, FULL, HALF)
+    assert FIDELITY.inputs == (PREDICT, FIDELITY.fake)
+
+
+def test_in_order_puts_inputs_first_and_names_everything_once():
+    ordered = in_order([FIDELITY, PREDICT, FULL, FULL])
+    place = {spec.key: i for i, spec in enumerate(ordered)}
+    assert len(place) == len(ordered) == 8
+    assert set(ordered) == {*ALL, FIDELITY.fake}
+    for spec in ordered:
+        assert all(place[i.key] < place[spec.key] for i in spec.inputs)
+
+
+def test_the_plans_order_puts_inputs_first(smoke):
+    ordered = in_order(smoke.plan())
+    place = {spec.key: i for i, spec in enumerate(ordered)}
+    assert len(place) == len(ordered)
+    assert {s.key for s in smoke.plan()} <= set(place)
+    assert all(place[i.key] < place[s.key] for s in ordered for i in s.inputs)

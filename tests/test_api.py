@@ -1,0 +1,119 @@
+"""`import synthgap`: what it offers, and the README's few lines from images to numbers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import synthgap
+from synthgap.errors import UserError
+
+
+def test_every_name_that_the_package_lists_resolves():
+    for name in dir(synthgap):
+        assert getattr(synthgap, name) is not None
+    assert set(dir(synthgap)) == set(synthgap.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        synthgap.nothing  # noqa: B018
+
+
+def test_importing_the_package_does_not_import_torch():
+    code = "import sys, synthgap; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def real():
+    return synthgap.load_dataset("digits", split="train").subset(slice(0, 60))
+
+
+@pytest.fixture(scope="module")
+def edm(real):
+    return synthgap.train_edm(real, preset="smoke", seed=0)
+
+
+@pytest.fixture(scope="module")
+def classifier(real):
+    return synthgap.train_classifier(real=real, preset="smoke", seed=0)
+
+
+def test_a_model_trained_by_the_api_has_the_presets_network(real, edm):
+    assert isinstance(edm, synthgap.EDM)
+    assert not edm.training
+    assert edm.image_shape == real.shape
+    assert edm.config.network.model_channels == 8
+    assert edm.config.network.label_dim == 10
+
+
+def test_generate_and_reconstruct_give_image_sets_with_the_labels(real, edm):
+    fake = synthgap.generate(edm, labels=real.labels, seed=0, steps=2)
+    half = synthgap.reconstruct(edm, real, t_re=(50, 100), seed=0, steps=2)
+    for images in (fake, half):
+        assert isinstance(images, synthgap.ImageSet)
+        assert np.array_equal(images.labels, real.labels)
+        assert images.shape == real.shape
+    assert np.array_equal(synthgap.reconstruct(edm, real, t_re=0, seed=0).images, real.images)
+
+
+def test_the_api_trains_the_edm_that_the_study_trains(smoke):
+    train = smoke.store.get(smoke.main.data["train"])
+    mine = synthgap.train_edm(train, preset="smoke", seed=1)
+    theirs = smoke.store.get(smoke.main.generator(1))
+    assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in mine.state_dict().items())
+
+
+def test_the_api_trains_the_classifier_that_the_study_trains(smoke):
+    train = smoke.store.get(smoke.main.data["train"])
+    mine = synthgap.train_classifier(real=train, preset="smoke", seed=1)
+    theirs = smoke.store.get(smoke.main.classifier(1, 0))
+    test = smoke.store.get(smoke.main.data["test"])
+    assert np.array_equal(synthgap.evaluate(mine, test).logits, synthgap.evaluate(theirs, test).logits)
+
+
+def test_either_set_may_train_a_classifier_but_not_none(real, edm):
+    fake = synthgap.generate(edm, real.labels, seed=0, steps=2, classes=real.classes)
+    for sets in ({"real": real}, {"synthetic": fake}, {"real": real, "synthetic": fake}):
+        steps = []
+        synthgap.train_classifier(**sets, preset="smoke", progress=lambda *done, to=steps: to.append(done))
+        assert steps[-1] == (16, 16)  # 4 epochs of ceil(60 / 16)
+    with pytest.raises(UserError, match="neither real nor synthetic"):
+        synthgap.train_classifier(preset="smoke")
+
+
+def test_generated_images_fit_a_classifier_of_the_real_ones(real, edm, classifier):
+    """The API's first example: generate(edm, labels=real.labels) and evaluate, without naming the classes."""
+    fake = synthgap.generate(edm, labels=real.labels, seed=0, steps=2)
+    assert 0 <= synthgap.evaluate(classifier, fake).accuracy <= 1
+
+
+def test_fidelity_of_a_set_to_itself_is_perfect(real, classifier):
+    value = synthgap.fidelity(real, real, extractor="classifier", classifier=classifier)
+    assert value.frechet == pytest.approx(0, abs=1e-4)
+    assert (value.precision, value.recall, value.n, value.extractor) == (1, 1, (60, 60), "classifier")
+
+
+def test_fidelity_without_its_extractor_is_refused(real, classifier):
+    with pytest.raises(UserError, match="unknown extractor 'inception'; known: classifier"):
+        synthgap.fidelity(real, real, extractor="inception", classifier=classifier)
+    with pytest.raises(UserError, match="pass classifier="):
+        synthgap.fidelity(real, real)
+
+
+def test_entropy_of_a_prediction_is_within_ln_10(real, classifier):
+    assert 0 < synthgap.output_entropy(synthgap.evaluate(classifier, real).logits) <= np.log(10)
+
+
+def test_an_image_size_that_the_presets_network_cannot_take_is_refused(make_images):
+    with pytest.raises(UserError, match="divisible by 2"):
+        synthgap.train_edm(make_images(30, shape=(1, 7, 8)), preset="smoke")
+
+
+@pytest.mark.parametrize("train", [synthgap.train_edm, synthgap.train_classifier])
+def test_an_unknown_preset_is_refused(real, train):
+    with pytest.raises(UserError, match="unknown preset 'huge'"):
+        train(real, preset="huge")

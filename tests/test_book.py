@@ -1,0 +1,89 @@
+"""From executed notebooks to a book: what is refused, what is cleaned, what is staged."""
+
+import base64
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from synthgap import book
+from synthgap.errors import UserError
+
+ROOT = book.find_root()
+PNG = base64.b64encode(b"\x89PNG fake").decode()
+
+
+def executed_cell(alt="what it shows", **data):
+    output = new_output("display_data", data=data or {"text/plain": "1"})
+    cell = new_code_cell("1", execution_count=1, outputs=[output])
+    cell.metadata["mystnb"] = {"figure": {"name": "fig-1"}, "image": {"alt": alt}}
+    return cell
+
+
+def test_an_executed_notebook_with_alternative_texts_passes():
+    book.check_executed(new_notebook(cells=[executed_cell(**{"image/png": PNG})]), "fine")
+
+
+def test_an_unexecuted_cell_is_refused():
+    with pytest.raises(UserError, match=r"ch\.ipynb, cell 1 was not executed"):
+        book.check_executed(new_notebook(cells=[new_code_cell("1 + 1")]), "ch.ipynb")
+
+
+def test_an_error_output_is_refused():
+    output = new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=[])
+    cell = new_code_cell("1 / 0", execution_count=1, outputs=[output])
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        book.check_executed(new_notebook(cells=[cell]), "ch.ipynb")
+
+
+def test_an_image_without_alternative_text_is_refused():
+    with pytest.raises(UserError, match="alternative text"):
+        book.check_executed(new_notebook(cells=[executed_cell(alt="", **{"image/png": PNG})]), "ch.ipynb")
+
+
+def test_cleaning_drops_times_and_paths_and_nothing_else():
+    cell = executed_cell()
+    cell.metadata.update(papermill={"start_time": "now"}, execution={"iopub.status.busy": "now"}, tags=["kept"])
+    notebook = new_notebook(cells=[cell], metadata={"papermill": {"input_path": "/home/me/x.ipynb"}})
+    text = nbformat.writes(book.clean(notebook))
+    assert "/home/me" not in text
+    assert "now" not in text
+    assert notebook.cells[0].metadata.tags == ["kept"]
+    assert notebook.cells[0].outputs == cell.outputs
+
+
+def test_the_figure_of_the_front_page_is_found_by_its_name(tmp_path):
+    path = tmp_path / "a.ipynb"
+    nbformat.write(new_notebook(cells=[executed_cell(**{"image/png": PNG})]), path)
+    assert book.figure_png(path, "fig-1") == b"\x89PNG fake"
+    with pytest.raises(UserError, match="holds no figure fig-2"):
+        book.figure_png(path, "fig-2")
+
+
+def test_every_chapter_of_the_contents_has_a_source_and_the_reverse():
+    sources = {p.stem for p in (ROOT / "chapters").glob("*.ipynb")}
+    assert set(book.chapter_names(ROOT)) == sources
+
+
+def test_a_chapter_that_was_not_executed_is_named(tmp_path):
+    with pytest.raises(UserError, match="01_introduction has not been executed"):
+        book.place_executed(ROOT, tmp_path / "none", tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_the_published_notebooks_are_complete_and_pass_the_checks(tmp_path):
+    book.place_executed(ROOT, ROOT / book.EXECUTED, tmp_path / "copy")
+    assert (tmp_path / "copy" / "headline.png").read_bytes() == (ROOT / book.EXECUTED / "headline.png").read_bytes()
+
+
+def test_the_published_notebooks_hold_no_path_of_the_machine_that_made_them():
+    for path in (ROOT / book.EXECUTED).iterdir():
+        text = path.read_bytes()
+        assert b"/home/" not in text
+        assert str(ROOT).encode() not in text
+        assert len(text) < 2_000_000
+
+
+def test_a_folder_without_chapters_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"no chapters/ and _toc\.yml"):
+        book.find_root(tmp_path)

@@ -1,0 +1,117 @@
+"""Every figure of the study: labelled axes, the series it promises, and no trace in pyplot."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from synthgap import plots
+
+CURVES = ("figure1", "figure2", "figure6", "figure8", "figure9")
+IMAGES = ("figure4", "figure5")
+
+
+def legend(axes) -> list[str]:
+    return [t.get_text() for t in axes.get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_figure_of_numbers_has_labelled_axes(smoke, name):
+    figure = getattr(smoke, name)()
+    assert isinstance(figure, Figure)
+    for axes in figure.axes:
+        assert axes.get_xlabel() or axes.get_xticklabels()[0].get_text() == "real"
+    assert figure.axes[0].get_ylabel()
+    assert figure.axes[0].get_title() or figure.get_suptitle()
+
+
+@pytest.mark.parametrize("name", [*CURVES, *IMAGES])
+def test_a_figure_can_be_drawn_and_is_not_shown_by_pyplot(smoke, name):
+    before = pyplot.get_fignums()
+    file = io.BytesIO()
+    getattr(smoke, name)().savefig(file, format="png")
+    assert file.getvalue().startswith(b"\x89PNG")
+    assert pyplot.get_fignums() == before
+
+
+def test_figure_1_has_a_bar_for_each_set_and_a_dot_for_each_seed(smoke):
+    axes = smoke.figure1().axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["real", "synthetic ×1", "synthetic ×3"]
+    rows = smoke.table3()
+    means = [
+        100 * g.accuracy.mean() for _, g in rows[rows.arm.isin(["real only", "synthetic only"])].groupby("multiple")
+    ]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx(means)
+    assert [len(dots.get_offsets()) for dots in axes.collections if isinstance(dots, PathCollection)] == [2, 2, 2]
+    assert len({bar.get_hatch() for bar in axes.patches}) == 3
+
+
+def test_figure_2_shows_all_classes_over_the_real_ones(smoke):
+    (axes,) = smoke.figure2().axes
+    assert legend(axes) == ["real (t_re = 0)", "t_re = 100 (fully synthetic)"]
+    assert [len(dots.get_offsets()) for dots in axes.collections] == [40, 40]
+    assert "% of variance" in axes.get_xlabel()
+
+
+def test_figure_9_shows_one_class_by_default_the_last(smoke):
+    figure = smoke.figure9()
+    assert "class 9" in figure.get_suptitle()
+    assert "class 3" in smoke.figure9(3).get_suptitle()
+    labels = smoke.store.get(smoke.main.data["train"]).labels
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        assert [len(dots.get_offsets()) for dots in axes.collections] == [(labels == 9).sum()] * 2
+    assert legend(figure.axes[0])[1] == "t_re = 50"
+
+
+def test_figure_4_shows_noisy_images_above_and_reconstructions_below(smoke):
+    figure = smoke.figure4()
+    assert len(figure.axes) == 10
+    assert [a.get_title().split("\n")[0] for a in figure.axes[:5]] == [f"t_re = {t}" for t in (0, 25, 50, 75, 100)]
+    assert [figure.axes[i].get_ylabel() for i in (0, 5)] == ["noisy", "reconstructed"]
+    real = smoke.store.get(smoke.main.data["grid"]).images[0, 0] / 255
+    assert np.allclose(figure.axes[5].images[0].get_array(), real)
+
+
+def test_figure_5_has_a_row_for_each_reverse_step_and_a_column_for_each_image(smoke):
+    figure = smoke.figure5()
+    assert len(figure.axes) == (1 + 7) * 4
+    labels = [a.get_ylabel() for a in figure.axes if a.get_ylabel()]
+    assert labels[0] == "real"
+    assert [int(label.split()[0]) for label in labels[1:]] == [20, 30, 40, 50, 60, 70, 80]
+    assert all("σ" in label for label in labels[1:])
+
+
+def test_figure_6_shows_distance_precision_and_recall_with_their_floors(smoke):
+    left, right = smoke.figure6().axes
+    assert left.get_ylabel() == "Fréchet distance (FD-classifier)"
+    assert set(legend(left)) == {"reconstructed", "other real images"}
+    assert {"precision", "recall"} < set(legend(right))
+    assert left.get_xlabel() == right.get_xlabel() == "reverse step t_re"
+
+
+def test_figure_8_has_a_line_for_train_and_one_for_test(smoke):
+    (axes,) = smoke.figure8().axes
+    assert legend(axes) == ["Train Samples (n = 40)", "Test Samples (n = 20)"]
+    assert "at most 2.30" in axes.get_ylabel()
+
+
+def test_series_of_a_figure_differ_in_colour_marker_and_line():
+    assert len(set(plots.MARKERS)) == len(set(map(str, plots.LINES))) == 5
+    assert len({tuple(c) for c in plots.COLOURS}) >= 5
+
+
+def test_one_seed_can_be_drawn():
+    rows = pd.DataFrame({"arm": ["real only", "synthetic only"], "multiple": [0, 1], "seed": 0, "accuracy": [0.9, 0.8]})
+    figure = plots.real_against_synthetic(rows, "digits")
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([90, 80])
+
+
+def test_colour_images_are_drawn_in_colour(make_images):
+    images = {t: make_images(3, shape=(3, 8, 12), seed=t).images for t in (0, 50)}
+    figure = plots.sample_grid(images, {0: 0.0, 50: 1.5})
+    assert np.allclose(figure.axes[0].images[0].get_array(), images[0][0].transpose(1, 2, 0) / 255)

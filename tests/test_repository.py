@@ -1,0 +1,85 @@
+"""Rules that the repository's own files keep."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from synthgap.study.parameters import PARAMETERS
+from synthgap.study.specs import KINDS
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+LAYERS = ("errors", "seeding", "data", "diffusion", "classifier", "metrics", "study")  # lowest first
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
+def chapter(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_source_chapters_carry_no_outputs(chapter):
+    for cell in chapter.cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_source_chapters_have_one_parameters_cell_with_the_known_names(chapter):
+    tagged = [c for c in chapter.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    names = {target.id for node in ast.parse(tagged[0].source).body for target in node.targets}
+    assert names == set(PARAMETERS)
+
+
+def test_source_chapters_run_on_the_kernel_called_python3(chapter):
+    assert chapter.metadata.kernelspec.name == "python3"
+
+
+def test_cells_of_chapters_are_short(chapter):
+    for cell in chapter.cells:
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 15
+            assert max(map(len, cell.source.splitlines())) <= 100
+
+
+def test_figures_in_chapters_have_captions_names_and_alternative_texts(chapter):
+    for cell in chapter.cells:
+        if cell.cell_type == "code" and "study.figure" in cell.source:
+            mystnb = cell.metadata.mystnb
+            assert mystnb.figure.caption
+            assert mystnb.figure.name.startswith("fig-")
+            assert len(mystnb.image.alt) > 40
+
+
+def test_dependencies_point_downwards():
+    """A module of one layer imports its own layer and lower ones only."""
+    for number, layer in enumerate(LAYERS):
+        base = ROOT / "synthgap" / layer
+        for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
+            depth = len(path.relative_to(ROOT / "synthgap").parts)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.level == depth and node.module:
+                    above = set(LAYERS[number + 1 :])
+                    assert node.module.split(".")[0] not in above, f"{path} imports {node.module}"
+
+
+def test_the_picture_of_the_artifact_graph_names_every_kind():
+    picture = (ROOT / "book" / "figures" / "artifact-graph.svg").read_text()
+    page = (ROOT / "book" / "architecture.md").read_text()
+    for kind in KINDS:
+        name = kind.model_fields["kind"].default
+        assert f">{name}<" in picture
+        assert f"`{name}`" in page
+
+
+def test_the_lock_pins_everything_and_holds_no_addresses():
+    lines = (ROOT / "requirements.lock").read_text().split()
+    assert all("==" in line and "/" not in line for line in lines)
+    assert not [line for line in lines if line.startswith(("nvidia-", "cuda-", "triton"))]
+
+
+def test_conda_uses_the_same_pins():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert {"pip": ["-r requirements.lock"]} in environment["dependencies"]

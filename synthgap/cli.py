@@ -81,9 +81,7 @@ def run(
 
     folder = study.results / _run_name(dataset, preset)
     executed = folder / "chapters"
-    for name in pages.chapter_names(root):
-        typer.echo(f"chapter {name}")
-        pages.execute_chapter(root / "chapters" / f"{name}.ipynb", executed / f"{name}.ipynb", parameters)
+    pages.execute_chapters(root, executed, parameters, say=typer.echo)
     study.save_raw(executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED)

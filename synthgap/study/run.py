@@ -15,6 +15,14 @@ from .specs import Spec
 from .store import Store
 
 WORTH_A_CLUSTER = 30.0  # core-seconds; starting workers takes about five
+# Dask's own setting hands every freed block back to the system: page faults then take half of the time of small
+# networks (forward evaluations 740/s with it, 1,730/s with the C library's defaults, 2,100/s with these).
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": 1,
+    "MKL_NUM_THREADS": 1,
+    "MALLOC_TRIM_THRESHOLD_": 2**30,
+    "MALLOC_MMAP_THRESHOLD_": 2**25,
+}
 PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
 
 
@@ -56,9 +64,11 @@ def _workers(workers: int | str, missing: list[Spec]) -> int:
 
 def _on_dask(missing: list[Spec], store: Store, count: int, progress: _Progress) -> None:
     """Map the graph onto a local cluster: a future per specification, longest remaining chain first."""
+    import dask
     from distributed import Client, LocalCluster, wait
 
     chain = _longest_chain(missing)
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in WORKER_ENVIRONMENT.items()})
     cluster = LocalCluster(
         n_workers=count,
         threads_per_worker=1,

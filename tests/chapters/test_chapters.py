@@ -33,8 +33,7 @@ def executed(smoke, tmp_path_factory):
     """All chapters on the smoke preset, executed one after the other on a store that holds everything."""
     folder = tmp_path_factory.mktemp("executed")
     parameters = {"preset": "smoke", "results": str(smoke.results), "device": "cpu"}
-    for name in book.chapter_names(ROOT):
-        book.execute_chapter(ROOT / "chapters" / f"{name}.ipynb", folder / f"{name}.ipynb", parameters)
+    book.execute_chapters(ROOT, folder, parameters)
     smoke.save_raw(folder)
     return folder
 

@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 Dataset = Annotated[
-    str, typer.Option(help="auto (the preset's own), digits, mnist5k, digit-pairs, folder:PATH or npz:PATH.")
+    str, typer.Option(help="auto (the preset's own), digits, mnist5k, digit-pairs, or folder:, npz:, edm-zip:PATH.")
 ]
 PresetName = Annotated[str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU).")]
 Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
@@ -110,20 +110,23 @@ def generate(
     import numpy as np
 
     from .data.imageset import check_new_folder
+    from .device import resolve_device
     from .diffusion.edm import load_edm
     from .diffusion.reconstruct import generate as draw
-    from .study.preset import load_preset
     from .study.study import Study
 
     check_new_folder(out)
     if model is not None:
-        edm, names, count = load_edm(model), None, load_preset(preset).generator.solver_steps
+        edm, names = load_edm(model).to(resolve_device(device)), None
     else:
-        size = _number(image_size, "image-size")
-        study = Study(dataset, preset, results, image_size=size, device=device, seeds=[seed])
-        edm, names, count = _preset_model(study), study.class_names(), study.preset.generator.solver_steps
-    labels = np.repeat(np.arange(edm.config.network.label_dim), per_class)
-    images = draw(edm, labels, seed, classes=names, steps=steps or count)
+        study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
+        edm, names = _preset_model(study), study.class_names()
+    solver = _solver(preset, steps)
+    if edm.config.network.label_dim:
+        labels = np.repeat(np.arange(edm.config.network.label_dim), per_class)
+        images = draw(edm, labels, seed, classes=names, solver=solver)
+    else:
+        images = draw(edm, seed=seed, count=per_class, solver=solver)
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
 
 
@@ -146,6 +149,7 @@ def reconstruct(
     Example: synthgap reconstruct --dataset digits --t-re 50-100 --out halfway
     """
     from .data.imageset import check_new_folder
+    from .device import resolve_device
     from .diffusion.edm import load_edm
     from .diffusion.reconstruct import reconstruct as rebuild
     from .study.preset import parse_t_re
@@ -155,12 +159,53 @@ def reconstruct(
     steps_back = parse_t_re(t_re)
     if split not in ("train", "validation", "test"):
         raise UserError(f"split is {split!r}; give train, validation or test")
-    size = _number(image_size, "image-size")
-    study = Study(dataset, preset, results, image_size=size, device=device, seeds=[seed])
+    study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
     real = study.store.get(study.main.data[split])
-    edm = load_edm(model) if model else _preset_model(study)
-    images = rebuild(edm, real, steps_back, seed, steps=steps or study.preset.generator.solver_steps)
+    edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
+    images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, steps))
     typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
+
+
+@app.command()
+def train_diffusion(
+    out: Annotated[Path, typer.Option(help="The model's file, .safetensors; checkpoints and samples lie beside it.")],
+    dataset: Dataset = "auto",
+    preset: PresetName = "quick",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of initial weights, image order and noise.")] = 0,
+    images: Annotated[int | None, typer.Option(min=1, help="Images to train on; default the preset's.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (GPU); default the preset's.")] = None,
+    samples: Annotated[bool, typer.Option(help="Save a grid of samples with every checkpoint.")] = True,
+) -> None:
+    """Train a diffusion model on the training split of a data set and save it.
+
+    Interrupted, the same command goes on from the last checkpoint. Several GPUs or machines:
+    torchrun --nproc-per-node 2 -m synthgap.cli train-diffusion --out edm.safetensors …
+
+    Example: synthgap train-diffusion --dataset folder:photos --out photos.safetensors
+    """
+    from .train_cli import train
+
+    train(out, dataset, preset, _number(image_size, "image-size"), device, seed, images, precision, samples)
+    typer.echo(str(out))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A released EDM checkpoint, .pkl.")],
+    target: Annotated[Path, typer.Argument(help="The file to write, .safetensors.")],
+) -> None:
+    """Read a released EDM pickle without running what is inside it, and save it as safetensors.
+
+    Example: synthgap convert edm-cifar10-32x32-cond-vp.pkl edm.safetensors
+    """
+    from .diffusion.convert import from_released
+
+    edm = from_released(source)
+    edm.save(target, {"converted from": source.name})
+    count = sum(p.numel() for p in edm.parameters())
+    typer.echo(f"{edm.config.network.architecture}, {count:,} parameters: {target}")
 
 
 @app.command()
@@ -170,6 +215,14 @@ def datasets() -> None:
 
     for name, text in DESCRIPTIONS.items():
         typer.echo(f"{name}\n    {text}")
+
+
+def _solver(preset: str, steps: int | None):
+    """The preset's solver, or the same with another number of steps."""
+    from .study.preset import load_preset
+
+    solver = load_preset(preset).generator.solver
+    return solver if steps is None else solver.model_copy(update={"steps": steps})
 
 
 def _preset_model(study):

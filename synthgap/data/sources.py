@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UserError
+from .edmzip import load_edm_zip
 from .folder import find_split_folders, list_folder, read_images
 from .imageset import ImageSet
 from .named import load_digit_pairs, load_digits, load_mnist5k
@@ -24,6 +25,7 @@ DESCRIPTIONS = {
     "any sizes and modes.",
     "npz:PATH": "your arrays: images (uint8, N×H×W, N×H×W×C or N×C×H×W) and labels (integers from 0), or MedMNIST's "
     "train_images, train_labels, val_images, …; optional classes (names).",
+    "edm-zip:PATH": "a data set of the EDM release: a zip of PNGs with dataset.json.",
 }
 
 
@@ -51,7 +53,7 @@ def load_splits(
     Parameters
     ----------
     source : "digits", "mnist5k", "digit-pairs", "folder:PATH" (one subfolder a class, optionally under
-        train/, val/, test/) or "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …).
+        train/, val/, test/), "edm-zip:PATH" (the EDM release's zips) or "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …).
     image_size : longest side in pixels; None is the set's own size, for folders at most `longest_side`.
     train_size : training images wanted of a set without splits of its own; None is the set's default.
     limits : most images per split; more are left out by class-wise drawing.
@@ -76,11 +78,13 @@ def load_splits(
         splits = _folder(Path(path).expanduser(), image_size, longest_side, train_size, seed)
     elif kind == "npz" and path:
         splits = resized(load_npz(Path(path).expanduser(), train_size, seed), image_size)
+    elif kind == "edm-zip" and path:
+        splits = resized(load_edm_zip(Path(path).expanduser(), train_size, seed), image_size)
     elif kind in named and not path:
         splits = resized(named[kind](train_size, seed), image_size)
     else:
         raise UserError(
-            f"unknown data set {source!r}; known: {', '.join(named)}, folder:PATH, npz:PATH "
+            f"unknown data set {source!r}; known: {', '.join(named)}, folder:PATH, npz:PATH, edm-zip:PATH "
             "(synthgap datasets describes them)"
         )
     return limited(padded(splits, divisor), limits or {}, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,8 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for
-from .unet import DDPMpp, UNetConfig
+from .networks import build_network
+from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for, vp_sigma, vp_time
+from .unet import UNetConfig
 
 
 class EDMConfig(BaseModel):
@@ -23,6 +25,7 @@ class EDMConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: UNetConfig
+    preconditioning: Literal["edm", "vp"] = "edm"
     sigma_data: float = Field(0.5, gt=0)  # standard deviation of the training pixels
     sigma_min: float = Field(SIGMA_MIN, gt=0)
     sigma_max: float = Field(80.0, gt=0)
@@ -38,18 +41,26 @@ class EDMConfig(BaseModel):
         noise = {"sigma_max": sigma_max_for(*size), "p_mean": p_mean_for(*size)}
         return cls(network=network, sigma_data=sigma_data, classes=classes, **noise)
 
+    def training_sigma(self, rng: torch.Generator, count: int) -> Tensor:
+        """Noise levels to train on: ln σ ~ N(P_mean, P_std²) (edm), t(σ) ~ U(1e-5, 1) (vp) (Table 1)."""
+        if self.preconditioning == "vp":
+            return vp_sigma(1e-5 + (1 - 1e-5) * torch.rand(count, generator=rng, dtype=torch.float64)).float()
+        return (torch.randn(count, generator=rng) * self.p_std + self.p_mean).exp()
+
 
 class EDM(nn.Module):
     """A preconditioned denoiser: `edm(x, sigma, labels)` estimates the clean images behind `x`.
 
-    D(x; σ) = c_skip·x + c_out·F(c_in·x; ln(σ)/4, labels) with c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²),
-    c_in = 1/√(σ²+σd²) (Table 1, EDM column).
+    D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise, labels), with (Table 1)
+
+    edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
+    vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = 999·t(σ): F is DDPM's ε_θ.
     """
 
     def __init__(self, config: EDMConfig):
         super().__init__()
         self.config = config
-        self.model = DDPMpp(config.network)
+        self.model = build_network(config.network)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -83,12 +94,23 @@ class EDM(nn.Module):
         onehot = self.one_hot(labels, len(x))
         clean = sigma == 0  # not "≤": a negative or NaN σ must show as NaN
         level = torch.where(clean, torch.ones_like(sigma), sigma)  # ln 0 must not reach the network
-        s, sd = level[:, None, None, None], self.config.sigma_data
-        c_skip = sd**2 / (s**2 + sd**2)
-        c_out = s * sd / (s**2 + sd**2).sqrt()
-        c_in = 1 / (s**2 + sd**2).sqrt()
-        raw = self.model(c_in * x, level.log() / 4, onehot, augment)
-        return torch.where(clean[:, None, None, None], x, c_skip * x + c_out * raw.float())
+        c_skip, c_out, c_in, c_noise = self.coefficients(level)
+        raw = self.model(_each(c_in) * x, c_noise, onehot, augment)
+        return torch.where(_each(clean), x, _each(c_skip) * x + _each(c_out) * raw.float())
+
+    def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(c_skip, c_out, c_in, c_noise) for σ > 0, each of σ's shape and type."""
+        if self.config.preconditioning == "vp":
+            return torch.ones_like(sigma), -sigma, 1 / (sigma**2 + 1).sqrt(), 999 * vp_time(sigma)
+        sd = self.config.sigma_data
+        total = sigma**2 + sd**2
+        return sd**2 / total, sigma * sd / total.sqrt(), 1 / total.sqrt(), sigma.log() / 4
+
+    def loss_weight(self, sigma: Tensor) -> Tensor:
+        """λ(σ): (σ²+σd²)/(σ·σd)² (edm), 1/σ² (vp) (Table 1)."""
+        if self.config.preconditioning == "vp":
+            return 1 / sigma**2
+        return (sigma**2 + self.config.sigma_data**2) / (sigma * self.config.sigma_data) ** 2
 
     def one_hot(self, labels: Tensor | None, batch: int) -> Tensor | None:
         """Labels as float B × label_dim; integer and one-hot labels are told apart by dtype and rank."""
@@ -110,15 +132,15 @@ class EDM(nn.Module):
             raise UserError(f"labels run from {labels.min()} to {labels.max()}; the model has {classes} classes")
         return nn.functional.one_hot(labels, classes).float()
 
-    def loss(self, images: Tensor, labels: Tensor | None, sigma: Tensor, noise: Tensor) -> Tensor:
+    def loss(
+        self, images: Tensor, labels: Tensor | None, sigma: Tensor, noise: Tensor, augment: Tensor | None = None
+    ) -> Tensor:
         """Weighted denoising error, one value an image (Karras et al. 2022, Eq. 2 with λ(σ) of Table 1).
 
         images: B × C × H × W in [−1, 1]; sigma: B; noise: standard normal, as images. Mean over pixels.
         """
-        s, sd = sigma[:, None, None, None], self.config.sigma_data
-        weight = (s**2 + sd**2) / (s * sd) ** 2
-        error = self(images + s * noise, sigma, labels) - images
-        return (weight * error**2).mean(dim=(1, 2, 3))
+        error = self(images + _each(sigma) * noise, sigma, labels, augment) - images
+        return (_each(self.loss_weight(sigma)) * error**2).mean(dim=(1, 2, 3))
 
     def save(self, path: str | Path, provenance: dict | None = None) -> Path:
         """Write weights, configuration and training provenance to one safetensors file (whole or not at all)."""
@@ -127,8 +149,11 @@ class EDM(nn.Module):
         tensors, meta = self.to_arrays()
         meta["provenance"] = json.dumps(provenance or {}, sort_keys=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        save_file(tensors, temporary, metadata=meta)
-        os.replace(temporary, path)
+        try:
+            save_file(tensors, temporary, metadata=meta)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return path
 
     def to_arrays(self) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -144,11 +169,21 @@ class EDM(nn.Module):
         return edm.eval()
 
 
-def load_edm(path: str | Path) -> EDM:
-    """Read what `EDM.save` wrote (safetensors: nothing in the file is executed), in eval mode on the CPU.
+def _each(values: Tensor) -> Tensor:
+    """B values, to multiply B images."""
+    return values[:, None, None, None]
 
-    Raises UserError when the file is missing, damaged or not an EDM.
+
+def load_edm(path: str | Path) -> EDM:
+    """Read what `EDM.save` wrote, or a released EDM pickle (`.pkl`), in eval mode on the CPU.
+
+    Nothing in the file is executed: see `synthgap.diffusion.nvidia` for pickles.
+    Raises UserError when the file is missing, damaged, not an EDM, or asks for code that is not allowed.
     """
+    if Path(path).suffix == ".pkl":
+        from .convert import from_released
+
+        return from_released(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .schedule import check_t_re
 
-INITIAL_NOISE, REVERSE_STEP = 0, 1  # purposes
+INITIAL_NOISE, REVERSE_STEP, CHURN = 0, 1, 2  # purposes
 
 
 def image_rng(seed: int, purpose: int, index: int) -> np.random.Generator:

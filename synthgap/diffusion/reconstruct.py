@@ -16,48 +16,52 @@ from torch import nn
 from ..data.imageset import ImageSet
 from ..errors import UserError
 from .edm import EDM, EDMConfig
-from .noise import initial_noise, reverse_steps
+from .noise import CHURN, image_rng, initial_noise, reverse_steps
 from .pixels import to_model, to_uint8
-from .sampler import Trajectory, heun
-from .schedule import REVERSE_STEPS, ReverseStep, check_t_re, sigma_grid, sigma_of, solver_steps
+from .sampler import Callback, Guide, Trajectory, solve
+from .schedule import REVERSE_STEPS, ReverseStep, check_t_re, sigma_grid, sigma_of
+from .solver import Solver
 
 LANES = 256  # fixed, so that the same images come out of every run on one machine
 
 
 def generate(
     edm: EDM,
-    labels: np.ndarray,
-    seed: int,
+    labels: np.ndarray | None = None,
+    seed: int = 0,
     *,
+    count: int | None = None,
     classes: tuple[str, ...] | None = None,
-    steps: int = 18,
-    lanes: int = LANES,
-    first_index: int = 0,
-    progress: Callable[[int], None] | None = None,
+    **options,
 ) -> ImageSet:
-    """Fully synthetic images (t_re = 100), one for each label.
+    """Fully synthetic images (t_re = 100).
 
     Parameters
     ----------
-    edm : a trained class-conditional denoiser (see `EDM`).
-    labels : int array, N, the classes to draw.
+    edm : a trained denoiser (see `EDM`).
+    labels : int array, N, the classes to draw; of a class-conditional model only.
     seed : image i is a function of (edm, labels[i], seed, first_index + i).
+    count : N, for an unconditional model. Its images carry the label 0 of one class, "image".
     classes : names; default the training set's, or "0", "1", … where the model does not know them.
-    steps : solver steps of a full reverse process (EDM's CIFAR-10 value is 18).
-    lanes : batch size of the network.
-    progress : called with the number of images evaluated, after each network evaluation.
+    options : solver, steps, lanes, first_index, guide, callback, progress, as for `reconstruct`.
 
     Returns
     -------
     ImageSet of N images, in the order of `labels`.
+
+    Raises
+    ------
+    UserError : labels for an unconditional model, none for a conditional one, or labels out of range.
     """
-    labels = np.asarray(labels)
-    classes = classes or edm.config.classes or tuple(str(c) for c in range(edm.config.network.label_dim))
+    known = edm.config.network.label_dim
+    if known and labels is None:
+        raise UserError(f"this model is class-conditional; give labels of its {known} classes")
+    if not known and (labels is not None or count is None):
+        raise UserError("this model is unconditional; give count, the number of images, and no labels")
+    labels = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
+    classes = classes or edm.config.classes or tuple(str(c) for c in range(known)) or ("image",)
     blank = np.zeros((len(labels), *edm.image_shape), dtype=np.uint8)  # never read: t_re = 100 is pure noise
-    start = ImageSet(blank, labels, classes, "generated")
-    full = reconstruct(
-        edm, start, REVERSE_STEPS, seed, steps=steps, lanes=lanes, first_index=first_index, progress=progress
-    )
+    full = reconstruct(edm, ImageSet(blank, labels, classes, "generated"), REVERSE_STEPS, seed, **options)
     return replace(full, name="generated")
 
 
@@ -65,21 +69,30 @@ def reconstruct(
     edm: EDM,
     real: ImageSet,
     t_re: ReverseStep,
-    seed: int,
+    seed: int = 0,
     *,
-    steps: int = 18,
+    solver: Solver | None = None,
+    steps: int | None = None,
     lanes: int = LANES,
     first_index: int = 0,
+    guide: Guide | None = None,
+    callback: Callback | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ImageSet:
     """Noise each image up to reverse step `t_re` and denoise it back, under its own label (Algorithm 1).
 
     Parameters
     ----------
-    real : the images to start from.
+    real : the images to start from. An unconditional model is not told their labels.
     t_re : whole number 0…100, or a range (low, high) from which each image draws its own, both ends included.
         0 returns the image bit for bit; 100 starts from pure noise and equals `generate` on the same labels.
-    seed, steps, lanes, first_index, progress : as for `generate`. Another `first_index` is another draw.
+    seed : image i is a function of (edm, real image i, its label, t_re, seed, first_index + i).
+    solver, steps : how the reverse process is solved; `steps` = n is short for `Solver(steps=n)`. Default 18 steps
+        of Heun's method, EDM's for CIFAR-10.
+    lanes : batch size of the network.
+    first_index : another one is another draw.
+    guide, callback : see `sampler.solve`.
+    progress : called with the number of images evaluated, after each network evaluation.
 
     Returns
     -------
@@ -87,10 +100,15 @@ def reconstruct(
 
     Raises
     ------
-    UserError : t_re out of range, steps below 1, a negative seed, images of another shape than the model's.
+    UserError : t_re out of range, steps below 1, a negative seed, images of another shape or other classes than
+        the model's.
     """
     low, high = check_t_re(t_re)
-    _check(edm, real, seed, steps, lanes)
+    if solver is None:
+        if steps is not None and steps < 1:
+            raise UserError(f"steps is {steps}; a reverse process needs at least 1 solver step")
+        solver = Solver(steps=steps or 18)
+    _check(edm, real, seed, lanes, first_index)
     indices = first_index + np.arange(len(real))
     each = reverse_steps((low, high), seed, indices)
     out = real.images.copy()
@@ -99,12 +117,24 @@ def reconstruct(
 
     def trajectories() -> Iterator[Trajectory]:
         for i in moved[np.argsort(-each[moved], kind="stable")]:  # long ones first: the tail stays full
-            start, sigma = noisy_start(config, real.images[i], int(each[i]), seed, int(indices[i]))
-            grid = sigma_grid(sigma, solver_steps(int(each[i]), steps), config.sigma_min, config.rho)
-            yield Trajectory(int(i), start, grid, int(real.labels[i]) if config.network.label_dim else None)
+            index = int(indices[i])
+            start, sigma = noisy_start(config, real.images[i], int(each[i]), seed, index)
+            grid = sigma_grid(sigma, solver.steps_from(int(each[i])), config.sigma_min, config.rho)
+            label = int(real.labels[i]) if config.network.label_dim else None
+            yield Trajectory(int(i), start, grid, label, image_rng(seed, CHURN, index))
 
     with sampling_mode(edm):
-        for i, image in heun(edm, trajectories(), lanes, edm.device, progress):
+        finished = solve(
+            edm,
+            trajectories(),
+            lanes,
+            solver=solver,
+            device=edm.device,
+            guide=guide,
+            callback=callback,
+            on_evaluation=progress,
+        )
+        for i, image in finished:
             out[i] = to_uint8(image)
     span = str(low) if low == high else f"rand({low},{high})"
     return replace(real, images=out, name=f"{real.name} at t_re = {span}")
@@ -131,15 +161,15 @@ def sampling_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def _check(edm: EDM, real: ImageSet, seed: int, steps: int, lanes: int) -> None:
-    if steps < 1:
-        raise UserError(f"steps is {steps}; a reverse process needs at least 1 solver step")
-    if lanes < 1:
-        raise UserError(f"lanes is {lanes}; give a batch size of at least 1")
-    if seed < 0:
-        raise UserError(f"seed is {seed}; give a number of 0 or more")
+def _check(edm: EDM, real: ImageSet, seed: int, lanes: int, first_index: int) -> None:
+    for name, value, least in (("lanes", lanes, 1), ("seed", seed, 0), ("first_index", first_index, 0)):
+        if value < least:
+            raise UserError(f"{name} is {value}; give {least} or more")
     if real.shape != tuple(edm.image_shape):
         raise UserError(
             f"{real.name} holds images of {real.shape} (C, H, W), the model was trained on "
             f"{tuple(edm.image_shape)}; load the data at that size"
         )
+    known = edm.config.network.label_dim
+    if known and len(real.classes) != known:
+        raise UserError(f"{real.name} has {len(real.classes)} classes, the model {known}; give it data of its classes")

@@ -1,7 +1,8 @@
-"""Heun's method for the probability-flow ODE, on images that are at different steps of different schedules.
+"""The reverse process, on images that are at different steps of different schedules.
 
-Karras et al. 2022, Algorithm 1. A *lane* is one place in the batch; it holds one image until that image is done
-and then takes the next one waiting, so that no image waits for another: the work is Σ NFE, not N × max NFE.
+Karras et al. 2022, Algorithm 2 (Algorithm 1 where the churn is 0). A *lane* is one place in the batch; it holds one
+image until that image is done and then takes the next one waiting, so that no image waits for another: the work is
+Σ NFE, not N × max NFE.
 """
 
 from __future__ import annotations
@@ -13,25 +14,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .solver import Solver
+
 Denoiser = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+Guide = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]  # (clean estimate, x, σ, labels) → clean estimate
+Callback = Callable[[int, int, float, np.ndarray], None]  # (image's index, steps done, σ, x)
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One image's reverse process: start (float64 C × H × W), levels σ₀ > … > 0, class (or None)."""
+    """One image's reverse process: start (float64 C × H × W), levels σ₀ > … > 0, class (or None).
+
+    `rng` draws the noise of its churn.
+    """
 
     index: int
     start: np.ndarray
     sigmas: np.ndarray
-    label: int | None
+    label: int | None = None
+    rng: np.random.Generator | None = None
 
 
 @torch.no_grad()
-def heun(
+def solve(
     denoiser: Denoiser,
     trajectories: Iterator[Trajectory],
     lanes: int,
+    *,
+    solver: Solver | None = None,
     device: torch.device | str = "cpu",
+    guide: Guide | None = None,
+    callback: Callback | None = None,
     on_evaluation: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Integrate every trajectory from its first level to 0.
@@ -40,7 +53,10 @@ def heun(
     ----------
     denoiser : (x float32 B × C × H × W, σ float32 B, labels int64 B or None) → clean estimate.
     trajectories : taken one by one, as lanes become free.
-    lanes : largest batch.
+    lanes : largest batch, at least 1.
+    solver : method and churn; default Heun without churn.
+    guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch.
+    callback : called for each image after each of its solver steps.
     on_evaluation : called with the batch size after each network evaluation.
 
     Yields
@@ -52,6 +68,7 @@ def heun(
     ------
     FloatingPointError : the denoiser answers NaN or infinity.
     """
+    solver = solver or Solver()
     waiting = iter(trajectories)
     running: list[_Lane] = []
     while True:
@@ -59,57 +76,71 @@ def heun(
             if len(trajectory.sigmas) == 1:
                 yield trajectory.index, trajectory.start
             else:
-                running.append(_Lane(trajectory))
+                running.append(_Lane(trajectory, solver))
         if not running:
             return
-        x = np.stack([lane.point for lane in running])
-        sigma = np.array([lane.sigma for lane in running])
-        estimate = denoiser(
-            torch.from_numpy(x).to(device, torch.float32),
-            torch.from_numpy(sigma).to(device, torch.float32),
-            _labels(running, device),
-        )
+        points = np.stack([lane.point for lane in running])
+        levels = np.array([lane.level for lane in running])
+        x = torch.from_numpy(points).to(device, torch.float32)
+        sigma = torch.from_numpy(levels).to(device, torch.float32)
+        labels = _labels(running, device)
+        estimate = denoiser(x, sigma, labels)
+        if guide is not None:
+            estimate = guide(estimate, x, sigma, labels)
         clean = estimate.to("cpu", torch.float64).numpy()
         if not np.isfinite(clean).all():
             raise FloatingPointError("the denoiser answered NaN or infinity; the model did not train")
-        slopes = (x - clean) / sigma[:, None, None, None]
-        if on_evaluation:
+        if on_evaluation is not None:
             on_evaluation(len(running))
+        slopes = (points - clean) / levels[:, None, None, None]
         for lane, slope in zip(running, slopes, strict=True):
-            lane.advance(slope)
+            stepped = lane.advance(slope)
+            if stepped and callback is not None:
+                callback(lane.index, lane.step, lane.sigmas[lane.step], lane.x)
         yield from ((lane.index, lane.x) for lane in running if lane.done)
         running = [lane for lane in running if not lane.done]
 
 
 class _Lane:
-    """An image on its way: at step i with state x, about to be evaluated at (point, sigma)."""
+    """An image on its way: after `step` steps at x, next to be evaluated at (point, level)."""
 
-    def __init__(self, trajectory: Trajectory):
-        self.index, self.label = trajectory.index, trajectory.label
-        self.sigmas = trajectory.sigmas
-        self.x = self.point = trajectory.start
-        self.step = 0
-        self.slope: np.ndarray | None = None  # of the Euler half of the step, while its correction is due
-
-    @property
-    def sigma(self) -> float:
-        return self.sigmas[self.step + (self.slope is not None)]
+    def __init__(self, trajectory: Trajectory, solver: Solver):
+        self.index, self.label, self.rng = trajectory.index, trajectory.label, trajectory.rng
+        self.sigmas, self.solver = trajectory.sigmas, solver
+        self.x, self.step = trajectory.start, 0
+        self._begin()
 
     @property
     def done(self) -> bool:
         return self.step == len(self.sigmas) - 1
 
-    def advance(self, slope: np.ndarray) -> None:
-        """Take dx/dσ at (point, sigma): an Euler step, or the trapezoidal correction of the one before."""
-        change = self.sigmas[self.step + 1] - self.sigmas[self.step]
-        if self.slope is not None:
-            self.x = self.point = self.x + change * (self.slope + slope) / 2
-        elif self.sigmas[self.step + 1] == 0:  # no slope exists at σ = 0: the last step is Euler's
-            self.x = self.point = self.x + change * slope
+    def _begin(self) -> None:
+        """Start a step: raise the noise level where the solver churns."""
+        sigma = self.sigmas[self.step]
+        gamma = self.solver.gamma(sigma)
+        self.start_level = sigma
+        if gamma > 0:  # no random number is drawn otherwise
+            self.start_level = sigma * (1 + gamma)
+            added = np.sqrt(self.start_level**2 - sigma**2) * self.solver.churn_noise
+            self.x = self.x + added * self.rng.standard_normal(self.x.shape)
+        self.point, self.level = self.x, self.start_level
+        self.slope: np.ndarray | None = None  # of the Euler half of the step, while its correction is due
+
+    def advance(self, slope: np.ndarray) -> bool:
+        """Take dx/dσ at (point, level); returns whether that finished a step."""
+        target = self.sigmas[self.step + 1]
+        change = target - self.start_level
+        if self.slope is not None:  # the trapezoidal correction of the Euler step before
+            self.x = self.x + change * (self.slope + slope) / 2
+        elif target == 0 or self.solver.method == "euler":  # no slope exists at σ = 0: the last step is Euler's
+            self.x = self.x + change * slope
         else:
-            self.point, self.slope = self.x + change * slope, slope
-            return
-        self.step, self.slope = self.step + 1, None
+            self.point, self.level, self.slope = self.x + change * slope, target, slope
+            return False
+        self.step += 1
+        if not self.done:
+            self._begin()
+        return True
 
 
 def _labels(running: list[_Lane], device: torch.device | str) -> Tensor | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..errors import UserError
 
 REVERSE_STEPS = 100  # T in the paper, Section 4
 SIGMA_MIN, RHO = 0.002, 7.0  # Karras et al. 2022, Table 1
+VP_BETA_D, VP_BETA_MIN = 19.9, 0.1  # the same, VP column
 
 ReverseStep = int | tuple[int, int]
 
@@ -29,6 +32,16 @@ def sigma_max_for(height: int, width: int) -> float:
 def p_mean_for(height: int, width: int) -> float:
     """Mean of ln σ in training: EDM's −1.2 at 32 × 32, shifted by half the logarithm of the side's ratio."""
     return -1.2 + math.log(math.sqrt(height * width) / 32) / 2
+
+
+def vp_sigma(time: Tensor) -> Tensor:
+    """σ(t) = √(exp(½β_d t² + β_min t) − 1) of the continuous VP process, t in [0, 1] (Karras et al. 2022, Table 1)."""
+    return torch.expm1(0.5 * VP_BETA_D * time**2 + VP_BETA_MIN * time).sqrt()
+
+
+def vp_time(sigma: Tensor) -> Tensor:
+    """The inverse of `vp_sigma`."""
+    return ((VP_BETA_MIN**2 + 2 * VP_BETA_D * torch.log1p(sigma**2)).sqrt() - VP_BETA_MIN) / VP_BETA_D
 
 
 def check_t_re(t_re: ReverseStep) -> tuple[int, int]:
@@ -49,16 +62,6 @@ def sigma_of(t_re: int | np.ndarray, sigma_min: float, sigma_max: float, rho: fl
     top, bottom = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     root = top + (REVERSE_STEPS - t) / (REVERSE_STEPS - 1) * (bottom - top)
     return np.where(t < 1, 0.0, np.maximum(root, 0.0) ** rho)
-
-
-def solver_steps(t_re: int, steps: int) -> int:
-    """Solver steps spent on a partial reverse process from t_re: ceil(steps · t_re / 100)."""
-    return -(-steps * t_re // REVERSE_STEPS)
-
-
-def evaluations(t_re: int, steps: int) -> int:
-    """Network evaluations (NFE) of Heun's method from t_re: two a step, one for the last step."""
-    return max(0, 2 * solver_steps(t_re, steps) - 1)
 
 
 def sigma_grid(start: float, count: int, sigma_min: float, rho: float = RHO) -> np.ndarray:

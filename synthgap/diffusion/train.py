@@ -1,26 +1,33 @@
 """Training a denoiser: Adam, learning-rate ramp, exponential moving average, resumable bit for bit.
 
 All randomness of a step is a function of (seed, step), so a run that continues from a checkpoint is the run that
-was never interrupted, and no random state has to be saved.
+was never interrupted, and no random state has to be saved. Under `torchrun` every process draws the numbers of the
+whole batch and works on its slice, so the batch is the same whatever the number of processes.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ..data.imageset import ImageSet
 from ..errors import UserError
 from ..seeding import batch_positions, step_generator, torch_seed
+from .augment import LABELS, augment
 from .edm import EDM, EDMConfig
 from .pixels import to_model
 from .unet import UNetConfig
@@ -29,22 +36,30 @@ ORDER, DRAW, INIT, DROPOUT = 10, 11, 12, 13  # purposes of random numbers, see s
 
 
 class DiffusionTraining(BaseModel):
-    """The training recipe. Work is counted in images seen. Defaults: EDM's CIFAR-10 run (Karras et al. 2022)."""
+    """The training recipe. Work is counted in images seen. Defaults: EDM's CIFAR-10 run (Karras et al. 2022), but
+    without its augmentation (0.12 there)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int = Field(200_000_000, gt=0)
-    batch: int = Field(512, gt=0)
+    batch: int = Field(512, gt=0)  # of all processes together
     learning_rate: float = Field(1e-3, gt=0)
     ramp_images: int = Field(10_000_000, ge=0)  # linear learning-rate ramp from 0
     ema_half_life: int = Field(500_000, gt=0)  # in images
     ema_ramp: float = Field(0.05, gt=0)  # half-life is at most this share of the images seen
+    augment: float = Field(0.0, ge=0, le=1)  # probability of each non-leaking augmentation, see augment.py
+    label_dropout: float = Field(0.0, ge=0, le=1)  # share of images whose class is withheld
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the network; weights and state are float32
     checkpoint_images: int = Field(100_000, gt=0)
 
     @property
     def steps(self) -> int:
         """Optimiser steps: the last one may pass `images` by a part of a batch."""
         return -(-self.images // self.batch)
+
+    def rate_at(self, seen: int) -> float:
+        """Learning rate of the step that brings the images seen to `seen`."""
+        return self.learning_rate * min(1.0, seen / max(self.ramp_images, 1))
 
 
 Progress = Callable[[int, int, float], None]  # (images seen, images in all, mean loss of the step)
@@ -59,16 +74,20 @@ def train_edm(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    on_checkpoint: Callable[[EDM, int], None] | None = None,
 ) -> EDM:
-    """Train a class-conditional EDM on `real`.
+    """Train an EDM on `real`, class-conditional where the network is.
 
     Parameters
     ----------
     real : training images; their shape and classes must fit `network`.
     network, training : sizes and recipe.
-    seed : initial weights, image order, noise and dropout.
+    seed : initial weights, image order, noise, augmentation and dropout.
     checkpoint : file to save to every `checkpoint_images` and to continue from where it exists.
     progress : called after every step.
+    on_checkpoint : called with (averaged model, images seen) every `checkpoint_images`.
+
+    Under `torch.distributed` (torchrun) the batch is shared out; only the first process writes and reports.
 
     Returns
     -------
@@ -76,10 +95,13 @@ def train_edm(
 
     Raises
     ------
-    UserError : shape or class mismatch.
+    UserError : shape, class, augmentation or batch mismatch, or a checkpoint of another run.
     FloatingPointError : the loss is not finite; the last checkpoint is kept.
     """
-    _check(real, network)
+    _check(real, network, training, seed, device)
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    if training.batch % world:
+        raise UserError(f"a batch of {training.batch} can't be shared by {world} processes; change either")
     images = torch.from_numpy(to_model(real.images)).float().to(device)
     labels = torch.from_numpy(real.labels).to(device)
     deviation = max(float(images.double().std()), 1e-3)
@@ -87,102 +109,189 @@ def train_edm(
     with torch.random.fork_rng():
         torch.manual_seed(torch_seed(seed, INIT, 0))
         net = EDM(config).to(device).train()
-    ema = copy.deepcopy(net).eval().requires_grad_(False)
-    adam = torch.optim.Adam(net.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8)
-    first = _resume(checkpoint, net, ema, adam) if checkpoint and checkpoint.exists() else 0
+    state = _State(net, training, _identity(config, training, seed, real))
+    if checkpoint and checkpoint.exists():
+        state.load(checkpoint)
+    loss_of = _Loss(net) if world == 1 else DistributedDataParallel(_Loss(net))
 
     every = max(1, training.checkpoint_images // training.batch)
-    for step in range(first, training.steps):
-        seen = step * training.batch
-        for group in adam.param_groups:
-            group["lr"] = training.learning_rate * min(1.0, (seen + training.batch) / max(training.ramp_images, 1))
-        loss = _step(net, adam, images, labels, "flip" in real.augment, seed, step, training.batch)
-        _average(ema, net, training, seen + training.batch)
-        if progress:
-            progress(min(seen + training.batch, training.images), training.images, loss)
-        if checkpoint and (step + 1) % every == 0 and step + 1 < training.steps:
-            _save(checkpoint, step + 1, net, ema, adam)
-    return ema
+    flip = "flip" in real.augment and training.augment == 0  # the augmentation flips by itself
+    for step in range(state.step, training.steps):
+        seen = (step + 1) * training.batch
+        batch = _Batch.draw(config, training, images, labels, flip, seed, step).part(rank, world)
+        loss = _optimise(state, loss_of, batch, seed, step, rank, world)
+        state.average(seen)
+        state.step = step + 1
+        if rank == 0 and progress:
+            progress(min(seen, training.images), training.images, loss)
+        if rank == 0 and state.step % every == 0 and state.step < training.steps:
+            if checkpoint:
+                state.save(checkpoint)
+            if on_checkpoint:
+                on_checkpoint(state.ema, seen)
+    return state.ema
 
 
-def _step(
-    net: EDM,
-    adam: torch.optim.Adam,
-    images: Tensor,
-    labels: Tensor,
-    flip: bool,
-    seed: int,
-    step: int,
-    batch: int,
-) -> float:
-    """One optimiser step on one batch; returns the mean loss."""
-    positions = torch.from_numpy(batch_positions(len(images), batch, seed, ORDER, step)).to(images.device)
-    rng = step_generator(seed, DRAW, step)
-    config = net.config
-    sigma = (torch.randn(batch, generator=rng) * config.p_std + config.p_mean).exp().to(images.device)
-    noise = torch.randn((batch, *images.shape[1:]), generator=rng).to(images.device)
-    clean = images[positions]
-    if flip:
-        mirrored = (torch.rand(batch, generator=rng) < 0.5).to(images.device)
-        clean = torch.where(mirrored[:, None, None, None], clean.flip(3), clean)
-    with torch.random.fork_rng(enabled=config.network.dropout > 0):
-        if config.network.dropout > 0:
-            torch.manual_seed(torch_seed(seed, DROPOUT, step))  # not DRAW: masks must not repeat σ's bits
-        loss = net.loss(clean, labels[positions], sigma, noise).mean()
-    adam.zero_grad(set_to_none=True)
-    loss.backward()
-    value = float(loss.detach())
+class _Loss(nn.Module):
+    """The mean loss as a module's forward, the form that DistributedDataParallel wraps."""
+
+    def __init__(self, net: EDM):
+        super().__init__()
+        self.net = net
+
+    def forward(self, batch: _Batch) -> Tensor:
+        return self.net.loss(batch.images, batch.labels, batch.sigma, batch.noise, batch.augment).mean()
+
+
+class _Batch:
+    """Clean images, labels (one-hot or None), σ, noise and augmentation labels (or None) of one step."""
+
+    def __init__(self, images: Tensor, labels: Tensor | None, sigma: Tensor, noise: Tensor, augment: Tensor | None):
+        self.images, self.labels, self.sigma, self.noise, self.augment = images, labels, sigma, noise, augment
+
+    @classmethod
+    def draw(
+        cls,
+        config: EDMConfig,
+        training: DiffusionTraining,
+        images: Tensor,
+        labels: Tensor,
+        flip: bool,
+        seed: int,
+        step: int,
+    ) -> _Batch:
+        """The whole batch of one step, a function of (seed, step)."""
+        count, device = training.batch, images.device
+        positions = torch.from_numpy(batch_positions(len(images), count, seed, ORDER, step)).to(device)
+        rng = step_generator(seed, DRAW, step)
+        sigma = config.training_sigma(rng, count).to(device)
+        noise = torch.randn((count, *images.shape[1:]), generator=rng).to(device)
+        clean, done = images[positions], None
+        if flip:
+            mirrored = (torch.rand(count, generator=rng) < 0.5).to(device)
+            clean = torch.where(mirrored[:, None, None, None], clean.flip(3), clean)
+        if training.augment > 0:
+            clean, done = augment(clean, training.augment, rng)
+        onehot = None
+        if config.network.label_dim:
+            onehot = nn.functional.one_hot(labels[positions], config.network.label_dim).float()
+            if training.label_dropout > 0:
+                kept = torch.rand(count, generator=rng) >= training.label_dropout
+                onehot = onehot * kept[:, None].to(device)
+        return cls(clean, onehot, sigma, noise, done)
+
+    def part(self, rank: int, world: int) -> _Batch:
+        """The slice of one process."""
+        size = len(self.images) // world
+        here = slice(rank * size, (rank + 1) * size)
+        return _Batch(*(None if v is None else v[here] for v in vars(self).values()))
+
+
+def _optimise(state: _State, loss_of: nn.Module, batch: _Batch, seed: int, step: int, rank: int, world: int) -> float:
+    """One optimiser step; returns the mean loss over all processes."""
+    training, device = state.training, batch.images.device
+    half = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[training.precision]
+    dropout = state.net.config.network.dropout > 0
+    with torch.random.fork_rng(enabled=dropout):
+        if dropout:  # a purpose of its own: masks must not repeat the bits of σ
+            torch.manual_seed(torch_seed(seed, DROPOUT, step * world + rank))
+        with torch.autocast(device.type, dtype=half, enabled=half is not None):
+            loss = loss_of(batch)
+    state.adam.zero_grad(set_to_none=True)
+    state.scaler.scale(loss).backward()
+    mean = loss.detach().clone()
+    if world > 1:
+        dist.all_reduce(mean)
+        mean /= world
+    value = float(mean)
     if not np.isfinite(value):
         raise FloatingPointError(
-            f"the diffusion loss is {value} at {step * batch:,} images; lower the learning rate (last checkpoint kept)"
+            f"the diffusion loss is {value} at {step * training.batch:,} images; lower the learning rate "
+            "(last checkpoint kept)"
         )
-    adam.step()
+    for group in state.adam.param_groups:
+        group["lr"] = training.rate_at((step + 1) * training.batch)
+    state.scaler.step(state.adam)
+    state.scaler.update()
     return value
 
 
-@torch.no_grad()
-def _average(ema: nn.Module, net: nn.Module, training: DiffusionTraining, seen: int) -> None:
-    """Move the average towards the network; the half-life grows with the images seen, up to its final value."""
-    half_life = min(training.ema_half_life, training.ema_ramp * seen)
-    keep = 0.5 ** (training.batch / half_life)
-    torch._foreach_lerp_(list(ema.parameters()), list(net.parameters()), 1 - keep)
+class _State:
+    """Network, average, optimiser and loss scale of a run, with their file."""
+
+    def __init__(self, net: EDM, training: DiffusionTraining, identity: str):
+        self.net, self.training, self.identity, self.step = net, training, identity, 0
+        self.ema = copy.deepcopy(net).eval().requires_grad_(False)
+        self.adam = torch.optim.Adam(net.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        self.scaler = torch.amp.GradScaler(net.device.type, enabled=training.precision == "fp16")
+
+    @torch.no_grad()
+    def average(self, seen: int) -> None:
+        """Move the average towards the network; its half-life grows with the images seen, to its final value."""
+        half_life = min(self.training.ema_half_life, self.training.ema_ramp * seen)
+        keep = 0.5 ** (self.training.batch / half_life)
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.net.parameters()), 1 - keep)
+
+    def save(self, path: Path) -> None:
+        """Write everything to one safetensors file, whole or not at all."""
+        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
+        for i, moments in self.adam.state_dict()["state"].items():
+            tensors |= {f"adam.{i}.{k}": v for k, v in moments.items()}
+        meta = {"step": self.step, "run": self.identity, "scaler": self.scaler.state_dict()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.name + ".tmp")
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
+        os.replace(temporary, path)
+
+    def load(self, path: Path) -> None:
+        """Continue from what `save` wrote; UserError when it is damaged or of another run."""
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+                meta = json.loads((file.metadata() or {})["meta"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise UserError(f"{path} is not a readable checkpoint ({error}); remove it to start again") from error
+        if meta.get("run") != self.identity:
+            raise UserError(
+                f"{path} belongs to a run with other data, sizes, recipe or seed; name another file or remove it"
+            )
+        for prefix, module in (("net.", self.net), ("ema.", self.ema)):
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("adam."):
+                _, i, name = key.split(".")
+                moments.setdefault(int(i), {})[name] = value
+        self.adam.load_state_dict({"state": moments, "param_groups": self.adam.state_dict()["param_groups"]})
+        self.scaler.load_state_dict(meta["scaler"])
+        self.step = meta["step"]
 
 
-def _save(path: Path, step: int, net: EDM, ema: EDM, adam: torch.optim.Adam) -> None:
-    """Write step, network, average and optimiser state to `path`, whole or not at all."""
-    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
-    tensors |= {f"ema.{k}": v for k, v in ema.state_dict().items()}
-    for i, state in adam.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"step": str(step)})
-    os.replace(temporary, path)
+def _identity(config: EDMConfig, training: DiffusionTraining, seed: int, real: ImageSet) -> str:
+    """What a checkpoint belongs to. The length of a run isn't part of it: a finished run may be made longer."""
+    recipe = training.model_dump(exclude={"images", "checkpoint_images"})
+    what = [config.model_dump(), recipe, seed, real.fingerprint]
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _resume(path: Path, net: EDM, ema: EDM, adam: torch.optim.Adam) -> int:
-    """Load what `_save` wrote; returns the number of steps done."""
-    with safe_open(str(path), framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        step = int(file.metadata()["step"])
-    part = {p: {k.removeprefix(p): v for k, v in tensors.items() if k.startswith(p)} for p in ("net.", "ema.")}
-    net.load_state_dict(part["net."])
-    ema.load_state_dict(part["ema."])
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("adam."):
-            _, i, name = key.split(".")
-            state.setdefault(int(i), {})[name] = value
-    adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
-    return step
-
-
-def _check(real: ImageSet, network: UNetConfig) -> None:
+def _check(
+    real: ImageSet, network: UNetConfig, training: DiffusionTraining, seed: int, device: torch.device | str
+) -> None:
+    if not len(real):
+        raise UserError(f"{real.name} is empty; a generator needs training images")
     wanted = (network.channels, network.height, network.width)
-    if real.shape != wanted or len(real.classes) != network.label_dim:
+    if real.shape != wanted or network.label_dim not in (0, len(real.classes)):
         raise UserError(
             f"{real.name} has images of {real.shape} in {len(real.classes)} classes, the network is for "
             f"{wanted} in {network.label_dim}; build the network for the data"
         )
-    if not len(real):
-        raise UserError(f"{real.name} is empty; a generator needs training images")
+    if training.augment > 0 and network.augment_dim != LABELS:
+        raise UserError(
+            f"augmentation tells the network {LABELS} numbers but it takes {network.augment_dim}; "
+            f"set augment_dim = {LABELS}"
+        )
+    if training.precision == "fp16" and torch.device(device).type == "cpu":
+        raise UserError("fp16 training needs a GPU; use bf16 or fp32 on a CPU")
+    if seed < 0:
+        raise UserError(f"seed is {seed}; give 0 or more")

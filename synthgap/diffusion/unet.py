@@ -1,4 +1,4 @@
-"""DDPM++ U-Net (Ho et al. 2020; Song et al. 2021), the network of EDM's class-conditional CIFAR-10 model.
+"""The U-Nets of Song et al. 2021, DDPM++ and NCSN++: EDM's networks for CIFAR-10.
 
 Parameter and buffer names are an interchange format: they equal the names in the released EDM checkpoints, so
 that those weights load here. Everything else is written from the papers.
@@ -7,6 +7,7 @@ that those weights load here. Everything else is written from the papers.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,21 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from ..errors import UserError
-
-SKIP_SCALE = math.sqrt(0.5)  # keeps the variance of (skip + residual) at one
+from .layers import SKIP_SCALE, Conv2d, Fourier, GroupNorm, Linear, Positional, attend, swap_halves
 
 
 class UNetConfig(BaseModel):
-    """Size of a DDPM++ network. The defaults, with `label_dim` = 10, are EDM's CIFAR-10 network (55.7 M)."""
+    """Size of a network. The defaults, with `label_dim` = 10, are EDM's CIFAR-10 DDPM++ (55.7 M parameters)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    architecture: Literal["ddpm++", "ncsn++", "adm"] = "ddpm++"
     height: int = Field(32, gt=0)
     width: int = Field(32, gt=0)
     channels: int = Field(3, gt=0)
     label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
     model_channels: int = Field(128, gt=0, multiple_of=2)
-    channel_mult: tuple[int, ...] = (2, 2, 2)
+    channel_mult: tuple[int, ...] = Field((2, 2, 2), min_length=1)
     num_blocks: int = Field(4, gt=0)
     attn_resolutions: tuple[int, ...] = (16,)  # heights at which blocks attend
     dropout: float = Field(0.13, ge=0, lt=1)
@@ -39,57 +40,20 @@ class UNetConfig(BaseModel):
         """Height and width must be multiples of this."""
         return 2 ** (len(self.channel_mult) - 1)
 
+    def level_name(self, level: int) -> str:
+        """ "32x32", "16x16", …: how layers of a level are called."""
+        return f"{self.height >> level}x{self.width >> level}"
 
-class Linear(nn.Module):
-    """Affine map of the last axis, Xavier-uniform initialised, scaled by `gain`."""
+    def attends(self, level: int) -> bool:
+        return self.height >> level in self.attn_resolutions
 
-    def __init__(self, fan_in: int, fan_out: int, bias: bool = True, gain: float = 1.0):
-        super().__init__()
-        self.weight = nn.Parameter(_xavier((fan_out, fan_in), fan_in, fan_out) * gain)
-        self.bias = nn.Parameter(torch.zeros(fan_out)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-class Conv2d(nn.Module):
-    """Convolution with optional ×2 up- or down-sampling by a fixed low-pass filter, applied before it.
-
-    With filter [1, 1] up-sampling is nearest-neighbour and down-sampling the mean of 2 × 2 pixels.
-    """
-
-    def __init__(
-        self,
-        fan_in: int,
-        fan_out: int,
-        kernel: int,
-        up: bool = False,
-        down: bool = False,
-        gain: float = 1.0,
-    ):
-        super().__init__()
-        self.up, self.down = up, down
-        area = kernel * kernel
-        shape = (fan_out, fan_in, kernel, kernel)
-        self.weight = nn.Parameter(_xavier(shape, fan_in * area, fan_out * area) * gain)
-        self.bias = nn.Parameter(torch.zeros(fan_out))
-        if up or down:
-            self.register_buffer("resample_filter", torch.full((1, 1, 2, 2), 0.25))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.up:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
-        if self.down:
-            x = F.avg_pool2d(x, 2)
-        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
-
-
-class GroupNorm(nn.GroupNorm):
-    """Group normalisation with at least four channels a group, at most 32 groups, as many as divide evenly."""
-
-    def __init__(self, channels: int):
-        most = min(32, max(1, channels // 4))
-        super().__init__(max(g for g in range(1, most + 1) if channels % g == 0), channels, eps=1e-6)
+    def check_sides(self) -> None:
+        """UserError when height or width is not a multiple of `divisor`."""
+        if self.height % self.divisor or self.width % self.divisor:
+            raise UserError(
+                f"a network of {len(self.channel_mult)} levels needs sides divisible by {self.divisor}, "
+                f"not {self.height}×{self.width}; pad the images or use fewer levels"
+            )
 
 
 class Block(nn.Module):
@@ -107,15 +71,17 @@ class Block(nn.Module):
         down: bool = False,
         attention: bool = False,
         dropout: float = 0.0,
+        taps: tuple[int, ...] = (1, 1),
     ):
         super().__init__()
         self.dropout = dropout
+        resample = {"up": up, "down": down, "taps": taps}
         self.norm0 = GroupNorm(fan_in)
-        self.conv0 = Conv2d(fan_in, fan_out, 3, up=up, down=down)
+        self.conv0 = Conv2d(fan_in, fan_out, 3, **resample)
         self.affine = Linear(emb, fan_out)
         self.norm1 = GroupNorm(fan_out)
         self.conv1 = Conv2d(fan_out, fan_out, 3, gain=1e-5)  # a new block starts as its skip path
-        self.skip = Conv2d(fan_in, fan_out, 1, up=up, down=down) if fan_in != fan_out or up or down else None
+        self.skip = Conv2d(fan_in, fan_out, 1, **resample) if fan_in != fan_out or up or down else None
         self.attention = attention
         if attention:
             self.norm2 = GroupNorm(fan_out)
@@ -127,21 +93,18 @@ class Block(nn.Module):
         h = F.silu(self.norm1(h + self.affine(emb)[:, :, None, None]))
         h = self.conv1(F.dropout(h, self.dropout, self.training))
         x = (h + (x if self.skip is None else self.skip(x))) * SKIP_SCALE
-        return self._attend(x) if self.attention else x
-
-    def _attend(self, x: Tensor) -> Tensor:
-        b, c, height, width = x.shape
-        # one head; the released weights interleave q, k, v along the channels
-        q, k, v = self.qkv(self.norm2(x)).reshape(b, c, 3, height * width).unbind(2)
-        scores = torch.einsum("bcq,bck->bqk", q.float(), k.float()) / math.sqrt(c)
-        out = torch.einsum("bqk,bck->bcq", scores.softmax(dim=2).to(v.dtype), v)
-        return (self.proj(out.reshape(b, c, height, width)) + x) * SKIP_SCALE
+        if self.attention:
+            x = (self.proj(attend(self.qkv(self.norm2(x)), heads=1)) + x) * SKIP_SCALE
+        return x
 
 
-class DDPMpp(nn.Module):
-    """F(x, c_noise, labels): the raw network under the preconditioning.
+class SongUNet(nn.Module):
+    """F(x, c_noise, labels): the raw network under the preconditioning, DDPM++ or NCSN++.
 
-    x: float B × C × H × W; noise: B, the conditioning value ln(σ)/4; labels: one-hot B × label_dim or None;
+    NCSN++ differs by random Fourier features of twice the width for the noise level, by smoother resampling
+    ([1, 3, 3, 1]) and by a residual encoder: the input itself, downsampled, is added at every level.
+
+    x: float B × C × H × W; noise: B, the preconditioning's c_noise; labels: one-hot B × label_dim or None;
     augment: B × augment_dim or None (zeros)  →  B × C × H × W.
 
     Raises UserError when height or width is not a multiple of 2^(levels − 1).
@@ -149,67 +112,71 @@ class DDPMpp(nn.Module):
 
     def __init__(self, config: UNetConfig):
         super().__init__()
+        config.check_sides()
         self.config = config
-        if config.height % config.divisor or config.width % config.divisor:
-            raise UserError(
-                f"a network of {len(config.channel_mult)} levels needs sides divisible by {config.divisor}, "
-                f"not {config.height}×{config.width}; pad the images or use fewer levels"
-            )
+        residual = config.architecture == "ncsn++"
+        taps = (1, 3, 3, 1) if residual else (1, 1)
         base, emb = config.model_channels, config.model_channels * 4
-        self.map_label = Linear(config.label_dim, base) if config.label_dim else None
-        self.map_augment = Linear(config.augment_dim, base, bias=False) if config.augment_dim else None
-        self.map_layer0 = Linear(base, emb)
+        width = base * 2 if residual else base
+        self.map_noise = Fourier(width) if residual else Positional(width, endpoint=True)
+        self.map_label = Linear(config.label_dim, width) if config.label_dim else None
+        self.map_augment = Linear(config.augment_dim, width, bias=False) if config.augment_dim else None
+        self.map_layer0 = Linear(width, emb)
         self.map_layer1 = Linear(emb, emb)
         self.enc = nn.ModuleDict()
         self.dec = nn.ModuleDict()
 
         def block(fan_in: int, fan_out: int, **kind: bool) -> Block:
-            return Block(fan_in, fan_out, emb, dropout=config.dropout, **kind)
+            return Block(fan_in, fan_out, emb, dropout=config.dropout, taps=taps, **kind)
 
-        def name(level: int) -> str:
-            return f"{config.height >> level}x{config.width >> level}"
-
-        out = config.channels
+        out, raw = config.channels, config.channels
         skips: list[int] = []  # channels of the encoder outputs that the decoder takes back, last first
         for level, mult in enumerate(config.channel_mult):
-            attends = config.height >> level in config.attn_resolutions
+            name = config.level_name(level)
             if level == 0:
-                self.enc[f"{name(level)}_conv"] = Conv2d(out, base, 3)
+                self.enc[f"{name}_conv"] = Conv2d(out, base, 3)
                 out = base
             else:
-                self.enc[f"{name(level)}_down"] = block(out, out, down=True)
+                self.enc[f"{name}_down"] = block(out, out, down=True)
+                if residual:
+                    shortcut = Conv2d(raw, out, 3, down=True, taps=taps, filter_last=True)
+                    self.enc[f"{name}_aux_residual"] = shortcut
+                    raw = out
             skips.append(out)
             for i in range(config.num_blocks):
-                self.enc[f"{name(level)}_block{i}"] = block(out, base * mult, attention=attends)
+                self.enc[f"{name}_block{i}"] = block(out, base * mult, attention=config.attends(level))
                 out = base * mult
                 skips.append(out)
         for level, mult in reversed(list(enumerate(config.channel_mult))):
-            attends = config.height >> level in config.attn_resolutions
+            name = config.level_name(level)
             if level == len(config.channel_mult) - 1:
-                self.dec[f"{name(level)}_in0"] = block(out, out, attention=True)
-                self.dec[f"{name(level)}_in1"] = block(out, out)
+                self.dec[f"{name}_in0"] = block(out, out, attention=True)
+                self.dec[f"{name}_in1"] = block(out, out)
             else:
-                self.dec[f"{name(level)}_up"] = block(out, out, up=True)
+                self.dec[f"{name}_up"] = block(out, out, up=True)
             for i in range(config.num_blocks + 1):
-                last = i == config.num_blocks
-                fan_in = out + skips.pop()
-                self.dec[f"{name(level)}_block{i}"] = block(fan_in, base * mult, attention=attends and last)
+                attention = config.attends(level) and i == config.num_blocks
+                self.dec[f"{name}_block{i}"] = block(out + skips.pop(), base * mult, attention=attention)
                 out = base * mult
-        self.dec[f"{name(0)}_aux_norm"] = GroupNorm(out)
-        self.dec[f"{name(0)}_aux_conv"] = Conv2d(out, config.channels, 3, gain=1e-5)
+        self.dec[f"{config.level_name(0)}_aux_norm"] = GroupNorm(out)
+        self.dec[f"{config.level_name(0)}_aux_conv"] = Conv2d(out, config.channels, 3, gain=1e-5)
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None, augment: Tensor | None = None) -> Tensor:
-        emb = _positional(noise, self.config.model_channels).to(x.dtype)
+        emb = swap_halves(self.map_noise(noise)).to(x.dtype)
         if self.map_label is not None and labels is not None:
             emb = emb + self.map_label(labels.to(x.dtype) * math.sqrt(self.config.label_dim))
         if self.map_augment is not None and augment is not None:
             emb = emb + self.map_augment(augment.to(x.dtype))
         emb = F.silu(self.map_layer1(F.silu(self.map_layer0(emb))))
 
+        raw = x
         skips: list[Tensor] = []
-        for layer in self.enc.values():
-            x = layer(x, emb) if isinstance(layer, Block) else layer(x)
-            skips.append(x)
+        for key, layer in self.enc.items():
+            if key.endswith("_aux_residual"):
+                x = skips[-1] = raw = (x + layer(raw)) * SKIP_SCALE
+            else:
+                x = layer(x, emb) if isinstance(layer, Block) else layer(x)
+                skips.append(x)
         for key, layer in self.dec.items():
             if isinstance(layer, Block):
                 if "_block" in key:
@@ -220,15 +187,3 @@ class DDPMpp(nn.Module):
             else:
                 x = layer(x)
         return x
-
-
-def _positional(values: Tensor, channels: int) -> Tensor:
-    """Sinusoidal embedding of B values to B × channels: sines first, both ends of the frequency range included."""
-    half = channels // 2
-    powers = torch.arange(half, dtype=torch.float32, device=values.device) / max(half - 1, 1)
-    angles = values.float()[:, None] * (1 / 10000) ** powers
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def _xavier(shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
-    return (torch.rand(shape) * 2 - 1) * math.sqrt(6 / (fan_in + fan_out))

@@ -44,7 +44,7 @@ class Arms:
             "model": self.generator(seed),
             "data": data,
             "copy_index": copy_index,
-            "solver_steps": self.preset.generator.solver_steps,
+            "solver": self.preset.generator.solver,
             "seed": seed,
             "device": self.device,
         }

@@ -19,7 +19,6 @@ from ..data.sources import Splits, load_splits
 from ..data.splits import spread
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate, reconstruct
-from ..diffusion.schedule import evaluations
 from ..diffusion.train import train_edm
 from ..errors import UserError
 from ..metrics.fidelity import Fidelity, fidelity_of_features
@@ -89,9 +88,9 @@ def synthesize(spec: Synthesize, job: Job) -> ImageSet:
         real.labels,
         spec.seed,
         classes=real.classes,
-        steps=spec.solver_steps,
+        solver=spec.solver,
         first_index=spec.copy_index * len(real),
-        progress=_counter(job, len(real) * evaluations(100, spec.solver_steps)),
+        progress=_counter(job, len(real) * spec.solver.evaluations(100)),
     )
 
 
@@ -103,9 +102,9 @@ def rebuild(spec: Reconstruct, job: Job) -> ImageSet:
         real,
         spec.t_re,
         spec.seed,
-        steps=spec.solver_steps,
+        solver=spec.solver,
         first_index=spec.copy_index * len(real),
-        progress=_counter(job, len(real) * evaluations(high, spec.solver_steps)),
+        progress=_counter(job, len(real) * spec.solver.evaluations(high)),
     )
 
 

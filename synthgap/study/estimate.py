@@ -12,8 +12,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..classifier.resnet import ResNet18, ResNetConfig
-from ..diffusion.schedule import evaluations
-from ..diffusion.unet import DDPMpp, UNetConfig
+from ..diffusion.networks import build_network
+from ..diffusion.unet import UNetConfig
 from .specs import MeasureFidelity, Predict, Reconstruct, Spec, Synthesize, TrainClassifier, TrainDiffusion
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
@@ -56,7 +56,7 @@ def network_evaluations(spec: Synthesize | Reconstruct) -> float:
     """Σ NFE over the images; the mean over the range where each image draws its own t_re."""
     t_re = getattr(spec, "t_re", 100)
     low, high = t_re if isinstance(t_re, tuple) else (t_re, t_re)
-    each = [evaluations(t, spec.solver_steps) for t in range(low, high + 1)]
+    each = [spec.solver.evaluations(t) for t in range(low, high + 1)]
     return spec.data.count * sum(each) / len(each)
 
 
@@ -68,7 +68,7 @@ def _source_data(images: Spec):
 def unet_flop(config: UNetConfig) -> float:
     """Floating-point operations of one forward evaluation of one image."""
     with torch.device("meta"):
-        network = DDPMpp(config)
+        network = build_network(config)
         x = torch.empty(1, config.channels, config.height, config.width)
         labels = torch.empty(1, config.label_dim) if config.label_dim else None
         with FlopCounterMode(display=False) as counter:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import ReverseStep, check_t_re
+from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..errors import UserError
 
@@ -33,7 +34,7 @@ class GeneratorChoice(_Model):
     num_blocks: int = Field(gt=0)
     attention_levels: tuple[int, ...]
     dropout: float = 0.0
-    solver_steps: int = Field(ge=1)
+    solver: Solver
     training: DiffusionTraining
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..classifier.resnet import ResNetConfig
+from ..diffusion.augment import LABELS
 from ..diffusion.unet import UNetConfig
 from .preset import ClassifierChoice, GeneratorChoice
 
@@ -20,6 +21,7 @@ def generator_network(choice: GeneratorChoice, shape: tuple[int, int, int], clas
         num_blocks=choice.num_blocks,
         attn_resolutions=tuple(height >> level for level in choice.attention_levels),
         dropout=choice.dropout,
+        augment_dim=LABELS if choice.training.augment > 0 else 0,
     )
 
 

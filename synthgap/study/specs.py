@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ..classifier.resnet import ResNetConfig
 from ..classifier.train import ClassifierTraining
+from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..diffusion.unet import UNetConfig
 from .codehash import code_hash
@@ -123,7 +124,7 @@ class Synthesize(Spec):
     model: TrainDiffusion
     data: Data
     copy_index: int = Field(0, ge=0)
-    solver_steps: int = Field(ge=1)
+    solver: Solver
     seed: int = Field(ge=0)
     device: Device = "cpu"
 
@@ -138,7 +139,7 @@ class Reconstruct(Spec):
     data: Data
     t_re: int | tuple[int, int]
     copy_index: int = Field(0, ge=0)
-    solver_steps: int = Field(ge=1)
+    solver: Solver
     seed: int = Field(ge=0)
     device: Device = "cpu"
 

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 from .. import plots
 from ..data.sources import Splits
+from ..device import resolve_device
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import noisy_start
-from ..diffusion.schedule import SIGMA_MIN, evaluations, sigma_max_for, sigma_of
+from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
 from ..errors import UserError
 from ..metrics.entropy import output_entropy
 from ..metrics.projection import Projection
@@ -59,7 +60,7 @@ class Study:
     ):
         self.preset: Preset = load_preset(preset)
         self.seeds = _seeds(seeds, self.preset)
-        self.device = _device(device)
+        self.device = resolve_device(device)
         check_workers(workers)
         self.workers = workers
         if not isinstance(dataset, str):
@@ -224,7 +225,7 @@ class Study:
             "t_re": steps,
             "sigma": [self.sigma(t) for t in steps],
             "paper_scale": [float(sigma_of(t, SIGMA_MIN, sigma_max_for(32, 32))) for t in steps],
-            "evaluations": [evaluations(t, self.preset.generator.solver_steps) for t in steps],
+            "evaluations": [self.preset.generator.solver.evaluations(t) for t in steps],
         }
         return pd.DataFrame(rows)
 
@@ -322,13 +323,3 @@ def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
     if not whole or not several or len(set(several)) < len(several):
         raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
     return tuple(several)
-
-
-def _device(device: str) -> str:
-    import torch
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device is {device!r}; give cpu, cuda or auto")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device

@@ -1,0 +1,117 @@
+"""The data set format of the EDM release: a zip of PNGs and a `dataset.json` with their labels."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import UserError
+from .imageset import ImageSet
+from .splits import Splits, complete_splits
+
+LARGEST_IMAGE = 64 * 2**20  # bytes of one unpacked file; more is no training image
+
+
+def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
+    """Write `images` as the release's tools do: stored PNGs `00000/img00000000.png`, …, and `dataset.json`.
+
+    Class names are kept under the key "classes", which the release ignores. The file appears whole or not at all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    labels = []
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
+            for i, (image, label) in enumerate(zip(images.images, images.labels, strict=True)):
+                name = f"{i // 1000:05d}/img{i:08d}.png"
+                pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+                buffer = io.BytesIO()
+                Image.fromarray(pixels).save(buffer, format="PNG", compress_level=0)
+                _add(file, name, buffer.getvalue())
+                labels.append([name, int(label)])
+            _add(file, "dataset.json", json.dumps({"labels": labels, "classes": list(images.classes)}).encode())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load_edm_zip(path: Path, train_size: int | None, seed: int) -> Splits:
+    """Read such a zip; validation and test are cut from it, class by class.
+
+    Raises UserError when the file is missing or damaged, holds no labels, a path that leaves the archive, a file of
+    more than 64 MiB, or images of several sizes. Nothing is unpacked to disk.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            listed = json.loads(_read(file, "dataset.json", path))
+            entries, classes = _labels(listed, path)
+            images = _stack([_image(_read(file, name, path), name, path) for name, _ in entries], path)
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is not a readable EDM data set ({error}); write it again") from error
+    labels = np.array([label for _, label in entries], dtype=np.int64)
+    everything = ImageSet(images, labels, classes, f"{path.stem}/train")
+    names = {"train": [name for name, _ in entries]}
+    return complete_splits({"train": everything}, names, train_size, seed, source=f"edm-zip:{path}", notes=[])
+
+
+def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))  # equal images give equal files
+    file.writestr(entry, data)
+
+
+def _read(file: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise UserError(f"{path} names {name!r}, a path outside the archive; the file was refused")
+    try:
+        entry = file.getinfo(name)
+    except KeyError:
+        raise UserError(
+            f"{path} holds no {name}; expected PNGs and a dataset.json, as the EDM release writes"
+        ) from None
+    if entry.file_size > LARGEST_IMAGE:
+        raise UserError(f"{path}: {name} unpacks to {entry.file_size:,} bytes; no training image is that large")
+    return file.read(entry)
+
+
+def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
+    pairs = listed.get("labels") if isinstance(listed, dict) else None
+    if not pairs:
+        raise UserError(f"{path} has no labels in dataset.json; a classifier needs them (unconditional set?)")
+    valid = isinstance(pairs, list) and all(
+        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and type(p[1]) is int and p[1] >= 0 for p in pairs
+    )
+    if not valid:
+        raise UserError(f'{path}: labels in dataset.json are not pairs ["path", whole number]')
+    count = 1 + max(label for _, label in pairs)
+    if not 2 <= count <= len(pairs):
+        raise UserError(f"{path}: labels run up to {count - 1} for {len(pairs)} images; number the classes from 0")
+    names = listed.get("classes")
+    known = isinstance(names, list) and len(names) >= count
+    return [(name, label) for name, label in pairs], tuple(map(str, names)) if known else tuple(map(str, range(count)))
+
+
+def _image(data: bytes, name: str, path: Path) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: {name} can't be read as an image ({error})") from error
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _stack(images: list[np.ndarray], path: Path) -> np.ndarray:
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise UserError(f"{path} holds images of {len(shapes)} shapes, {sorted(shapes)[:2]}, …; bring them to one")
+    return np.stack(images)

@@ -1,0 +1,44 @@
+"""How a reverse process is solved: method, number of steps, churn."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .schedule import REVERSE_STEPS
+
+
+class Solver(BaseModel):
+    """Karras et al. 2022, Algorithm 2; the defaults are their deterministic sampler for CIFAR-10 (Algorithm 1).
+
+    steps : of a full reverse process; a partial one from t_re takes ceil(steps · t_re / 100).
+    churn : S_churn, noise added back, spread over `steps`; none where 0.
+    churn_min, churn_max : S_min and S_max, the levels between which noise is added; None is no upper limit.
+    churn_noise : S_noise, standard deviation of that noise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(18, ge=1)
+    method: Literal["heun", "euler"] = "heun"
+    churn: float = Field(0.0, ge=0)
+    churn_min: float = Field(0.0, ge=0)
+    churn_max: float | None = None
+    churn_noise: float = Field(1.0, ge=0)
+
+    def steps_from(self, t_re: int) -> int:
+        """Solver steps from reverse step t_re."""
+        return -(-self.steps * t_re // REVERSE_STEPS)
+
+    def evaluations(self, t_re: int) -> int:
+        """Network evaluations (NFE) from t_re: Heun's method takes two a step and one for the last."""
+        steps = self.steps_from(t_re)
+        return steps if self.method == "euler" else max(0, 2 * steps - 1)
+
+    def gamma(self, sigma: float) -> float:
+        """Relative increase of the noise level σ before a step: 0 where no noise is added."""
+        if self.churn == 0 or not self.churn_min <= sigma <= (math.inf if self.churn_max is None else self.churn_max):
+            return 0.0
+        return min(self.churn / self.steps, math.sqrt(2) - 1)

@@ -105,17 +105,15 @@ def reconstruction_strip(
     return figure
 
 
-def sample_grid(images: Mapping[int, np.ndarray], sigmas: Mapping[int, float]) -> Figure:
-    """One row a reverse step, one column an image; images: t_re → uint8 N × C × H × W."""
-    steps = list(images)
-    count = len(images[steps[0]])
-    _, _, height, width = images[steps[0]].shape
-    figure, axes = _figure(0.62 * count * width / height + 1.2, 0.62 * len(steps) + 0.2, len(steps), count)
-    for row, t in enumerate(steps):
-        for column in range(count):
-            _image(axes[row, column], images[t][column] / 255)
-        label = "real" if t == 0 else f"{t}  (σ {sigmas[t]:.2g})"
-        axes[row, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
+    """Images in rows with a label each; rows: label → uint8 N × C × H × W, all of one shape."""
+    count, _, height, width = next(iter(rows.values())).shape
+    margin = 0.075 * max(map(len, rows)) + 0.3  # inches for the labels
+    figure, axes = _figure(0.62 * count * width / height + margin, 0.62 * len(rows) + 0.2, len(rows), count)
+    for line, (label, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(line, images, strict=True):
+            _image(ax, image / 255)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     return figure
 
 

@@ -118,17 +118,33 @@ def arm_title(arm: str) -> str:
 
 
 def noise_levels(rows: pd.DataFrame) -> str:
-    """σ of each reverse step (columns t_re, sigma, evaluations, paper_scale)."""
+    """σ of each reverse step in three conventions (see `Study.noise_levels`)."""
     out = pd.DataFrame(
         {
             "reverse step t_re": rows.t_re,
             "σ here": [f"{v:.3g}" for v in rows.sigma],
             "σ at 32×32": [f"{v:.3g}" for v in rows.paper_scale],
+            "σ, DDPM (T = 1000)": [f"{v:.3g}" for v in rows.vp],
             "network evaluations": rows.evaluations,
         }
     )
     caption = "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
     return myst_table(out, caption, "tab-noise")
+
+
+def algorithm_distances(rows: pd.DataFrame) -> str:
+    """What `Study.algorithm_distances` says, one line a reverse step."""
+    out = []
+    for t, group in rows.groupby("t_re"):
+        line: dict[str, object] = {"t_re": t}
+        for name, title in (("EDM", "EDM"), ("corrected", "corrected"), ("printed", "printed")):
+            one = group[group.algorithm == name].iloc[0]
+            if name != "printed":  # it shares the schedule of the corrected one
+                line[f"σ, {'EDM' if name == 'EDM' else 'DDPM'}"] = f"{one.sigma:.3g}"
+            line[f"distance, {title}"] = f"{one.distance:.1f}"
+        out.append(line)
+    caption = "Mean distance between an image and its reconstruction, in grey levels of 255"
+    return myst_table(pd.DataFrame(out), caption, "tab-algorithms")
 
 
 def data_table(rows: pd.DataFrame) -> str:

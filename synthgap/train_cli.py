@@ -44,9 +44,7 @@ def train(
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
     choice = load_preset(preset)
-    main = choice.data[0].model_copy(update={} if dataset == "auto" else {"dataset": dataset, "image_size": None})
-    if image_size != "auto":
-        main = main.model_copy(update={"image_size": image_size})
+    main = choice.choose(dataset, image_size)
     real = load_splits(
         main.dataset,
         image_size=main.image_size,

@@ -82,14 +82,14 @@ def test_figure_5_has_a_row_for_each_reverse_step_and_a_column_for_each_image(sm
     assert len(figure.axes) == (1 + 7) * 4
     labels = [a.get_ylabel() for a in figure.axes if a.get_ylabel()]
     assert labels[0] == "real"
-    assert [int(label.split()[0]) for label in labels[1:]] == [20, 30, 40, 50, 60, 70, 80]
+    assert [int(label.split()[2].rstrip(",")) for label in labels[1:]] == [20, 30, 40, 50, 60, 70, 80]
     assert all("σ" in label for label in labels[1:])
 
 
 def test_figure_6_shows_distance_precision_and_recall_with_their_floors(smoke):
     left, right = smoke.figure6().axes
     assert left.get_ylabel() == "Fréchet distance (FD-classifier)"
-    assert set(legend(left)) == {"reconstructed", "other real images"}
+    assert set(legend(left)) == {"reconstructed", "other real images (n = 40)"}
     assert {"precision", "recall"} < set(legend(right))
     assert left.get_xlabel() == right.get_xlabel() == "reverse step t_re"
 
@@ -112,6 +112,7 @@ def test_one_seed_can_be_drawn():
 
 
 def test_colour_images_are_drawn_in_colour(make_images):
-    images = {t: make_images(3, shape=(3, 8, 12), seed=t).images for t in (0, 50)}
-    figure = plots.sample_grid(images, {0: 0.0, 50: 1.5})
-    assert np.allclose(figure.axes[0].images[0].get_array(), images[0][0].transpose(1, 2, 0) / 255)
+    images = {label: make_images(3, shape=(3, 8, 12), seed=i).images for i, label in enumerate(("real", "t_re = 50"))}
+    figure = plots.image_rows(images)
+    assert [ax.get_ylabel() for ax in figure.axes[::3]] == ["real", "t_re = 50"]
+    assert np.allclose(figure.axes[0].images[0].get_array(), images["real"][0].transpose(1, 2, 0) / 255)

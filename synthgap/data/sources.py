@@ -53,7 +53,8 @@ def load_splits(
     Parameters
     ----------
     source : "digits", "mnist5k", "digit-pairs", "folder:PATH" (one subfolder a class, optionally under
-        train/, val/, test/), "edm-zip:PATH" (the EDM release's zips) or "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …).
+        train/, val/, test/), "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …) or
+        "edm-zip:PATH" (the EDM release's zips).
     image_size : longest side in pixels; None is the set's own size, for folders at most `longest_side`.
     train_size : training images wanted of a set without splits of its own; None is the set's default.
     limits : most images per split; more are left out by class-wise drawing.

@@ -90,6 +90,19 @@ class Preset(_Model):
             parse_t_re(arm)
         return arms
 
+    def choose(self, dataset: str = "auto", image_size: int | str = "auto") -> DataChoice:
+        """The data set that a run is about: "auto" is the preset's main one; a named one keeps the preset's size.
+
+        Raises UserError when an argument has the wrong type.
+        """
+        if not isinstance(dataset, str):
+            raise UserError(f"dataset is {dataset!r}; give its name or folder:PATH as text")
+        if image_size != "auto" and type(image_size) is not int:
+            raise UserError(f'image_size is {image_size!r}; give a number of pixels, or "auto"')
+        listed = {choice.dataset: choice for choice in reversed(self.data)} | {"auto": self.data[0]}
+        choice = listed.get(dataset, DataChoice(dataset=dataset))
+        return choice if image_size == "auto" else choice.model_copy(update={"image_size": image_size})
+
 
 def parse_t_re(text: str) -> ReverseStep:
     """ "50" → 50, "50-100" → (50, 100); UserError otherwise."""

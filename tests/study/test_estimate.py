@@ -7,43 +7,47 @@ from synthgap.classifier.resnet import ResNetConfig
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.noise import reverse_steps
 from synthgap.diffusion.reconstruct import reconstruct
-from synthgap.diffusion.schedule import evaluations
+from synthgap.diffusion.solver import Solver
 from synthgap.study.estimate import cost, network_evaluations, resnet_flop, unet_flop
 from synthgap.study.specs import in_order
 
 
 @pytest.fixture
 def counted(smoke, make_images):
-    """counted(t_re, images, steps) → network evaluations that the sampler makes."""
+    """counted(t_re, images, solver) → network evaluations that the sampler makes."""
     network = smoke.main.generator(0).network.model_copy(update={"model_channels": 2, "label_dim": 3})
     edm = EDM(EDMConfig.for_images(network, sigma_data=0.5))
 
-    def count(t_re, images, steps):
+    def count(t_re, images, solver):
         seen = []
-        reconstruct(edm, make_images(images), t_re, 0, steps=steps, progress=seen.append)
+        reconstruct(edm, make_images(images), t_re, 0, solver=solver, progress=seen.append)
         return sum(seen)
 
     return count
 
 
-def reconstruction(smoke, t_re, images, steps):
+def reconstruction(smoke, t_re, images, solver):
     half = smoke.main.samples(0, 50)
     data = half.data.model_copy(update={"count": images})
-    return half.model_copy(update={"t_re": t_re, "data": data, "solver_steps": steps})
+    return half.model_copy(update={"t_re": t_re, "data": data, "solver": solver})
 
 
-@pytest.mark.parametrize(("t_re", "steps"), [(1, 18), (30, 18), (50, 18), (99, 7), (100, 18)])
-def test_evaluations_of_a_reverse_step_are_what_the_sampler_makes(smoke, counted, t_re, steps):
-    assert network_evaluations(reconstruction(smoke, t_re, 20, steps)) == counted(t_re, 20, steps)
+SOLVERS = [Solver(), Solver(method="euler"), Solver(steps=7, churn=2)]
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=["heun", "euler", "churn"])
+@pytest.mark.parametrize("t_re", [1, 30, 50, 99, 100])
+def test_evaluations_of_a_reverse_step_are_what_the_sampler_makes(smoke, counted, t_re, solver):
+    assert network_evaluations(reconstruction(smoke, t_re, 20, solver)) == counted(t_re, 20, solver)
 
 
 @pytest.mark.parametrize("t_re", [(50, 100), (0, 50)])
 def test_evaluations_of_a_range_are_the_expected_ones_of_the_draws(smoke, counted, t_re):
-    images, steps = 300, 18
+    images, solver = 300, Solver()
     drawn = reverse_steps(t_re, 0, np.arange(images))
-    made = counted(t_re, images, steps)
-    assert made == sum(evaluations(int(t), steps) for t in drawn)
-    assert network_evaluations(reconstruction(smoke, t_re, images, steps)) == pytest.approx(made, rel=0.07)
+    made = counted(t_re, images, solver)
+    assert made == sum(solver.evaluations(int(t)) for t in drawn)
+    assert network_evaluations(reconstruction(smoke, t_re, images, solver)) == pytest.approx(made, rel=0.07)
 
 
 def test_evaluations_of_full_synthesis_are_those_of_reverse_step_100(smoke):

@@ -70,7 +70,7 @@ def test_the_paper_preset_has_the_papers_recipe():
     preset = load_preset("paper")
     training = preset.classifier.training
     assert (training.epochs, training.batch, training.learning_rate) == (100, 64, 0.01)
-    assert (preset.classifier.width, preset.generator.solver_steps) == (64, 100)
+    assert (preset.classifier.width, preset.generator.solver.steps) == (64, 100)
     assert preset.table2 == (0, 30, 50, 70, 100)
 
 

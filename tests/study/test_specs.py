@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from synthgap.classifier.resnet import ResNetConfig
 from synthgap.classifier.train import ClassifierTraining
+from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.study import specs
@@ -28,8 +29,8 @@ LOADING = Loading(source="digits", split="train")
 DATA = Data(fingerprint="f", name="digits", count=40, shape=(1, 8, 8), classes=10, loading=LOADING)
 OTHER = DATA.model_copy(update={"fingerprint": "g"})
 MODEL = TrainDiffusion(data=DATA, network=UNetConfig(), training=DiffusionTraining(), seed=0)
-FULL = Synthesize(model=MODEL, data=DATA, solver_steps=4, seed=0)
-HALF = Reconstruct(model=MODEL, data=DATA, t_re=50, solver_steps=4, seed=0)
+FULL = Synthesize(model=MODEL, data=DATA, solver=Solver(steps=4), seed=0)
+HALF = Reconstruct(model=MODEL, data=DATA, t_re=50, solver=Solver(steps=4), seed=0)
 CLASSIFIER = TrainClassifier(
     real=DATA, synthetic=(FULL,), epoch_images=40, network=ResNetConfig(), training=ClassifierTraining(), seed=0
 )
@@ -50,7 +51,7 @@ OTHER_VALUES = {
         "model": MODEL.model_copy(update={"seed": 1}),
         "data": OTHER,
         "copy_index": 1,
-        "solver_steps": 5,
+        "solver": Solver(steps=5),
         "seed": 1,
         "device": "cuda",
     },
@@ -59,7 +60,7 @@ OTHER_VALUES = {
         "data": OTHER,
         "t_re": (50, 100),
         "copy_index": 1,
-        "solver_steps": 5,
+        "solver": Solver(steps=5),
         "seed": 1,
         "device": "cuda",
     },
@@ -94,6 +95,15 @@ def test_a_configurations_every_field_counts_in_the_key():
         for name, value in changes.items()
     }
     assert len(keys | {CLASSIFIER.key}) == len(changes) + 1
+
+
+def test_every_field_of_the_solver_counts_in_the_key():
+    changes = {"steps": 5, "method": "euler", "churn": 1, "churn_min": 1, "churn_max": 1, "churn_noise": 1.1}
+    assert set(changes) == set(Solver.model_fields)
+    for spec in (FULL, HALF):
+        solvers = [Solver(**({"steps": 4} | {name: value})) for name, value in changes.items()]
+        keys = {spec.model_copy(update={"solver": solver}).key for solver in solvers}
+        assert len(keys | {spec.key}) == len(changes) + 1
 
 
 def test_a_range_is_not_its_ends():

@@ -325,3 +325,11 @@ def test_cuda_on_a_machine_without_one_is_refused_before_any_work(smoke, results
     with pytest.raises(UserError, match="this machine offers none"):
         study.compute([study.main.generator(0)])
     assert open_smoke(results, device="auto").device == "cpu"
+
+
+def test_the_printed_algorithm_returns_nearly_the_image_at_every_step_and_the_corrected_one_does_not(smoke):
+    rows = smoke.algorithm_distances().set_index(["algorithm", "t_re"]).distance
+    assert (rows["printed"] < 10).all()
+    assert rows["printed", 100] == pytest.approx(rows["printed", 25], abs=2)
+    assert rows["corrected", 100] > 3 * rows["printed", 100]
+    assert rows["EDM"].is_monotonic_increasing

@@ -1,0 +1,115 @@
+"""What every study has: its data, its seeds, and the store that answers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..data.sources import Splits
+from ..device import resolve_device
+from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
+from ..errors import UserError
+from .arms import Arms
+from .compute import load_all, load_split
+from .preset import DataChoice, Preset, load_preset
+from .run import check_workers, run
+from .specs import Data, Loading, Spec
+from .store import Store
+
+
+class StudyBase:
+    """Data sets, preset, seeds and store of a study; see `Study` for the arguments."""
+
+    def __init__(
+        self,
+        dataset: str = "auto",
+        preset: str = "quick",
+        results: str | Path = "results",
+        seeds: int | Sequence[int] | str = "auto",
+        image_size: int | str = "auto",
+        device: str = "auto",
+        workers: int | str = "auto",
+    ):
+        self.preset: Preset = load_preset(preset)
+        self.seeds = _seeds(seeds, self.preset)
+        self.device = resolve_device(device)
+        check_workers(workers)
+        self.workers = workers
+        main = self.preset.choose(dataset, image_size)
+        beside = self.preset.data[1:] if main == self.preset.data[0] else ()
+        loaded = [self._load(choice) for choice in (main, *beside)]  # before anything is written
+        self.results = Path(results)
+        self.store = Store(self.results / "store")
+        self.records = [splits.record for splits, _ in loaded]
+        self.columns = [self._arms(splits, loading) for splits, loading in loaded]
+        self.main: Arms = self.columns[0]
+
+    def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
+        loading = Loading(
+            source=choice.dataset,
+            split="train",
+            image_size=choice.image_size,
+            train_size=choice.train_size,
+            limits=tuple(self.preset.limits.items()),
+            longest_side=self.preset.longest_side,
+            divisor=self.preset.generator.divisor,
+        )
+        return load_all(loading), loading
+
+    def _arms(self, splits: Splits, loading: Loading) -> Arms:
+        """Put the images into the store and name them by content."""
+        parts = {
+            "train": ("train", None),
+            "validation": ("validation", None),
+            "test": ("test", None),
+            "probe": ("test", self.preset.probe),
+            "floor": ("test", len(splits.train)),
+            "grid": ("train", self.preset.grid_images),
+        }
+        data = {}
+        for part, (split, take) in parts.items():
+            how = loading.model_copy(update={"split": split, "take": take})
+            images = load_split(how, splits)
+            spec = Data(
+                fingerprint=images.fingerprint,
+                name=images.name,
+                count=len(images),
+                shape=images.shape,
+                classes=len(images.classes),
+                loading=how,
+            )
+            self.store.put(spec, images)
+            data[part] = spec
+        return Arms(_title(loading.source), data, self.preset, self.seeds, self.device)
+
+    def plan(self) -> list[Spec]:
+        """Every specification that the chapters read."""
+        return []
+
+    def compute(self, specs: list[Spec] | None = None) -> int:
+        """Compute `specs` (default: the whole plan) where the store lacks them; returns how many that were."""
+        return run(self.plan() if specs is None else specs, self.store, self.workers)
+
+    def sigma(self, t_re: int, column: int = 0) -> float:
+        """σ of a reverse step for one data set's image size."""
+        _, height, width = self.columns[column].data["train"].shape
+        return float(sigma_of(t_re, SIGMA_MIN, sigma_max_for(height, width)))
+
+    def class_names(self) -> tuple[str, ...]:
+        return self.store.get(self.main.data["train"]).classes
+
+
+def _title(source: str) -> str:
+    """How a data set is called in tables: its name, or the last part of its path."""
+    kind, _, path = source.partition(":")
+    return Path(path).name or kind if path else kind
+
+
+def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
+    if seeds == "auto":
+        return tuple(range(preset.seeds))
+    several = range(seeds) if type(seeds) is int else seeds
+    whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
+    if not whole or not several or len(set(several)) < len(several):
+        raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
+    return tuple(several)

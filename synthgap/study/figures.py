@@ -1,0 +1,81 @@
+"""The figures of a study, numbered as in the paper."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .. import plots
+from ..diffusion.edm import EDM
+from ..diffusion.reconstruct import noisy_start
+from ..errors import UserError
+from ..metrics.projection import Projection
+from .results import Results
+from .specs import Spec
+
+FIGURE4_STEPS = (0, 25, 50, 75, 100)
+FIGURE9_STEPS = (0, 50, 100)
+
+
+class Figures(Results):
+    """Figures of a study, from the same artifacts as its tables."""
+
+    def figure1(self) -> Figure:
+        """Test accuracy of real against synthetic training sets."""
+        rows = self._accuracies(self.main.figure1(), ("arm", "multiple", "seed"))
+        return plots.real_against_synthetic(rows, self.main.name)
+
+    def figure2(self) -> Figure:
+        """PCA of features, all classes: real against fully synthetic."""
+        cells = self.main.features((0, 100))
+        return self._projection(cells, None)
+
+    def figure4(self) -> Figure:
+        """What is noised away and what is put back: noisy starts above, reconstructions below."""
+        cells = self.main.grid(FIGURE4_STEPS)
+        self.compute(list(cells.values()))
+        seed = self.seeds[0]
+        edm: EDM = self.store.get(self.main.generator(seed))
+        image = self.store.get(cells[0]).images[0]
+        noisy = {t: noisy_start(edm.config, image, t, seed, 0)[0] for t in FIGURE4_STEPS}
+        restored = {t: self.store.get(cells[t]).images[0] for t in FIGURE4_STEPS}
+        return plots.reconstruction_strip(noisy, restored, {t: self.sigma(t) for t in FIGURE4_STEPS})
+
+    def figure_algorithms(self) -> Figure:
+        """The images of `algorithms`, a row for each."""
+        images = self.algorithms()
+        names = {"real": "real", "EDM": "EDM", "corrected": "Algorithm 1, corrected", "printed": "Algorithm 1, printed"}
+        return plots.image_rows({names[n] + (f", t_re = {t}" if t else ""): v for (n, t), v in images.items()})
+
+    def figure5(self) -> Figure:
+        """Reconstructed samples: a row for each reverse step."""
+        cells = self.main.grid((0, *self.preset.grid))
+        self.compute(list(cells.values()))
+        label = {t: f"t_re = {t}, σ = {self.sigma(t):.2g}" if t else "real" for t in cells}
+        return plots.image_rows({label[t]: self.store.get(spec).images for t, spec in cells.items()})
+
+    def figure6(self) -> Figure:
+        """Fréchet distance and precision/recall against t_re."""
+        return plots.fidelity_curves(self.fidelity_curve(), self.main.name)
+
+    def figure8(self) -> Figure:
+        """Output entropy of the real classifier against t_re, for train and test images."""
+        classes = self.main.data["train"].classes
+        return plots.entropy_curves(self.entropy_curve(), self.main.name, float(np.log(classes)))
+
+    def figure9(self, label: int | None = None) -> Figure:
+        """PCA of features of one class at t_re = 0, 50 and 100; default the last class (the paper: truck)."""
+        cells = self.main.features(FIGURE9_STEPS)
+        count = self.main.data["train"].classes
+        if label is not None and not 0 <= label < count:
+            raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
+        return self._projection(cells, count - 1 if label is None else label)
+
+    def _projection(self, cells: dict[int, Spec], label: int | None) -> Figure:
+        self.compute(list(cells.values()))
+        values = {t: self.store.get(spec) for t, spec in cells.items()}
+        plane = Projection.fit(values[0].features)
+        chosen = {t: slice(None) if label is None else v.labels == label for t, v in values.items()}
+        points = {t: plane.project(v.features[chosen[t]]) for t, v in values.items()}
+        what = "all classes" if label is None else f"class {self.class_names()[label]}"
+        return plots.feature_planes(points, plane.explained, f"{self.main.name}, {what}")

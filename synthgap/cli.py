@@ -11,6 +11,8 @@ import typer
 
 from .errors import UserError
 
+INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
+
 app = typer.Typer(
     name="synthgap",
     help="Would synthetic images of a diffusion model replace your real ones, or help them?",
@@ -72,8 +74,9 @@ def run(
         sizes = ", ".join(f"{n:,} {s}" for s, n in record["sizes"].items())
         typer.echo(f"{record['source']}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
     missing = study.store.missing(study.plan())
-    minutes = sum(map(cost, missing)) / 60
-    typer.echo(f"{preset}: {len(missing)} artifacts to compute, about {minutes:.0f} core-minutes")
+    seconds = sum(map(cost, missing))
+    work = f"{seconds / 60:.0f} core-minutes" if seconds > 120 else f"{seconds:.0f} core-seconds"
+    typer.echo(f"{preset}: {len(missing)} artifacts to compute, about {work} of a small CPU")
     study.compute()
     if root is None:
         typer.echo(f"artifacts: {study.store.root}")
@@ -202,6 +205,8 @@ def convert(
     """
     from .diffusion.convert import from_released
 
+    if target.suffix != ".safetensors":
+        raise UserError(f"the target is {target}; name a file that ends in .safetensors")
     edm = from_released(source)
     edm.save(target, {"converted from": source.name})
     count = sum(p.numel() for p in edm.parameters())
@@ -260,9 +265,11 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"synthgap: error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         typer.echo("synthgap: interrupted; the same command continues from here", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,9 @@ def train(
             torch.cuda.set_device(device)
     checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
     started = time.time()
+    quiet = {"delay": 0.1, "disable": several and dist.get_rank() > 0}  # no bar before the first step or by the others
     try:
-        with tqdm(total=training.images, unit="image", unit_scale=True, desc=out.stem, mininterval=1.0) as bar:
+        with tqdm(total=training.images, unit="image", unit_scale=True, desc=out.stem, mininterval=1.0, **quiet) as bar:
 
             def report(seen: int, total: int, loss: float) -> None:
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)

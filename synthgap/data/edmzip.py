@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import UserError
 from .imageset import ImageSet
 from .splits import Splits, complete_splits
 
 LARGEST_IMAGE = 64 * 2**20  # bytes of one unpacked file; more is no training image
+# what a damaged or hostile archive, its JSON or its PNGs make their readers raise
+DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
 
 
 def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
@@ -46,17 +51,17 @@ def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
 def load_edm_zip(path: Path, train_size: int | None, seed: int) -> Splits:
     """Read such a zip; validation and test are cut from it, class by class.
 
-    Raises UserError when the file is missing or damaged, holds no labels, a path that leaves the archive, a file of
-    more than 64 MiB, or images of several sizes. Nothing is unpacked to disk.
+    Raises UserError when the file is missing or damaged, holds no labels, an image twice, a path that leaves the
+    archive, a file of more than 64 MiB, or images of several sizes. Nothing is unpacked to disk.
     """
     try:
         with zipfile.ZipFile(path) as file:
             listed = json.loads(_read(file, "dataset.json", path))
             entries, classes = _labels(listed, path)
             images = _stack([_image(_read(file, name, path), name, path) for name, _ in entries], path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except DAMAGE as error:
         raise UserError(f"{path} is not a readable EDM data set ({error}); write it again") from error
     labels = np.array([label for _, label in entries], dtype=np.int64)
     everything = ImageSet(images, labels, classes, f"{path.stem}/train")
@@ -77,10 +82,10 @@ def _read(file: zipfile.ZipFile, name: str, path: Path) -> bytes:
         entry = file.getinfo(name)
     except KeyError:
         raise UserError(
-            f"{path} holds no {name}; expected PNGs and a dataset.json, as the EDM release writes"
+            f"{path} holds no {name!r}; expected PNGs and a dataset.json, as the EDM release writes"
         ) from None
     if entry.file_size > LARGEST_IMAGE:
-        raise UserError(f"{path}: {name} unpacks to {entry.file_size:,} bytes; no training image is that large")
+        raise UserError(f"{path}: {name!r} unpacks to {entry.file_size:,} bytes; no training image is that large")
     return file.read(entry)
 
 
@@ -93,6 +98,8 @@ def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], tuple[st
     )
     if not valid:
         raise UserError(f'{path}: labels in dataset.json are not pairs ["path", whole number]')
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise UserError(f"{path}: dataset.json lists an image twice; it would come to lie in two splits")
     count = 1 + max(label for _, label in pairs)
     if not 2 <= count <= len(pairs):
         raise UserError(f"{path}: labels run up to {count - 1} for {len(pairs)} images; number the classes from 0")
@@ -103,10 +110,14 @@ def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], tuple[st
 
 def _image(data: bytes, name: str, path: Path) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.mode not in ("1", "L", "P", "RGB"):
+                raise UserError(f"{path}: {name!r} is of mode {image.mode}; make it 8-bit grey or RGB")
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: {name} can't be read as an image ({error})") from error
+    except UserError:
+        raise
+    except (*DAMAGE, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: {name!r} can't be read as a PNG ({error})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .layers import Conv2d, GroupNorm, Linear, Positional, attend
 from .unet import UNetConfig
 
-HEAD = 64  # channels of an attention head
+HEAD = 64  # channels of an attention head, or a few more where 64 does not divide
 EPS = 1e-5
 
 
@@ -31,7 +31,8 @@ class ADMBlock(nn.Module):
     ):
         super().__init__()
         self.dropout = dropout
-        self.heads = max(1, fan_out // HEAD) if attention else 0
+        heads = range(1, max(1, fan_out // HEAD) + 1)
+        self.heads = max(h for h in heads if fan_out % h == 0) if attention else 0
         self.norm0 = GroupNorm(fan_in, EPS)
         self.conv0 = Conv2d(fan_in, fan_out, 3, up=up, down=down)
         self.affine = Linear(emb, fan_out * 2)

@@ -92,8 +92,9 @@ class EDM(nn.Module):
         x = x.float()
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(len(x))
         onehot = self.one_hot(labels, len(x))
-        clean = sigma == 0  # not "≤": a negative or NaN σ must show as NaN
+        clean = sigma == 0
         level = torch.where(clean, torch.ones_like(sigma), sigma)  # ln 0 must not reach the network
+        level = torch.where(level < 0, torch.nan, level)  # a negative σ must show, as NaN does
         c_skip, c_out, c_in, c_noise = self.coefficients(level)
         raw = self.model(_each(c_in) * x, c_noise, onehot, augment)
         return torch.where(_each(clean), x, _each(c_skip) * x + _each(c_out) * raw.float())

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import pickle
+import pickletools
+import re
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +28,8 @@ from torch import Tensor
 from ..errors import UserError
 
 LARGEST = 4 * 2**30  # bytes; the largest released checkpoint has 1.2 GiB
+# bounds on what a file may ask of the reader, several times what the largest checkpoint does
+MOST_OPERATIONS, MOST_TUPLES, MOST_PARTS, DEEPEST = 5_000_000, 50_000, 10_000, 16
 
 
 @dataclass
@@ -31,6 +38,9 @@ class Persistent:
 
     class_name: str
     state: dict[str, Any] = field(default_factory=dict)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("an object whose state is set twice")
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -41,8 +51,10 @@ class Persistent:
 class _ModuleDict:
     """Stand-in for torch's ModuleDict: holds a state, has no behaviour."""
 
+    state: Mapping[str, Any] = MappingProxyType({})
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.state = state
+        self.state = dict(state)
 
 
 class _EasyDict(dict):
@@ -53,20 +65,39 @@ class _EasyDict(dict):
 
 
 def _persistent(meta: dict[str, Any]) -> Persistent:
-    return Persistent(str(meta.get("class_name", "?")), dict(meta.get("state", {})))
+    name = meta.get("class_name")
+    if not isinstance(name, str):
+        raise pickle.UnpicklingError("an object without a class name")
+    return Persistent(name, dict(meta.get("state", {})))
 
 
-def _load_storage(data: bytes) -> Any:
+def _load_storage(data: bytes) -> torch.TypedStorage:
     """torch.storage._load_from_bytes, but by torch's weights-only reader, which executes nothing."""
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        storage = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))  # torch's own text advises to load without protection
+        if asked:
+            raise UserError(f"a tensor's bytes ask for {_shown(asked[1])}; it was refused and nothing ran") from None
+        raise pickle.UnpicklingError("a tensor's bytes are no storage") from None
+    if not isinstance(storage, torch.TypedStorage):  # nothing else that torch deems safe is wanted here
+        raise pickle.UnpicklingError(f"a {type(storage).__name__} where a tensor's storage should be")
+    return storage
 
 
 def _tensor(
     storage: Any, offset: int, size: tuple, stride: tuple, requires_grad: bool, hooks: Any, *rest: Any
 ) -> Tensor:
-    """torch._utils._rebuild_tensor_v2 on a storage that was read safely."""
-    if not isinstance(storage, (torch.storage.TypedStorage, torch.storage.UntypedStorage)):
+    """torch._utils._rebuild_tensor_v2 on a storage that was read safely, and only inside it."""
+    if not isinstance(storage, torch.TypedStorage):
         raise pickle.UnpicklingError("a tensor without a storage")
+    if len(size) != len(stride) or min([offset, *size, *stride]) < 0:
+        raise pickle.UnpicklingError(f"a tensor of size {size} and stride {stride} at {offset}")
+    count = math.prod(size)
+    end = offset + 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if count else 0
+    room = storage._untyped_storage.nbytes() // storage.dtype.itemsize
+    if max(count, end) > room:  # torch would enlarge the storage by whatever lies in memory
+        raise pickle.UnpicklingError(f"a tensor of size {size} in a storage of {room} numbers")
     return torch._utils._rebuild_tensor(storage, offset, tuple(size), tuple(stride))
 
 
@@ -81,6 +112,8 @@ def _scalar(dtype: np.dtype, data: bytes) -> Any:
 
 
 def _dtype(name: str, *rest: Any) -> Any:
+    if not isinstance(name, str) or len(name) > 8:
+        raise pickle.UnpicklingError("a numpy type that is no plain number")
     made = np.dtype(name)
     if made.hasobject:
         raise pickle.UnpicklingError("a numpy type of Python objects")
@@ -131,7 +164,8 @@ class _Unpickler(pickle.Unpickler):
             return self.allowed[module, name]
         except KeyError:
             raise UserError(
-                f"the pickle asks for {module}.{name}, which no EDM checkpoint needs; it was refused and nothing ran"
+                f"the pickle asks for {_shown(f'{module}.{name}')}, which no EDM checkpoint needs; "
+                "it was refused and nothing ran"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
@@ -149,28 +183,57 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path} has more than {LARGEST // 2**30} GiB; that is no EDM checkpoint")
         with path.open("rb") as file:
+            _check_demands(file)
+            file.seek(0)
             content = _Unpickler(file).load()
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle raises almost anything
-        raise UserError(f"{path} can't be read as an EDM pickle ({type(error).__name__}: {error})") from error
+        reason = f"{type(error).__name__}: {_shown(str(error))}"
+        raise UserError(f"{path} can't be read as an EDM pickle ({reason})") from error
     if not isinstance(content, dict) or not isinstance(content.get("ema"), Persistent):
         raise UserError(f"{path} is a pickle without an 'ema' network; give a released EDM checkpoint")
     return content
 
 
-def state_dict(record: Persistent, prefix: str = "") -> dict[str, Tensor]:
-    """Parameters and buffers of a module record and of the modules in it, named as torch names them."""
-    return _state(record.state, prefix)
+def _check_demands(file: io.BufferedReader) -> None:
+    """UserError when reading would exhaust memory or the stack, whatever the names: a few bytes can ask for that."""
+    tuples = 0
+    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+        tuples += "TUPLE" in operation.name  # Python hashes nested tuples recursively, without a limit
+        memo = argument if operation.name.endswith("PUT") else 0  # the reader makes room for this many objects
+        if memo > count or tuples > MOST_TUPLES or count > MOST_OPERATIONS:
+            raise UserError("the pickle asks for more memory than any EDM checkpoint needs; it was refused")
 
 
-def _state(state: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+def _shown(text: str) -> str:
+    """Text from a file as part of a one-line message."""
+    line = text[:200]
+    return line if line.isprintable() else ascii(line)
+
+
+def state_dict(record: Persistent) -> dict[str, Tensor]:
+    """Parameters and buffers of a module record and of the modules in it, named as torch names them.
+
+    Raises UserError when modules hold one another in a circle or are more than any network has.
+    """
     out: dict[str, Tensor] = {}
-    for group in ("_parameters", "_buffers"):
-        for name, value in (state.get(group) or {}).items():
-            if isinstance(value, Tensor):
-                out[prefix + name] = value.detach().clone()
-    for name, module in (state.get("_modules") or {}).items():
-        if isinstance(module, (Persistent, _ModuleDict)):
-            out |= _state(module.state, f"{prefix}{name}.")
-    return out
+    waiting: list[tuple[tuple[str, ...], Persistent | _ModuleDict]] = [((), record)]
+    for _ in range(MOST_PARTS):
+        if not waiting:
+            return out
+        place, module = waiting.pop()
+        for group in ("_parameters", "_buffers"):
+            out |= {".".join((*place, n)): v for n, v in _members(module, group) if isinstance(v, Tensor)}
+        inner = [((*place, n), m) for n, m in _members(module, "_modules") if isinstance(m, (Persistent, _ModuleDict))]
+        waiting += inner
+        if len(place) > DEEPEST or len(out) + len(waiting) > MOST_PARTS:
+            break
+    raise UserError("the pickle's modules hold one another in a circle, or are too many")
+
+
+def _members(module: Persistent | _ModuleDict, group: str) -> list[tuple[str, Any]]:
+    members = module.state.get(group) or {}
+    if not isinstance(members, dict) or not all(isinstance(name, str) for name in members):
+        raise UserError(f"the pickle holds a module whose {group} are not named")
+    return list(members.items())

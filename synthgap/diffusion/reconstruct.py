@@ -51,13 +51,17 @@ def generate(
 
     Raises
     ------
-    UserError : labels for an unconditional model, none for a conditional one, or labels out of range.
+    UserError : labels for an unconditional model, none or a count for a conditional one, labels out of range.
     """
     known = edm.config.network.label_dim
     if known and labels is None:
         raise UserError(f"this model is class-conditional; give labels of its {known} classes")
+    if known and count is not None:
+        raise UserError("this model is class-conditional; its labels say how many images, give no count")
     if not known and (labels is not None or count is None):
         raise UserError("this model is unconditional; give count, the number of images, and no labels")
+    if count is not None and count < 0:
+        raise UserError(f"count is {count}; give 0 or more")
     labels = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
     classes = classes or edm.config.classes or tuple(str(c) for c in range(known)) or ("image",)
     blank = np.zeros((len(labels), *edm.image_shape), dtype=np.uint8)  # never read: t_re = 100 is pure noise
@@ -100,14 +104,16 @@ def reconstruct(
 
     Raises
     ------
-    UserError : t_re out of range, steps below 1, a negative seed, images of another shape or other classes than
-        the model's.
+    UserError : t_re out of range, steps below 1 or beside a solver, a negative seed or first_index, images of
+        another shape or other classes than the model's.
     """
     low, high = check_t_re(t_re)
+    if steps is not None and solver is not None:
+        raise UserError("give solver or steps, not both; steps = n is short for Solver(steps=n)")
+    if steps is not None and steps < 1:
+        raise UserError(f"steps is {steps}; a reverse process needs at least 1 solver step")
     if solver is None:
-        if steps is not None and steps < 1:
-            raise UserError(f"steps is {steps}; a reverse process needs at least 1 solver step")
-        solver = Solver(steps=steps or 18)
+        solver = Solver() if steps is None else Solver(steps=steps)
     _check(edm, real, seed, lanes, first_index)
     indices = first_index + np.arange(len(real))
     each = reverse_steps((low, high), seed, indices)

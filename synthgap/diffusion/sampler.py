@@ -56,7 +56,7 @@ def solve(
     lanes : largest batch, at least 1.
     solver : method and churn; default Heun without churn.
     guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch.
-    callback : called for each image after each of its solver steps.
+    callback : called for each image after each of its solver steps, before any churn of the next.
     on_evaluation : called with the batch size after each network evaluation.
 
     Yields
@@ -94,9 +94,12 @@ def solve(
             on_evaluation(len(running))
         slopes = (points - clean) / levels[:, None, None, None]
         for lane, slope in zip(running, slopes, strict=True):
-            stepped = lane.advance(slope)
-            if stepped and callback is not None:
+            if not lane.advance(slope):
+                continue
+            if callback is not None:
                 callback(lane.index, lane.step, lane.sigmas[lane.step], lane.x)
+            if not lane.done:
+                lane.begin()
         yield from ((lane.index, lane.x) for lane in running if lane.done)
         running = [lane for lane in running if not lane.done]
 
@@ -108,13 +111,13 @@ class _Lane:
         self.index, self.label, self.rng = trajectory.index, trajectory.label, trajectory.rng
         self.sigmas, self.solver = trajectory.sigmas, solver
         self.x, self.step = trajectory.start, 0
-        self._begin()
+        self.begin()
 
     @property
     def done(self) -> bool:
         return self.step == len(self.sigmas) - 1
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Start a step: raise the noise level where the solver churns."""
         sigma = self.sigmas[self.step]
         gamma = self.solver.gamma(sigma)
@@ -138,8 +141,6 @@ class _Lane:
             self.point, self.level, self.slope = self.x + change * slope, target, slope
             return False
         self.step += 1
-        if not self.done:
-            self._begin()
         return True
 
 

@@ -19,13 +19,13 @@ class Solver(BaseModel):
     churn_noise : S_noise, standard deviation of that noise.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has no infinity
 
     steps: int = Field(18, ge=1)
     method: Literal["heun", "euler"] = "heun"
     churn: float = Field(0.0, ge=0)
     churn_min: float = Field(0.0, ge=0)
-    churn_max: float | None = None
+    churn_max: float | None = Field(None, ge=0)
     churn_noise: float = Field(1.0, ge=0)
 
     def steps_from(self, t_re: int) -> int:

@@ -95,7 +95,7 @@ def train_edm(
 
     Raises
     ------
-    UserError : shape, class, augmentation or batch mismatch, or a checkpoint of another run.
+    UserError : shape, class, augmentation or batch mismatch, or a checkpoint of another or a longer run.
     FloatingPointError : the loss is not finite; the last checkpoint is kept.
     """
     _check(real, network, training, seed, device)
@@ -112,7 +112,10 @@ def train_edm(
     state = _State(net, training, _identity(config, training, seed, real))
     if checkpoint and checkpoint.exists():
         state.load(checkpoint)
-    loss_of = _Loss(net) if world == 1 else DistributedDataParallel(_Loss(net))
+    loss_of: nn.Module = _Loss(net)
+    if world > 1:
+        idle = network.augment_dim > 0 and training.augment == 0  # the layer for it gets no gradient
+        loss_of = DistributedDataParallel(loss_of, find_unused_parameters=idle)
 
     every = max(1, training.checkpoint_images // training.batch)
     flip = "flip" in real.augment and training.augment == 0  # the augmentation flips by itself
@@ -245,16 +248,21 @@ class _State:
         os.replace(temporary, path)
 
     def load(self, path: Path) -> None:
-        """Continue from what `save` wrote; UserError when it is damaged or of another run."""
+        """Continue from what `save` wrote; UserError when it is damaged, of another run or past the run's end."""
         try:
             with safe_open(str(path), framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
                 meta = json.loads((file.metadata() or {})["meta"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise UserError(f"{path} is not a readable checkpoint ({error}); remove it to start again") from error
-        if meta.get("run") != self.identity:
+        if not isinstance(meta, dict) or meta.get("run") != self.identity:
             raise UserError(
                 f"{path} belongs to a run with other data, sizes, recipe or seed; name another file or remove it"
+            )
+        if meta["step"] > self.training.steps:
+            raise UserError(
+                f"{path} has seen {meta['step'] * self.training.batch:,} images, more than the "
+                f"{self.training.images:,} asked for; ask for more or name another file"
             )
         for prefix, module in (("net.", self.net), ("ema.", self.ema)):
             module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

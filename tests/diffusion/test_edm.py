@@ -7,10 +7,12 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from scipy import stats
+from scipy.optimize import brentq
 from torch import nn
 
 from synthgap.diffusion.edm import EDM, EDMConfig, load_edm
-from synthgap.diffusion.schedule import p_mean_for, sigma_max_for
+from synthgap.diffusion.schedule import p_mean_for, sigma_max_for, vp_sigma, vp_time
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.errors import UserError
 
@@ -32,9 +34,10 @@ class Recorder(nn.Module):
         return self.answer(x)
 
 
-def build(sigma_data=0.5, raw=None, **network):
+def build(sigma_data=0.5, raw=None, preconditioning="edm", **network):
     torch.manual_seed(0)
-    edm = EDM(EDMConfig(network=NETWORK.model_copy(update=network), sigma_data=sigma_data)).eval()
+    network = NETWORK.model_copy(update=network)
+    edm = EDM(EDMConfig(network=network, sigma_data=sigma_data, preconditioning=preconditioning)).eval()
     if raw is not None:
         edm.model = Recorder(raw)
     return edm
@@ -70,6 +73,74 @@ def test_coefficients_are_those_of_table_1(sigma, sigma_data):
     assert torch.allclose(edm.model.noise.double(), torch.tensor(np.log(s) / 4), atol=1e-6)
 
 
+@pytest.mark.parametrize("sigma", [0.02, 0.5, 1.0, 7.0, 80.0, 150.0])
+def test_vp_coefficients_are_those_of_table_1(sigma):
+    time = brentq(lambda t: np.sqrt(np.exp(0.5 * 19.9 * t**2 + 0.1 * t) - 1) - sigma, 0, 1)
+    c_skip, c_out, c_in, c_noise = build(preconditioning="vp").coefficients(torch.tensor([sigma]))
+    assert (c_skip.item(), c_out.item()) == (1, pytest.approx(-sigma))
+    assert c_in.item() == pytest.approx(1 / np.sqrt(sigma**2 + 1))
+    assert c_noise.item() == pytest.approx(999 * time, rel=1e-4)
+
+
+@pytest.mark.parametrize("sigma_data", [0.5, 2.0])
+def test_with_vp_preconditioning_the_network_predicts_the_noise_whatever_sigma_data(sigma_data):
+    x, sigma = images(), torch.tensor([0.05, 1.0, 20.0])
+    edm = build(sigma_data, lambda x: 0.3 * x + 0.2, preconditioning="vp")
+    got, each = edm(x, sigma, LABELS), sigma[:, None, None, None]
+    assert torch.allclose(got, x - each * (0.3 * x / (each**2 + 1).sqrt() + 0.2), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(vp_sigma(edm.model.noise / 999), sigma, rtol=1e-4)
+    # an ε_θ that knows the noise gives the clean image
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
+    edm.model = Recorder(lambda _: noise)
+    assert torch.allclose(edm(x + each * noise, sigma, LABELS), x, atol=1e-4)
+
+
+def test_the_vp_loss_is_ddpms_error_of_the_noise():
+    # λ = 1/σ²: λ·(D − y)² = (F − n)², the simple loss of Ho et al. 2020
+    sigma, clean = torch.tensor([0.05, 1.0, 20.0]), images() * 0.5
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(5))
+    edm = build(raw=lambda x: 0.3 * x + 0.2, preconditioning="vp")
+    got = edm.loss(clean, LABELS, sigma, noise)
+    wanted = (0.3 * edm.model.x + 0.2 - noise).square().mean((1, 2, 3))
+    assert torch.allclose(got, wanted, rtol=1e-3)
+    assert torch.allclose(edm.loss_weight(sigma), 1 / sigma**2)
+
+
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_augmentation_labels_reach_the_network(preconditioning):
+    edm = trained_looking(build(preconditioning=preconditioning, augment_dim=9))
+    x = images()
+    with torch.no_grad():
+        plain = edm(x, 0.7, LABELS)
+        assert torch.equal(plain, edm(x, 0.7, LABELS, torch.zeros(3, 9)))
+        told = edm(x, 0.7, LABELS, torch.ones(3, 9) * torch.tensor([0.0, 1.0, 0.0])[:, None])
+    assert torch.allclose(told[[0, 2]], plain[[0, 2]], atol=1e-5)
+    assert not torch.allclose(told[1], plain[1], atol=1e-3)
+
+
+def test_edms_training_levels_are_log_normal():
+    config = EDMConfig(network=NETWORK, p_mean=-0.7, p_std=1.5)
+    sigma = config.training_sigma(torch.Generator().manual_seed(0), 4000)
+    assert sigma.dtype == torch.float32
+    assert stats.kstest(sigma.log().numpy(), "norm", (-0.7, 1.5)).pvalue > 0.001
+
+
+def test_vps_training_levels_have_uniform_times():
+    config = EDMConfig(network=NETWORK, preconditioning="vp")
+    sigma = config.training_sigma(torch.Generator().manual_seed(0), 4000)
+    assert sigma.dtype == torch.float32
+    assert sigma.min() > 0
+    assert stats.kstest(vp_time(sigma.double()).numpy(), "uniform", (1e-5, 1 - 1e-5)).pvalue > 0.001
+
+
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_training_levels_are_those_of_their_generator(preconditioning):
+    config = EDMConfig(network=NETWORK, preconditioning=preconditioning)
+    first, again, other = (config.training_sigma(torch.Generator().manual_seed(s), 5) for s in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 @pytest.mark.parametrize("sigma_data", [0.5, 0.75])
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_the_network_sees_inputs_of_variance_one_at_every_level(sigma, sigma_data):
@@ -99,8 +170,9 @@ def test_a_new_denoiser_answers_c_skip_times_x():
     assert torch.allclose(out, skip[:, None, None, None] * x, atol=1e-3)
 
 
-def test_a_clean_image_comes_back_as_it_is_and_so_does_its_gradient():
-    edm = trained_looking(build())
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_a_clean_image_comes_back_as_it_is_and_so_does_its_gradient(preconditioning):
+    edm = trained_looking(build(preconditioning=preconditioning))
     x = images().requires_grad_()
     sigma = torch.tensor([0.0, 1.0, 0.0])
     out = edm(x, sigma, LABELS)
@@ -111,15 +183,17 @@ def test_a_clean_image_comes_back_as_it_is_and_so_does_its_gradient():
     assert all(torch.isfinite(p.grad).all() for p in edm.parameters() if p.grad is not None)
 
 
-def test_the_identity_is_the_limit_of_small_levels():
-    edm, x = trained_looking(build()), images()
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_the_identity_is_the_limit_of_small_levels(preconditioning):
+    edm, x = trained_looking(build(preconditioning=preconditioning)), images()
     with torch.no_grad():
         assert torch.allclose(edm(x, 1e-6, LABELS), x, atol=1e-4)
 
 
 @pytest.mark.parametrize("sigma", [float("nan"), -1.0])
-def test_a_level_that_is_none_gives_nan_and_not_a_clean_image(sigma):
-    assert build()(images(), sigma, LABELS).isnan().all()
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_a_level_that_is_none_gives_nan_and_not_a_clean_image(sigma, preconditioning):
+    assert trained_looking(build(preconditioning=preconditioning))(images(), sigma, LABELS).isnan().all()
 
 
 def test_one_level_stands_for_the_whole_batch():
@@ -141,6 +215,12 @@ def test_the_answer_is_float32_whatever_comes_in():
             rough = edm(x, 0.7, LABELS)
     assert rough.dtype == torch.float32
     assert torch.allclose(rough, wanted, atol=0.1)
+
+
+@pytest.mark.parametrize("preconditioning", ["ve", "EDM", None])
+def test_an_unknown_preconditioning_is_refused(preconditioning):
+    with pytest.raises(ValueError, match="preconditioning"):
+        EDMConfig(network=NETWORK, preconditioning=preconditioning)
 
 
 @pytest.mark.parametrize("classes", [3, 5])
@@ -198,7 +278,7 @@ def test_the_loss_is_the_weighted_squared_error_of_eq_2():
 def test_a_perfect_denoiser_has_no_loss():
     edm = build()
     clean = images()
-    edm.forward = lambda x, sigma, labels: clean
+    edm.forward = lambda x, sigma, labels, augment: clean
     loss = edm.loss(clean, LABELS, torch.tensor([0.1, 1.0, 9.0]), torch.ones_like(clean))
     assert not loss.any()
 
@@ -209,13 +289,19 @@ def test_noise_levels_follow_the_image_size():
     assert config.p_mean == p_mean_for(4, 6)
     assert config.sigma_data == 0.6
     assert EDMConfig(network=NETWORK).model_dump(exclude={"network"}) == {
+        "preconditioning": "edm",
         "sigma_data": 0.5,
         "sigma_min": 0.002,
         "sigma_max": 80.0,
         "rho": 7.0,
         "p_mean": -1.2,
         "p_std": 1.2,
+        "classes": (),
     }
+
+
+def test_a_denoiser_may_know_the_names_of_its_classes():
+    assert EDMConfig.for_images(NETWORK, 0.6, classes=("cat", "dog", "eel")).classes == ("cat", "dog", "eel")
 
 
 def test_state_is_named_as_in_the_released_checkpoints():
@@ -225,8 +311,11 @@ def test_state_is_named_as_in_the_released_checkpoints():
     assert edm.device == torch.device("cpu")
 
 
-def test_a_saved_denoiser_comes_back_bit_for_bit(tmp_path):
-    edm = trained_looking(build(sigma_data=1 / 3)).train()
+@pytest.mark.parametrize("architecture", ["ddpm++", "ncsn++", "adm"])
+@pytest.mark.parametrize("preconditioning", ["edm", "vp"])
+def test_a_saved_denoiser_comes_back_bit_for_bit(tmp_path, preconditioning, architecture):
+    choice = {"preconditioning": preconditioning, "architecture": architecture}
+    edm = trained_looking(build(sigma_data=1 / 3, **choice)).train()
     loaded = load_edm(edm.save(tmp_path / "new folder" / "edm.safetensors", {"seed": 3}))
     assert loaded.config == edm.config
     assert loaded.state_dict().keys() == edm.state_dict().keys()
@@ -296,7 +385,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
     plain, zipped = tmp_path / "net.pkl", tmp_path / "net.pt"
     plain.write_bytes(pickle.dumps({"ema": Bomb(str(target))}))
     torch.save({"ema": Bomb(str(target))}, zipped)
-    for path in (plain, zipped):
-        with pytest.raises(UserError, match="is not an EDM"):
+    for path, reason in ((plain, "open, which no EDM checkpoint needs"), (zipped, "is not an EDM")):
+        with pytest.raises(UserError, match=reason):
             load_edm(path)
     assert not target.exists()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.diffusion.noise import INITIAL_NOISE, REVERSE_STEP, image_rng, initial_noise, reverse_steps
+from synthgap.diffusion.noise import CHURN, INITIAL_NOISE, REVERSE_STEP, image_rng, initial_noise, reverse_steps
 from synthgap.errors import UserError
 
 SHAPE = (3, 4, 5)
@@ -22,10 +22,10 @@ def test_seeds_purposes_and_indices_have_their_own_streams():
     draws = {
         float(image_rng(seed, purpose, index).standard_normal())
         for seed in range(6)
-        for purpose in (INITIAL_NOISE, REVERSE_STEP)
+        for purpose in (INITIAL_NOISE, REVERSE_STEP, CHURN)
         for index in range(6)
     }
-    assert len(draws) == 72
+    assert len(draws) == 6 * 3 * 6
 
 
 def test_noise_is_standard_normal_and_uncorrelated_between_neighbours():

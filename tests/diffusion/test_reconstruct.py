@@ -10,10 +10,11 @@ from torch import nn
 
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM, EDMConfig
-from synthgap.diffusion.noise import initial_noise, reverse_steps
+from synthgap.diffusion.noise import CHURN, image_rng, initial_noise, reverse_steps
 from synthgap.diffusion.pixels import to_model, to_uint8
 from synthgap.diffusion.reconstruct import generate, noisy_start, reconstruct, sampling_mode
-from synthgap.diffusion.schedule import evaluations, sigma_grid, sigma_of
+from synthgap.diffusion.schedule import sigma_grid, sigma_of
+from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.errors import UserError
 
@@ -119,14 +120,49 @@ def test_generated_sets_name_their_classes_by_number_unless_told():
     assert len(generate(gaussian(), np.zeros(0, dtype=np.int64), 0)) == 0
 
 
+CHURNED = Solver(steps=12, churn=3, churn_min=0.01, churn_max=50, churn_noise=1.003)
+
+
+@pytest.mark.parametrize("solver", [Solver(), Solver(method="euler"), CHURNED], ids=["heun", "euler", "churn"])
 @pytest.mark.parametrize("t_re", [60, 100, (0, 100)])
-def test_an_image_does_not_depend_on_lanes_batch_or_neighbours(t_re):
+def test_an_image_does_not_depend_on_lanes_batch_or_neighbours(t_re, solver):
     real, edm = pictures(7), gaussian()
-    wanted = reconstruct(edm, real, t_re, 1).images
+    wanted = reconstruct(edm, real, t_re, 1, solver=solver).images
     for lanes in (1, 2, 5):
-        assert np.array_equal(reconstruct(edm, real, t_re, 1, lanes=lanes).images, wanted)
-    part = reconstruct(edm, real.subset(slice(3, 6)), t_re, 1, first_index=3)
+        assert np.array_equal(reconstruct(edm, real, t_re, 1, solver=solver, lanes=lanes).images, wanted)
+    part = reconstruct(edm, real.subset(slice(3, 6)), t_re, 1, solver=solver, first_index=3)
     assert np.array_equal(part.images, wanted[3:6])
+
+
+def test_churn_noise_is_a_function_of_the_seed_and_the_images_index():
+    edm, labels = gaussian(), np.zeros(5, dtype=np.int64)
+
+    def draw(seed=0, first_index=0, solver=CHURNED):
+        return generate(edm, labels, seed, first_index=first_index, solver=solver).images
+
+    assert np.array_equal(draw(), draw())
+    assert np.array_equal(draw()[2:], draw(first_index=2)[:3])
+    assert not np.array_equal(draw(), draw(seed=1))
+    assert not np.array_equal(draw(), draw(solver=Solver(steps=12)))
+    assert np.array_equal(draw(solver=Solver(steps=12, churn=3, churn_min=1e6)), draw(solver=Solver(steps=12)))
+
+
+def test_the_noise_of_churn_is_not_the_noise_of_the_start():
+    """Otherwise the two would add up in step, and not as variances."""
+    start = initial_noise(0, 3, (1, 20, 20))
+    churn = image_rng(0, CHURN, 3).standard_normal((1, 20, 20))
+    assert abs(np.corrcoef(start.ravel(), churn.ravel())[0, 1]) < 5 / 20
+
+
+def test_steps_are_short_for_a_solver_with_so_many():
+    edm, real = gaussian(), pictures()
+    for t_re in (40, 100):
+        by_steps = reconstruct(edm, real, t_re, 0, steps=7).images
+        assert np.array_equal(by_steps, reconstruct(edm, real, t_re, 0, solver=Solver(steps=7)).images)
+        default = reconstruct(edm, real, t_re, 0).images
+        assert np.array_equal(default, reconstruct(edm, real, t_re, 0, solver=Solver(steps=18)).images)
+    with pytest.raises(UserError, match="not both"):
+        reconstruct(edm, real, 50, 0, steps=7, solver=Solver(steps=7))
 
 
 @pytest.mark.parametrize("t_re", [30, (0, 100)])
@@ -169,10 +205,14 @@ def test_the_second_half_of_2n_images_is_the_n_that_start_at_index_n():
 def test_the_network_is_evaluated_once_for_every_nfe_of_every_image():
     real, done = pictures(9), []
     reconstruct(gaussian(), real, (0, 100), 4, steps=11, progress=done.append)
-    assert sum(done) == sum(evaluations(int(t), 11) for t in reverse_steps((0, 100), 4, np.arange(9)))
+    each = reverse_steps((0, 100), 4, np.arange(9))
+    assert sum(done) == sum(Solver(steps=11).evaluations(int(t)) for t in each)
     done.clear()
     generate(gaussian(), real.labels, 0, progress=done.append)
     assert sum(done) == 9 * 35  # EDM's 18 steps
+    done.clear()
+    generate(gaussian(), real.labels, 0, solver=Solver(method="euler"), progress=done.append)
+    assert sum(done) == 9 * 18
 
 
 # A mixture whose moments are known: class 0 is a correlated Gaussian, class 1 two Gaussians.
@@ -186,25 +226,27 @@ PARTS = [
 ]
 
 
-def mixture():
-    """E[y | x] of `PARTS`: posterior weights times the linear estimate of each part."""
+def of_class(parts, points, variance):
+    """E[y | x] of a mixture of (weight, mean, covariance): posterior weights times the linear estimate of each."""
+    logs, means = [], []
+    for weight, mu, cov in parts:
+        values, axes = np.linalg.eigh(cov)
+        along, seen = (points - mu) @ axes, values + variance  # coordinates on the axes, their variances
+        logs.append(math.log(weight) - 0.5 * (along**2 / seen + np.log(seen)).sum(1))
+        means.append(mu + (values / seen * along) @ axes.T)
+    posterior = np.exp(logs - np.max(logs, axis=0))
+    return np.einsum("pn,pnd->nd", posterior / posterior.sum(0), means)
 
-    def of_class(parts, points, variance):
-        logs, means = [], []
-        for weight, mu, cov in parts:
-            values, axes = np.linalg.eigh(cov)
-            along, seen = (points - mu) @ axes, values + variance  # coordinates on the axes, their variances
-            logs.append(math.log(weight) - 0.5 * (along**2 / seen + np.log(seen)).sum(1))
-            means.append(mu + (values / seen * along) @ axes.T)
-        posterior = np.exp(logs - np.max(logs, axis=0))
-        return np.einsum("pn,pnd->nd", posterior / posterior.sum(0), means)
+
+def mixture(classes=PARTS):
+    """The exact denoiser of classes that are mixtures."""
 
     def denoise(x, sigma, labels):
         points, variance = x.flatten(1).numpy(), sigma.flatten(1).numpy() ** 2
-        each = np.stack([of_class(parts, points, variance) for parts in PARTS])
+        each = np.stack([of_class(parts, points, variance) for parts in classes])
         return torch.from_numpy(each[labels.numpy(), np.arange(len(x))]).reshape(x.shape)
 
-    return Known(denoise, (1, 2, 2), 2)
+    return Known(denoise, (1, 2, 2), len(classes))
 
 
 def moments(label):
@@ -271,6 +313,57 @@ def test_the_distance_from_the_original_is_that_of_the_exact_process_and_grows_w
         rounding = 1 / 127.5**2 / 12
         assert squares[-1] == pytest.approx(2 * std**2 * (1 - k) + rounding, rel=0.12)
     assert (np.diff(squares[:5]) > 0).all()
+
+
+def churned_variance(variance, solver, sigma_max=80.0, sigma_min=0.002):
+    """The variance that a churned solver gives a Gaussian direction: it maps x linearly and adds noise.
+
+    Moments alone, no image is drawn. y ~ N(0, v): E[y | x] = v/(v + σ²)·x, dx/dσ = σ/(v + σ²)·x.
+    """
+    moment = sigma_max**2
+    for here, there in pairwise(sigma_grid(sigma_max, solver.steps, sigma_min)):
+        raised = here * (1 + solver.gamma(here))
+        moment += (raised**2 - here**2) * solver.churn_noise**2
+        slope = raised / (variance + raised**2)
+        factor = euler = 1 + (there - raised) * slope
+        if there > 0 and solver.method == "heun":
+            factor = 1 + (there - raised) / 2 * (slope + there / (variance + there**2) * euler)
+        moment *= factor**2
+    return moment
+
+
+def test_a_solver_without_churn_gives_the_variance_of_its_linear_map():
+    for steps in (18, 40):
+        assert churned_variance(0.01, Solver(steps=steps)) / 0.01 - 1 == pytest.approx(excess_variance(0.01, steps))
+
+
+WELL_APART = [(0.3, np.array([0.45, 0.45, -0.4, 0.2])), (0.7, np.array([-0.3, 0.1, -0.3, -0.4]))]
+CHURN_SOLVERS = {
+    "heun": Solver(steps=32, churn=8),
+    "strong": Solver(steps=32, churn=1000),  # γ at its limit
+    "window": Solver(steps=32, churn=8, churn_min=0.05, churn_max=50, churn_noise=1.003),
+    "euler": Solver(steps=96, churn=8, method="euler"),
+}
+
+
+@pytest.mark.parametrize("solver", CHURN_SOLVERS.values(), ids=CHURN_SOLVERS)
+def test_churned_generation_recovers_the_weights_means_and_covariances_of_a_mixture(solver):
+    count = 1500
+    mix = mixture([[(w, mu, FACTOR @ FACTOR.T) for w, mu in WELL_APART]])
+    points = to_model(generate(mix, np.zeros(count, dtype=np.int64), 2, solver=solver).images).reshape(count, 4)
+    whitened = [np.linalg.solve(FACTOR, (points - mu).T) for _, mu in WELL_APART]
+    part = np.argmin([(w**2).sum(0) for w in whitened], axis=0)
+    values, axes = np.linalg.eigh(FACTOR @ FACTOR.T)
+    rounding = 1 / 127.5**2 / 12
+    for k, (weight, mu) in enumerate(WELL_APART):
+        mine = (points[part == k] - mu) @ axes  # along the axes, on which nothing correlates
+        n = len(mine)
+        assert n / count == pytest.approx(weight, abs=4 * math.sqrt(weight * (1 - weight) / count))
+        wanted = np.array([churned_variance(v, solver) + rounding for v in values])
+        assert (np.abs(mine.mean(0)) < 4 * np.sqrt(wanted / n)).all()
+        assert np.allclose(mine.var(0) / wanted, 1, atol=4 * math.sqrt(2 / n))
+        assert (np.abs(np.corrcoef(mine.T) - np.eye(4)) < 4 / math.sqrt(n)).all()
+        assert np.allclose(wanted / values, 1, atol=0.25)  # and the solver itself is not far off
 
 
 def starts(edm, real, t_re):
@@ -359,6 +452,7 @@ def test_sampling_leaves_the_global_random_state():
         ({"steps": -3}, "steps is -3"),
         ({"lanes": 0}, "lanes is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"first_index": -1}, "first_index is -1"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(change, reason):
@@ -388,10 +482,98 @@ def test_classes_that_the_model_does_not_have_are_refused(labels):
         generate(gaussian(), np.array(labels), 0)
 
 
-def test_an_unconditional_model_reconstructs_without_labels():
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_an_unconditional_model_reconstructs_without_labels_and_keeps_them(classes):
     edm = network(label_dim=0)
-    real = pictures(4, (1, 4, 6))
-    assert np.array_equal(reconstruct(edm, real, 40, 0, steps=4).labels, real.labels)
+    real = pictures(4, (1, 4, 6), classes)
+    back = reconstruct(edm, real, (20, 100), 0, steps=4)
+    assert np.array_equal(back.labels, real.labels)
+    assert back.classes == real.classes
+    other = reconstruct(edm, pictures(4, (1, 4, 6), 1), (20, 100), 0, steps=4)
+    assert np.array_equal(back.images, other.images)  # whatever their labels are
+
+
+def test_an_unconditional_model_generates_a_count_of_images_of_one_class():
+    edm = network(label_dim=0)
+    fake = generate(edm, seed=3, count=5, steps=3)
+    assert (len(fake), fake.classes, fake.labels.tolist()) == (5, ("image",), [0] * 5)
+    assert np.array_equal(generate(edm, seed=3, count=3, first_index=2, steps=3).images, fake.images[2:])
+    assert len(generate(edm, count=0)) == 0
+    assert generate(edm, count=1, classes=("digit",), steps=1).classes == ("digit",)
+
+
+def test_labels_go_to_a_conditional_model_and_a_count_to_an_unconditional_one():
+    conditional, unconditional = network(), network(label_dim=0)
+    with pytest.raises(UserError, match="class-conditional; give labels of its 2 classes"):
+        generate(conditional)
+    with pytest.raises(UserError, match="class-conditional; give labels of its 2 classes"):
+        generate(conditional, count=3)
+    with pytest.raises(UserError, match="give no count"):
+        generate(conditional, np.array([0, 1]), count=3)
+    for wrong in ({}, {"labels": np.array([0, 0])}, {"labels": np.array([0, 0]), "count": 2}):
+        with pytest.raises(UserError, match="unconditional; give count"):
+            generate(unconditional, **wrong)
+    with pytest.raises(UserError, match="count is -1"):
+        generate(unconditional, count=-1)
+
+
+def test_a_trained_models_class_names_are_those_of_what_it_generates():
+    edm = network()
+    named = EDM(edm.config.model_copy(update={"classes": ("cat", "dog")})).eval()
+    assert generate(named, np.array([1]), steps=1).classes == ("cat", "dog")
+    assert generate(named, np.array([1]), steps=1, classes=("a", "b")).classes == ("a", "b")
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_images_of_another_number_of_classes_than_the_models_are_refused(classes):
+    with pytest.raises(UserError, match=f"{classes} classes, the model 2"):
+        reconstruct(gaussian(), pictures(6, classes=classes), 50, 0)
+
+
+def test_a_guide_acts_on_every_image_that_is_moved():
+    real = pictures()
+    grey = reconstruct(gaussian(), real, 40, 0, guide=lambda estimate, *_: torch.full_like(estimate, 0.2))
+    assert (grey.images == to_uint8(np.array(0.2))).all()
+    still = reconstruct(gaussian(), real, 0, 0, guide=lambda estimate, *_: torch.full_like(estimate, 0.2))
+    assert np.array_equal(still.images, real.images)
+
+
+def test_a_guide_sees_the_labels_and_none_on_an_unconditional_model():
+    seen = []
+
+    def watching(estimate, x, sigma, labels):
+        seen.append(labels)
+        return estimate
+
+    generate(gaussian(), np.array([1, 0, 1]), 0, steps=1, guide=watching)
+    assert [labels.tolist() for labels in seen] == [[1, 0, 1]]
+    seen.clear()
+    generate(network(label_dim=0), count=2, steps=1, guide=watching)
+    assert seen == [None]
+
+
+@pytest.mark.parametrize("solver", [Solver(steps=10), CHURNED], ids=["heun", "churn"])
+def test_a_callback_follows_each_image_from_its_level_to_the_result(solver):
+    real, seen = pictures(8), {}
+    edm = gaussian()
+    back = reconstruct(
+        edm,
+        real,
+        (0, 100),
+        4,
+        solver=solver,
+        lanes=3,
+        first_index=20,
+        callback=lambda i, done, sigma, x: seen.setdefault(i, []).append((done, sigma, x)),
+    )
+    each = reverse_steps((0, 100), 4, 20 + np.arange(8))
+    assert seen.keys() == set(np.flatnonzero(each))  # places in the set, whatever first_index is
+    for i, steps in seen.items():
+        assert [done for done, _, _ in steps] == list(range(1, solver.steps_from(int(each[i])) + 1))
+        levels = [float(sigma_of(int(each[i]), 0.002, 80.0)), *(sigma for _, sigma, _ in steps)]
+        assert (np.diff(levels) < 0).all()
+        assert levels[-1] == 0
+        assert np.array_equal(to_uint8(steps[-1][2]), back.images[i])
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 3, 8), (3, 6, 4)])

@@ -1,4 +1,4 @@
-"""Heun's method: against Algorithm 1 of Karras et al. 2022 step by step, against exact solutions, and its work."""
+"""The sampler: against Algorithms 1 and 2 of Karras et al. 2022 step by step, exact solutions, and its work."""
 
 import math
 from itertools import pairwise
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from synthgap.diffusion.sampler import Trajectory, heun
+from synthgap.diffusion.noise import CHURN, image_rng
+from synthgap.diffusion.sampler import Trajectory, solve
 from synthgap.diffusion.schedule import sigma_grid
+from synthgap.diffusion.solver import Solver
 
 VARIANCE = [0.3, 1.7]  # of the two classes of `gaussian`
 
@@ -26,23 +28,46 @@ def start(index, size=80.0):
 def mixed_schedules():
     """Twelve images with 1 to 9 solver steps from different levels, of both classes, one already clean."""
     steps = [3, 9, 1, 5, 2, 9, 7, 4, 1, 6, 8, 0]
-    return [Trajectory(i, start(i, 1.0 + i), sigma_grid(1.0 + i, n, 0.01), i % 2) for i, n in enumerate(steps)]
+    return [
+        Trajectory(i, start(i, 1.0 + i), sigma_grid(1.0 + i, n, 0.01), i % 2, image_rng(0, CHURN, i))
+        for i, n in enumerate(steps)
+    ]
+
+
+EULER = Solver(method="euler")
+CHURNED = Solver(steps=9, churn=2, churn_noise=1.1)
+SOLVERS = {"heun": Solver(), "euler": EULER, "churn": CHURNED, "euler and churn": Solver(method="euler", churn=3)}
+every_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+
+
+class NoNumbers:
+    """Stands for a generator from which nothing may be drawn."""
+
+    def __getattr__(self, name):
+        raise AssertionError("a random number was drawn")
 
 
 def nfe(trajectory):
     return max(0, 2 * (len(trajectory.sigmas) - 1) - 1)
 
 
-def algorithm_1(denoise, x, sigmas):
-    """Karras et al. 2022, Algorithm 1, for one image."""
+def algorithm_2(denoise, x, sigmas, solver, rng):
+    """Karras et al. 2022, Algorithm 2, for one image: x after each step. Algorithm 1 where the churn is 0."""
+    each = []
     for here, there in pairwise(sigmas):
-        d = (x - denoise(x, here)) / here
-        euler = x + (there - here) * d
-        if there == 0:
+        top = math.inf if solver.churn_max is None else solver.churn_max
+        gamma = min(solver.churn / solver.steps, math.sqrt(2) - 1) if solver.churn_min <= here <= top else 0
+        raised = here + gamma * here
+        if gamma > 0:
+            x = x + math.sqrt(raised**2 - here**2) * solver.churn_noise * rng.standard_normal(x.shape)
+        d = (x - denoise(x, raised)) / raised
+        euler = x + (there - raised) * d
+        if there == 0 or solver.method == "euler":
             x = euler
         else:
-            x = x + (there - here) * (d + (euler - denoise(euler, there)) / there) / 2
-    return x
+            x = x + (there - raised) * (d / 2 + (euler - denoise(euler, there)) / (2 * there))
+        each.append(x)
+    return each
 
 
 def test_one_heun_step_and_the_last_euler_step_computed_by_hand():
@@ -53,7 +78,7 @@ def test_one_heun_step_and_the_last_euler_step_computed_by_hand():
         return x / sigma[:, None, None, None] ** 2
 
     whole = Trajectory(0, np.full((1, 1, 1), 8.0), np.array([4.0, 2.0, 0.0]), None)
-    ((_, image),) = heun(denoiser, iter([whole]), 1)
+    ((_, image),) = solve(denoiser, iter([whole]), 1)
     assert image.item() == pytest.approx(1.1328125, abs=1e-12)
     asked = []
 
@@ -61,16 +86,31 @@ def test_one_heun_step_and_the_last_euler_step_computed_by_hand():
         asked.append((x.item(), sigma.item(), labels))
         return denoiser(x, sigma, labels)
 
-    list(heun(recording, iter([whole]), 1))
+    list(solve(recording, iter([whole]), 1))
     assert asked == [(8.0, 4.0, None), (4.25, 2.0, None), (4.53125, 2.0, None)]
 
 
-def test_every_image_follows_algorithm_1_whatever_else_is_on_its_way():
+def test_two_euler_steps_computed_by_hand():
+    # D = x/σ²:  σ 4→2, x = 8: d = (8 − ½)/4 = 1.875, x = 8 − 2·1.875 = 4.25;  σ 2→0: x = D = 4.25/4 = 1.0625
+    def denoiser(x, sigma, labels):
+        asked.append((x.item(), sigma.item()))
+        return x / sigma[:, None, None, None] ** 2
+
+    asked = []
+    whole = Trajectory(0, np.full((1, 1, 1), 8.0), np.array([4.0, 2.0, 0.0]))
+    ((_, image),) = solve(denoiser, iter([whole]), 1, solver=EULER)
+    assert image.item() == pytest.approx(1.0625, abs=1e-12)
+    assert asked == [(8.0, 4.0), (4.25, 2.0)]
+
+
+@every_solver
+def test_every_image_follows_the_paper_whatever_else_is_on_its_way(solver):
     trajectories = mixed_schedules()
-    for index, image in heun(gaussian, iter(trajectories), 5):
+    for index, image in solve(gaussian, iter(trajectories), 5, solver=solver):
         t = trajectories[index]
         v = VARIANCE[t.label]
-        wanted = algorithm_1(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas)
+        rng = image_rng(0, CHURN, index)
+        wanted = [t.start, *algorithm_2(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)][-1]
         assert np.allclose(image, wanted, atol=1e-6 * np.abs(t.start).max())  # the denoiser sees float32
 
 
@@ -79,30 +119,196 @@ def test_the_last_step_returns_the_estimate_of_the_denoiser():
         return torch.full_like(x, 0.25)
 
     for count in (1, 2, 9):
-        t = Trajectory(0, start(0), sigma_grid(80.0, count, 0.002), None)
-        ((_, image),) = heun(constant, iter([t]), 1)
-        assert np.allclose(image, 0.25, atol=1e-12)
+        for solver in SOLVERS.values():
+            t = Trajectory(0, start(0), sigma_grid(80.0, count, 0.002), None, image_rng(0, CHURN, 0))
+            ((_, image),) = solve(constant, iter([t]), 1, solver=solver)
+            assert np.allclose(image, 0.25, atol=1e-12)
 
 
-def test_the_error_on_a_gaussian_falls_fourfold_when_the_steps_double():
+def errors_on_a_gaussian(solver, steps):
     v = VARIANCE[0]
     exact = start(0) * math.sqrt(v / (v + 80.0**2))  # dx/dσ = σx/(v + σ²)
     errors = []
-    for steps in (32, 64, 128, 256):
-        t = Trajectory(0, start(0), sigma_grid(80.0, steps, 0.002), 0)
-        ((_, image),) = heun(gaussian, iter([t]), 1)
-        errors.append(np.abs(image - exact).max())
-    ratios = np.array(errors[:-1]) / errors[1:]
+    for count in steps:
+        t = Trajectory(0, start(0), sigma_grid(80.0, count, 0.002), 0)
+        ((_, image),) = solve(gaussian, iter([t]), 1, solver=solver)
+        errors.append(np.abs(image - exact).max() / np.abs(exact).max())
+    return np.array(errors)
+
+
+def test_heuns_error_on_a_gaussian_falls_fourfold_when_the_steps_double():
+    errors = errors_on_a_gaussian(Solver(), (32, 64, 128, 256))
+    ratios = errors[:-1] / errors[1:]
     assert ((ratios > 3.5) & (ratios < 5)).all()
-    assert errors[-1] < 1e-3 * np.abs(exact).max()
+    assert errors[-1] < 1e-3
 
 
+def test_eulers_error_on_a_gaussian_halves_when_the_steps_double():
+    errors = errors_on_a_gaussian(EULER, (64, 128, 256, 512))
+    ratios = errors[:-1] / errors[1:]
+    assert ((ratios > 1.8) & (ratios < 2.2)).all()
+    assert errors[0] > 10 * errors_on_a_gaussian(Solver(), (64,))[0]
+
+
+@every_solver
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 12, 100])
-def test_the_result_is_the_same_for_any_number_of_lanes(lanes):
-    wanted = dict(heun(gaussian, iter(mixed_schedules()), 4))
-    got = dict(heun(gaussian, iter(mixed_schedules()), lanes))
-    assert wanted.keys() == got.keys() == set(range(12))
-    assert all(np.array_equal(wanted[i], got[i]) for i in wanted)
+def test_the_result_is_the_same_for_any_number_of_lanes_and_any_order(lanes, solver):
+    wanted = dict(solve(gaussian, iter(mixed_schedules()), 4, solver=solver))
+    for trajectories in (mixed_schedules(), mixed_schedules()[::-1], mixed_schedules()[::3]):
+        got = dict(solve(gaussian, iter(trajectories), lanes, solver=solver))
+        assert got.keys() == {t.index for t in trajectories}
+        assert all(np.array_equal(wanted[i], got[i]) for i in got)
+    assert wanted.keys() == set(range(12))
+
+
+# churn
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [Solver(), EULER, Solver(churn=0, churn_noise=2), Solver(churn=5, churn_min=1e9), Solver(churn=5, churn_max=1e-9)],
+)
+def test_without_churn_no_random_number_is_drawn(solver):
+    t = Trajectory(0, start(0), sigma_grid(80.0, 9, 0.002), 0, NoNumbers())
+    ((_, image),) = solve(gaussian, iter([t]), 1, solver=solver)
+    ((_, plain),) = solve(gaussian, iter([t]), 1, solver=Solver(method=solver.method))
+    assert np.array_equal(image, plain)
+    with pytest.raises(AssertionError, match="was drawn"):
+        list(solve(gaussian, iter([t]), 1, solver=Solver(churn=5)))
+
+
+@pytest.mark.parametrize("method", ["heun", "euler"])
+def test_a_churned_step_computed_by_hand(method):
+    # D = c: the slope is (x̂ − c)/σ̂ at both ends of the step, so that Heun's and Euler's x′ are c + (x̂ − c)·σ′/σ̂.
+    # σ 4→1, γ = ¼: σ̂ = 5, x̂ = x + √(25 − 16)·n·S = x + 3·2·n, x′ = c + (x̂ − c)/5
+    solver = Solver(steps=4, churn=1, churn_noise=2, method=method)
+    first = image_rng(0, CHURN, 3).standard_normal((1, 2, 3))
+    asked, after = [], []
+
+    def denoiser(x, sigma, labels):
+        asked.append((sigma.item(), x[0].numpy().copy()))
+        return torch.full_like(x, 0.5)
+
+    t = Trajectory(3, start(3, 4.0), np.array([4.0, 1.0, 0.0]), None, image_rng(0, CHURN, 3))
+    list(solve(denoiser, iter([t]), 1, solver=solver, callback=lambda i, k, sigma, x: after.append(x)))
+    raised = t.start + 6 * first
+    assert asked[0][0] == 5
+    assert np.allclose(asked[0][1], raised, atol=1e-5)
+    assert np.allclose(after[0], 0.5 + (raised - 0.5) / 5, atol=1e-12)
+    # σ 1→0 starts from σ̂ = 1¼, √(25/16 − 1) = ¾
+    second = skipped(image_rng(0, CHURN, 3), 6).standard_normal((1, 2, 3))
+    assert asked[-1][0] == 1.25
+    assert np.allclose(asked[-1][1], after[0] + 1.5 * second, atol=1e-5)
+    assert np.array_equal(after[1], np.full((1, 2, 3), 0.5))
+
+
+def skipped(rng, count):
+    rng.standard_normal(count)
+    return rng
+
+
+@pytest.mark.parametrize("extra", [0.5, 1.0, 1.5])
+def test_churn_adds_the_variance_between_the_two_levels(extra):
+    seen = []
+
+    def denoiser(x, sigma, labels):
+        seen.append((sigma.item(), x.double().var().item()))
+        return torch.zeros_like(x)
+
+    clean = np.zeros((3, 80, 80))
+    t = Trajectory(0, clean, np.array([2.0, 0.0]), None, image_rng(0, CHURN, 0))
+    list(solve(denoiser, iter([t]), 1, solver=Solver(steps=10, churn=3, churn_noise=extra)))
+    ((sigma, variance),) = seen
+    assert sigma == pytest.approx(2 * 1.3)
+    assert variance == pytest.approx((2.6**2 - 2**2) * extra**2, rel=5 * math.sqrt(2 / clean.size))
+
+
+def test_noise_is_added_between_churn_min_and_churn_max_only():
+    sigmas = sigma_grid(80.0, 12, 0.002)
+    asked = []
+
+    def denoiser(x, sigma, labels):
+        asked.append(sigma.item())
+        return gaussian(x, sigma, labels)
+
+    t = Trajectory(0, start(0), sigmas, 0, image_rng(0, CHURN, 0))
+    solver = Solver(steps=12, churn=1.2, churn_min=float(sigmas[7]), churn_max=float(sigmas[3]), method="euler")
+    list(solve(denoiser, iter([t]), 1, solver=solver))
+    wanted = [sigma * (1.1 if 3 <= i <= 7 else 1) for i, sigma in enumerate(sigmas[:-1])]
+    assert np.allclose(asked, wanted, rtol=1e-6)
+
+
+# guide and callback
+
+
+@every_solver
+def test_a_guide_decides_what_is_drawn(solver):
+    def to_grey(estimate, x, sigma, labels):
+        return torch.full_like(estimate, 0.25)
+
+    for index, image in solve(gaussian, iter(mixed_schedules()), 5, solver=solver, guide=to_grey):
+        assert index == 11 or np.allclose(image, 0.25, atol=1e-12)  # image 11 is clean already
+
+
+def test_a_guide_is_given_the_estimate_and_all_that_the_denoiser_was_given():
+    def checking(estimate, x, sigma, labels):
+        assert torch.equal(estimate, gaussian(x, sigma, labels))
+        assert (x.dtype, labels.dtype, len(labels)) == (torch.float32, torch.int64, len(x))
+        classes.update(labels.tolist())
+        return estimate
+
+    classes = set()
+    guided = dict(solve(gaussian, iter(mixed_schedules()), 5, guide=checking))
+    assert classes == {0, 1}
+    plain = dict(solve(gaussian, iter(mixed_schedules()), 5))
+    assert all(np.array_equal(guided[i], plain[i]) for i in plain)
+
+
+@every_solver
+def test_a_guide_from_one_denoiser_to_another_draws_from_the_other(solver):
+    def other(estimate, x, sigma, labels):
+        return gaussian(x, sigma, 1 - labels)
+
+    def swapped(x, sigma, labels):
+        return gaussian(x, sigma, 1 - labels)
+
+    guided = dict(solve(gaussian, iter(mixed_schedules()), 5, solver=solver, guide=other))
+    wanted = dict(solve(swapped, iter(mixed_schedules()), 5, solver=solver))
+    assert all(np.array_equal(guided[i], wanted[i]) for i in wanted)
+
+
+@every_solver
+def test_a_callback_gets_every_step_of_every_image_in_order(solver):
+    trajectories, steps = mixed_schedules(), {}
+    images = dict(
+        solve(
+            gaussian,
+            iter(trajectories),
+            5,
+            solver=solver,
+            callback=lambda i, done, sigma, x: steps.setdefault(i, []).append((done, sigma, x)),
+        )
+    )
+    assert steps.keys() == {t.index for t in trajectories if len(t.sigmas) > 1}
+    for index, taken in steps.items():
+        t = trajectories[index]
+        done, sigmas, points = zip(*taken, strict=True)
+        assert list(done) == list(range(1, len(t.sigmas)))
+        assert list(sigmas) == t.sigmas[1:].tolist()
+        assert sigmas[-1] == 0
+        assert np.array_equal(points[-1], images[index])
+        rng, v = image_rng(0, CHURN, index), VARIANCE[t.label]
+        wanted = algorithm_2(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)
+        assert np.allclose(points, wanted, atol=1e-6 * np.abs(t.start).max())  # at σ, before the next step's churn
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_guide_that_answers_no_numbers_is_an_error(bad):
+    with pytest.raises(FloatingPointError, match="NaN or infinity"):
+        list(solve(gaussian, iter(mixed_schedules()), 5, guide=lambda estimate, *_: estimate * bad))
+
+
+# work
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 12, 100])
@@ -115,7 +321,7 @@ def test_no_image_waits_for_another(lanes):
         batches.append(len(x))
         return gaussian(x, sigma, labels)
 
-    list(heun(counting, iter(trajectories), lanes, on_evaluation=reported.append))
+    list(solve(counting, iter(trajectories), lanes, on_evaluation=reported.append))
     assert sum(batches) == sum(work)
     assert reported == batches
     assert max(batches) <= lanes
@@ -126,7 +332,7 @@ def test_no_image_waits_for_another(lanes):
 def test_images_of_equal_length_fill_every_lane_to_the_end():
     trajectories = [Trajectory(i, start(i), sigma_grid(80.0, 6, 0.01), i % 2) for i in range(12)]
     batches = []
-    list(heun(gaussian, iter(trajectories), 4, on_evaluation=batches.append))
+    list(solve(gaussian, iter(trajectories), 4, on_evaluation=batches.append))
     assert batches == [4] * (12 * 11 // 4)
 
 
@@ -136,10 +342,10 @@ def test_an_image_without_levels_comes_back_as_it_started_and_costs_nothing():
     def never(x, sigma, labels):
         raise AssertionError("evaluated")
 
-    ((index, image),) = heun(never, iter([clean]), 3)
+    ((index, image),) = solve(never, iter([clean]), 3)
     assert index == 7
     assert np.array_equal(image, clean.start)
-    assert list(heun(never, iter([]), 3)) == []
+    assert list(solve(never, iter([]), 3)) == []
 
 
 def test_the_denoiser_is_given_float32_images_levels_and_integer_classes():
@@ -149,7 +355,7 @@ def test_the_denoiser_is_given_float32_images_levels_and_integer_classes():
         assert not torch.is_grad_enabled()
         return gaussian(x, sigma, labels)
 
-    for _, image in heun(checking, iter(mixed_schedules()), 5):
+    for _, image in solve(checking, iter(mixed_schedules()), 5):
         assert image.dtype == np.float64
         assert torch.is_grad_enabled()  # also between the images
 
@@ -157,7 +363,7 @@ def test_the_denoiser_is_given_float32_images_levels_and_integer_classes():
 def test_starts_are_not_written_to():
     trajectories = mixed_schedules()
     before = [t.start.copy() for t in trajectories]
-    list(heun(gaussian, iter(trajectories), 3))
+    list(solve(gaussian, iter(trajectories), 3))
     assert all(np.array_equal(t.start, b) for t, b in zip(trajectories, before, strict=True))
 
 
@@ -169,6 +375,21 @@ def test_trajectories_are_taken_only_as_lanes_become_free():
             taken.append(t.index)
             yield t
 
-    images = heun(gaussian, source(), 2)
+    images = solve(gaussian, source(), 2)
     next(images)
     assert len(taken) <= 4
+
+
+def test_euler_agrees_with_the_diffusers_library():
+    scheduler = pytest.importorskip("diffusers").EDMEulerScheduler()
+    scheduler.set_timesteps(18)
+    sigmas = sigma_grid(80.0, 18, 0.002)
+    assert np.allclose(scheduler.sigmas.numpy(), sigmas, rtol=1e-5)
+    x = torch.from_numpy(start(0))[None]
+    for step, time in enumerate(scheduler.timesteps):
+        sigma = scheduler.sigmas[step].double()
+        skip, out = 0.25 / (sigma**2 + 0.25), sigma * 0.5 / (sigma**2 + 0.25).sqrt()
+        clean = gaussian(x, sigma[None], torch.tensor([1]))
+        x = scheduler.step((clean - skip * x) / out, time, x).prev_sample
+    ((_, image),) = solve(gaussian, iter([Trajectory(0, start(0), sigmas, 1)]), 1, solver=EULER)
+    assert np.allclose(image, x[0].numpy(), atol=1e-3)

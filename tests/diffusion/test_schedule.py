@@ -5,18 +5,20 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthgap.diffusion.schedule import (
     check_t_re,
-    evaluations,
     p_mean_for,
     sigma_grid,
     sigma_max_for,
     sigma_of,
-    solver_steps,
+    vp_sigma,
+    vp_time,
 )
+from synthgap.diffusion.solver import Solver
 from synthgap.errors import UserError
 
 few = settings(max_examples=100, deadline=None, derandomize=True)
@@ -69,29 +71,30 @@ def test_sigma_rises_from_zero_through_sigma_min_to_sigma_max(low, high):
 @few
 @given(t_res, counts)
 def test_a_partial_process_has_its_share_of_the_steps_rounded_up(t_re, steps):
-    assert solver_steps(t_re, steps) == math.ceil(Fraction(steps * t_re, 100))
+    assert Solver(steps=steps).steps_from(t_re) == math.ceil(Fraction(steps * t_re, 100))
 
 
 def test_heun_spends_two_evaluations_a_step_and_one_on_the_last():
-    assert evaluations(100, 18) == 35  # EDM on CIFAR-10
-    assert [evaluations(t, 100) for t in range(101)] == [0] + [2 * t - 1 for t in range(1, 101)]
-    assert evaluations(1, 18) == 1
-    assert evaluations(100, 1) == 1
-    assert evaluations(0, 1) == 0
+    assert Solver().evaluations(100) == 35  # EDM on CIFAR-10
+    assert [Solver(steps=100).evaluations(t) for t in range(101)] == [0] + [2 * t - 1 for t in range(1, 101)]
+    assert Solver(steps=18).evaluations(1) == 1
+    assert Solver(steps=1).evaluations(100) == 1
+    assert Solver(steps=1).evaluations(0) == 0
 
 
 @few
 @given(st.integers(2, 100), st.integers(1, 100))
 def test_a_grid_falls_from_its_start_through_sigma_min_to_zero(t_re, steps):
     start = float(sigma_of(t_re, 0.002, 80.0))
-    grid = sigma_grid(start, solver_steps(t_re, steps), 0.002)
+    solver = Solver(steps=steps)
+    grid = sigma_grid(start, solver.steps_from(t_re), 0.002)
     assert grid.dtype == np.float64
     assert grid[0] == start
     assert grid[-1] == 0
     assert (np.diff(grid) < 0).all()
     if len(grid) > 2:
         assert grid[-2] == pytest.approx(0.002, rel=1e-12)
-    assert evaluations(t_re, steps) == 2 * np.count_nonzero(grid) - 1
+    assert solver.evaluations(t_re) == 2 * np.count_nonzero(grid) - 1
 
 
 @pytest.mark.parametrize("count", [2, 18, 40])
@@ -102,7 +105,7 @@ def test_the_grid_of_a_whole_process_is_the_edm_grid(count):
 def test_on_a_grid_of_100_a_partial_process_follows_the_levels_of_the_whole():
     whole = sigma_of(np.arange(100, -1, -1), 0.002, 80.0)
     for t_re in (1, 2, 37, 99, 100):
-        part = sigma_grid(float(sigma_of(t_re, 0.002, 80.0)), solver_steps(t_re, 100), 0.002)
+        part = sigma_grid(float(sigma_of(t_re, 0.002, 80.0)), Solver(steps=100).steps_from(t_re), 0.002)
         assert np.allclose(part, whole[100 - t_re :], rtol=1e-9)
 
 
@@ -166,3 +169,21 @@ def test_p_mean_is_edms_at_32_pixels_and_shifts_by_half_the_log_of_the_side():
     assert p_mean_for(8, 8) == pytest.approx(-1.2 - math.log(2))  # a quarter of the side: ½ ln ¼ = −ln 2
     assert p_mean_for(16, 64) == pytest.approx(-1.2)
     assert p_mean_for(8, 14) == p_mean_for(14, 8)
+
+
+def test_the_vp_level_of_a_time_is_that_of_the_vp_process():
+    # ᾱ(t) = exp(−∫β), β(s) = β_min + β_d·s; σ = √((1 − ᾱ)/ᾱ) (Song et al. 2021; Karras et al. 2022, Table 1)
+    time = np.linspace(1e-5, 1, 7)
+    integral = np.array([np.trapezoid(0.1 + 19.9 * np.linspace(0, t, 2), np.linspace(0, t, 2)) for t in time])
+    kept = np.exp(-integral)
+    wanted = np.sqrt((1 - kept) / kept)
+    assert np.allclose(vp_sigma(torch.from_numpy(time)).numpy(), wanted, rtol=1e-5)
+    assert wanted[-1] == pytest.approx(152, abs=1)
+
+
+def test_vp_time_undoes_vp_sigma():
+    sigma = torch.logspace(-3, math.log10(150), 60, dtype=torch.float64)
+    assert torch.allclose(vp_sigma(vp_time(sigma)), sigma, rtol=1e-9)
+    assert torch.allclose(vp_sigma(vp_time(sigma.float())).double(), sigma, rtol=1e-3)
+    time = torch.linspace(0, 1, 50, dtype=torch.float64)
+    assert torch.allclose(vp_time(vp_sigma(time)), time, atol=1e-9)

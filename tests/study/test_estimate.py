@@ -8,6 +8,7 @@ from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.noise import reverse_steps
 from synthgap.diffusion.reconstruct import reconstruct
 from synthgap.diffusion.solver import Solver
+from synthgap.diffusion.unet import UNetConfig
 from synthgap.study.estimate import cost, network_evaluations, resnet_flop, unet_flop
 from synthgap.study.specs import in_order
 
@@ -99,3 +100,16 @@ def test_unet_flop_grow_with_the_pixels_and_with_the_square_of_the_channels(smok
     large = small.model_copy(update={"height": 16, "width": 16})
     assert unet_flop(wide) / unet_flop(small) == pytest.approx(4, rel=0.1)
     assert unet_flop(large) / unet_flop(small) == pytest.approx(4, rel=0.1)
+
+
+def test_edms_cifar10_network_costs_what_was_measured():
+    """42.4 GFLOP, by torch's counter on the reference release."""
+    assert unet_flop(UNetConfig(label_dim=10, augment_dim=9)) == pytest.approx(42.4e9, rel=0.01)
+
+
+def test_a_residual_encoder_costs_its_shortcuts_and_adm_can_be_counted_too():
+    plain = UNetConfig(height=8, width=8, model_channels=32, channel_mult=(1, 2), num_blocks=1, attn_resolutions=())
+    residual = plain.model_copy(update={"architecture": "ncsn++"})
+    adm = plain.model_copy(update={"architecture": "adm"})
+    assert unet_flop(plain) < unet_flop(residual) < 1.2 * unet_flop(plain)
+    assert unet_flop(adm) == pytest.approx(unet_flop(plain), rel=0.3)

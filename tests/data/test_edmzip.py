@@ -1,0 +1,303 @@
+"""The release's zips: what is written is read back pixel for pixel, and a bad archive is refused in one line."""
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap.data import edmzip
+from synthgap.data.edmzip import load_edm_zip, save_edm_zip
+from synthgap.data.imageset import ImageSet
+from synthgap.data.sources import load_splits
+from synthgap.data.splits import SPLITS
+from synthgap.errors import UserError
+
+GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
+
+
+def png(pixels=GREY, **options):
+    buffer = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(buffer, **{"format": "PNG"} | options)
+    return buffer.getvalue()
+
+
+def archive(path, entries, labels=None, compression=zipfile.ZIP_STORED, **listed):
+    """A zip of `entries` {name: bytes}; labels run 0, 1, 0, 1, … unless given."""
+    if labels is None:
+        labels = [[name, i % 2] for i, name in enumerate(entries)]
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, data in entries.items():
+            file.writestr(name, data)
+        file.writestr("dataset.json", json.dumps({"labels": labels} | listed))
+    return path
+
+
+def ten(**changed):
+    """{name: PNG} of ten grey pictures; `changed` {position: bytes} replaces some."""
+    return {f"00000/img{i:08d}.png": changed.get(f"_{i}", png(GREY + i)) for i in range(10)}
+
+
+def refused(path):
+    with pytest.raises(UserError) as caught:
+        load_edm_zip(path, None, 0)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert message.isprintable()
+    return message
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 10)])
+def test_what_is_written_is_read_back_pixel_for_pixel(tmp_path, make_images, shape):
+    images = make_images(30, shape)
+    path = save_edm_zip(images, tmp_path / "new" / "set.zip")
+    splits = load_edm_zip(path, None, 0)
+    assert [p.name for p in path.parent.iterdir()] == ["set.zip"]
+    place = {name: i for i, name in enumerate(zipfile.ZipFile(path).namelist())}
+    for split in SPLITS:
+        positions = [place[name] for name in splits.record["members"][split]]
+        assert np.array_equal(splits[split].images, images.images[positions])
+        assert np.array_equal(splits[split].labels, images.labels[positions])
+        assert splits[split].classes == images.classes
+        assert splits[split].name == f"set/{split}"
+
+
+def test_splits_share_no_image_and_leave_none_out(tmp_path, make_images):
+    splits = load_edm_zip(save_edm_zip(make_images(40), tmp_path / "a.zip"), None, 3)
+    members = [name for split in SPLITS for name in splits.record["members"][split]]
+    assert sorted(members) == [f"00000/img{i:08d}.png" for i in range(40)]
+    assert splits.record["sizes"] == {"train": 24, "validation": 8, "test": 8}
+    assert splits.record["source"] == f"edm-zip:{tmp_path / 'a.zip'}"
+    assert len(load_edm_zip(tmp_path / "a.zip", 10, 3).train) == 10
+
+
+def test_entries_are_stored_under_the_names_of_the_release(tmp_path, make_images):
+    images = make_images(1002, (1, 2, 2))
+    with zipfile.ZipFile(save_edm_zip(images, tmp_path / "a.zip")) as file:
+        names = file.namelist()
+        assert names[:2] == ["00000/img00000000.png", "00000/img00000001.png"]
+        assert names[999:1002] == ["00000/img00000999.png", "00001/img00001000.png", "00001/img00001001.png"]
+        assert names[1002:] == ["dataset.json"]
+        assert {entry.compress_type for entry in file.infolist()} == {zipfile.ZIP_STORED}
+        listed = json.loads(file.read("dataset.json"))
+        assert listed["labels"] == [[name, i % 3] for i, name in enumerate(names[:-1])]
+        assert listed["classes"] == ["a", "b", "c"]
+        image = Image.open(io.BytesIO(file.read(names[5])))
+        assert (image.format, image.mode) == ("PNG", "L")
+
+
+def test_equal_images_give_equal_files(tmp_path, make_images):
+    first, again = (save_edm_zip(make_images(6), tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    assert first == again
+    assert first != save_edm_zip(make_images(6, seed=1), tmp_path / "c.zip").read_bytes()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, make_images, monkeypatch):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(edmzip, "_add", fail)
+    with pytest.raises(KeyboardInterrupt):
+        save_edm_zip(make_images(3), tmp_path / "a.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_zip_of_the_release_is_read_without_class_names_and_when_deflated(tmp_path):
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        splits = load_edm_zip(archive(tmp_path / "a.zip", ten(), compression=compression), None, 0)
+        assert splits.train.classes == ("0", "1")
+        assert sum(len(splits[s]) for s in SPLITS) == 10
+    for names, known in ((["cat", "dog"], ("cat", "dog")), (["cat"], ("0", "1")), ("cat", ("0", "1"))):
+        assert load_edm_zip(archive(tmp_path / "a.zip", ten(), classes=names), None, 0).train.classes == known
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_pngs_of_8_bits_are_read_as_grey_or_colour(tmp_path, mode):
+    colours = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
+    pictures = [Image.fromarray(c).convert(mode) for c in colours]
+    path = archive(tmp_path / "a.zip", {f"{i}.png": png(p) for i, p in enumerate(pictures)})
+    splits = load_edm_zip(path, None, 0)
+    for split in SPLITS:
+        for name, image in zip(splits.record["members"][split], splits[split].images, strict=True):
+            wanted = pictures[int(name[0])].convert("L" if mode in "1L" else "RGB")
+            assert np.array_equal(image.transpose(1, 2, 0).squeeze(), np.asarray(wanted))
+
+
+def test_the_source_takes_sizes_and_limits(tmp_path, make_images):
+    save_edm_zip(make_images(60, (3, 12, 12)), tmp_path / "a.zip")
+    source = f"edm-zip:{tmp_path / 'a.zip'}"
+    assert load_splits(source).train.shape == (3, 12, 12)
+    splits = load_splits(source, image_size=6, limits={"train": 9, "test": 6}, divisor=4)
+    assert splits.train.shape == (3, 8, 8)
+    assert splits.record["sizes"] == {"train": 9, "validation": 12, "test": 6}
+    assert splits.record["source"] == source
+    assert any("resized from 12×12 to 6×6" in note for note in splits.record["notes"])
+    members = [name for split in SPLITS for name in splits.record["members"][split]]
+    assert len(set(members)) == 27
+
+
+# archives that are refused
+
+
+@pytest.mark.parametrize("labels", [None, []])
+def test_an_unconditional_set_is_refused(tmp_path, labels):
+    path = archive(tmp_path / "a.zip", ten(), labels=[])
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("dataset.json", json.dumps({"labels": labels}))
+    assert "has no labels" in refused(path)
+
+
+@pytest.mark.parametrize("label", [-1, True, 1.0, 10, 10**9, 10**4000, "1", None, [1], float("nan")])
+def test_a_label_that_is_no_class_is_refused(tmp_path, label):
+    labels = [[name, i % 2] for i, name in enumerate(ten())]
+    labels[3][1] = label
+    message = refused(archive(tmp_path / "a.zip", ten(), labels))
+    assert "labels" in message
+
+
+@pytest.mark.parametrize(
+    "labels", [5, "text", {"a": 1}, [["a.png"]], [["a.png", 0, 1]], ["a0"], [[0, 0]], [[None, 1]], [[["a"], 1]]]
+)
+def test_labels_of_another_form_are_refused(tmp_path, labels):
+    assert "not pairs" in refused(archive(tmp_path / "a.zip", ten(), labels))
+
+
+def test_one_class_is_refused(tmp_path):
+    assert "labels run up to 0" in refused(archive(tmp_path / "a.zip", ten(), [[name, 0] for name in ten()]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", "null", '"labels"', "[" * 100_000, '{"labels": ' + "9" * 10_000 + "}", b"\xff\xfe{", b"\x80"],
+)
+def test_a_dataset_json_that_is_none_is_refused(tmp_path, text):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("dataset.json", text)
+    refused(tmp_path / "a.zip")
+
+
+def test_an_archive_without_dataset_json_or_without_a_listed_image_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("a.png", png())
+    assert "holds no 'dataset.json'" in refused(tmp_path / "a.zip")
+    labels = [[name, i % 2] for i, name in enumerate(ten())]
+    for name in ("none.png", "", "new\nline", "\ud800"):
+        assert "holds no" in refused(archive(tmp_path / "a.zip", ten(), [*labels, [name, 0]]))
+
+
+def test_an_image_that_is_listed_twice_is_refused(tmp_path):
+    labels = [[name, i % 2] for i, name in enumerate(ten())]
+    assert "twice" in refused(archive(tmp_path / "a.zip", ten(), labels + labels[:1]))
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png"])
+def test_a_path_that_leaves_the_archive_is_refused(tmp_path, name):
+    assert "outside the archive" in refused(archive(tmp_path / "a.zip", ten() | {name: png()}))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    bomb = archive(tmp_path / "a.zip", ten(_4=bytes(65 * 2**20)), compression=zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 200_000
+    unpacked, read = [], zipfile.ZipFile.read
+
+    def recording(self, entry):
+        unpacked.append(entry.file_size)
+        return read(self, entry)
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", recording)
+    assert "unpacks to 68,157,440 bytes" in refused(bomb)
+    assert max(unpacked) < 1000
+
+
+def test_an_entry_that_is_larger_than_it_declares_is_refused(tmp_path):
+    path = archive(tmp_path / "a.zip", ten(_4=png() + bytes(2**20)), compression=zipfile.ZIP_DEFLATED)
+    data = path.read_bytes()
+    real, small = struct.pack("<I", len(png()) + 2**20), struct.pack("<I", len(png()))
+    assert data.count(real) == 2  # in the local header and in the directory
+    path.write_bytes(data.replace(real, small))
+    assert "CRC" in refused(path)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_picture_of_more_pixels_than_pillow_allows_is_refused(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0))
+    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
+    assert "can't be read as a PNG" in refused(archive(tmp_path / "a.zip", ten(_4=bomb)))
+
+
+def test_images_of_two_shapes_are_refused(tmp_path):
+    for other in (np.zeros((8, 9), np.uint8), np.zeros((8, 8, 3), np.uint8)):
+        assert "of 2 shapes" in refused(archive(tmp_path / "a.zip", ten(_4=png(other))))
+
+
+def test_an_entry_that_is_no_sound_png_is_refused(tmp_path):
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n"  # Pillow would call a program for it
+    for data in (b"", b"text", png()[:30], png()[:-30], png(format="GIF"), png(format="BMP"), postscript):
+        assert "img00000004.png' can't be read as a PNG" in refused(archive(tmp_path / "a.zip", ten(_4=data)))
+
+
+def test_pngs_of_16_bits_or_with_transparency_are_refused_by_mode(tmp_path):
+    pictures = {"RGBA": Image.new("RGBA", (8, 8)), "LA": Image.new("LA", (8, 8)), "I;16": Image.new("I;16", (8, 8))}
+    for mode, picture in pictures.items():
+        assert f"is of mode {mode}" in refused(archive(tmp_path / "a.zip", ten(_4=png(picture))))
+
+
+def test_a_missing_file_and_one_that_is_no_zip_are_refused(tmp_path):
+    assert "No such file" in refused(tmp_path / "none.zip")
+    (tmp_path / "a.zip").write_text("text")
+    refused(tmp_path / "a.zip")
+    (tmp_path / "folder.zip").mkdir()
+    refused(tmp_path / "folder.zip")
+
+
+def test_a_wrong_checksum_is_refused(tmp_path):
+    path = archive(tmp_path / "a.zip", ten())
+    data = path.read_bytes()
+    start = data.index(png(GREY + 4))
+    path.write_bytes(data[: start + 60] + bytes([data[start + 60] ^ 1]) + data[start + 61 :])
+    assert "CRC" in refused(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_anywhere_is_refused_or_makes_no_difference(tmp_path, compression):
+    path = archive(tmp_path / "a.zip", ten(), compression=compression)
+    data, wanted = path.read_bytes(), load_edm_zip(path, None, 0)
+    rng = np.random.default_rng(compression)
+    for length in np.linspace(0, len(data) - 1, 20).astype(int):
+        path.write_bytes(data[:length])
+        refused(path)
+    for _ in range(100):
+        damaged = bytearray(data)
+        damaged[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            splits = load_edm_zip(path, None, 0)
+        except UserError:
+            continue
+        assert all(np.array_equal(splits[s].images, wanted[s].images) for s in SPLITS)
+
+
+def test_damage_inside_a_picture_is_refused_or_read(tmp_path):
+    rng, whole = np.random.default_rng(0), png(np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for position in rng.integers(8, len(whole), 2):
+            damaged[position] = rng.integers(256)
+        try:
+            load_edm_zip(archive(tmp_path / "a.zip", {f"{i}.png": bytes(damaged) for i in range(6)}), None, 0)
+        except UserError as error:
+            assert str(error).isprintable()  # noqa: PT017 (either outcome is right)
+
+
+def test_an_image_set_of_its_own_shape_survives(tmp_path):
+    wide = ImageSet(np.zeros((10, 3, 2, 9), np.uint8), np.arange(10) % 2, ("a", "b"))
+    assert load_edm_zip(save_edm_zip(wide, tmp_path / "a.zip"), None, 0).train.shape == (3, 2, 9)

@@ -1,0 +1,187 @@
+"""Makes pickles of the released structure out of our own networks, and malicious ones."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import struct
+import sys
+import types
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from torch import nn
+
+from synthgap.diffusion.edm import EDM, EDMConfig
+from synthgap.diffusion.unet import UNetConfig
+
+KINDS = ("ddpm++", "ncsn++", "adm")
+RELEASED = {
+    "ddpm++": {
+        "model_type": "SongUNet",
+        "embedding_type": "positional",
+        "encoder_type": "standard",
+        "decoder_type": "standard",
+        "channel_mult_noise": 1,
+        "resample_filter": [1, 1],
+    },
+    "ncsn++": {
+        "model_type": "SongUNet",
+        "embedding_type": "fourier",
+        "encoder_type": "residual",
+        "decoder_type": "standard",
+        "channel_mult_noise": 2,
+        "resample_filter": [1, 3, 3, 1],
+    },
+    "adm": {"model_type": "DhariwalUNet"},
+}
+
+
+@contextlib.contextmanager
+def modules_of_the_release(**extra: dict):
+    """`torch_utils.persistence` and `dnnlib.util` can be imported, here only; also `extra` {module: {name: value}}."""
+    contents = {"torch_utils.persistence": [_reconstruct_persistent_obj], "dnnlib.util": [EasyDict]}
+    names = {*contents, *(n.partition(".")[0] for n in contents), *extra}
+    assert not names & sys.modules.keys()
+    for name in names:
+        sys.modules[name] = types.ModuleType(name)
+    for name, values in contents.items():
+        for value in values:
+            setattr(sys.modules[name], value.__name__, value)
+            value.__module__ = name
+    for name, values in extra.items():
+        vars(sys.modules[name]).update(values)
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def _reconstruct_persistent_obj(meta):
+    raise AssertionError("a test ran code of the release")
+
+
+class EasyDict(dict):
+    pass
+
+
+class Object:
+    """Pickles as the release's persistent objects do."""
+
+    def __init__(self, class_name, source="raise AssertionError", **state):
+        self.meta = {"type": "class", "version": 6, "module_src": source, "class_name": class_name, "state": state}
+
+    def __reduce__(self):
+        return _reconstruct_persistent_obj, (self.meta,)
+
+
+class Call:
+    """Pickles as a call of `function`."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def random_edm(kind="ddpm++", label_dim=0, **sizes):
+    """A tiny denoiser with random weights everywhere."""
+    network = {"height": 8, "width": 8, "channels": 1, "model_channels": 8, "channel_mult": (1, 2), "num_blocks": 1}
+    network |= {"attn_resolutions": (4,), "dropout": 0.25, "architecture": kind, "label_dim": label_dim} | sizes
+    config = EDMConfig(network=UNetConfig(**network), sigma_data=0.75)
+    rng = torch.Generator().manual_seed(3)
+    with torch.random.fork_rng():
+        edm = EDM(config)
+    for value in edm.parameters():
+        value.data = torch.randn(value.shape, generator=rng) * 0.2
+    return edm.eval().requires_grad_(False)
+
+
+def arguments(edm, **changes):
+    """The constructor's arguments as the release records them."""
+    net = edm.config.network
+    plain = {
+        "img_resolution": net.height,
+        "img_channels": net.channels,
+        "label_dim": net.label_dim,
+        "sigma_data": edm.config.sigma_data,
+        "use_fp16": True,
+        "model_channels": net.model_channels,
+        "channel_mult": list(net.channel_mult),
+        "num_blocks": np.int64(net.num_blocks),
+        "attn_resolutions": list(net.attn_resolutions),
+        "dropout": np.float64(net.dropout),
+        "augment_dim": net.augment_dim,
+    }
+    return plain | RELEASED[net.architecture] | changes
+
+
+def persistent(module: nn.Module, name: str, kwargs: dict | None = None, half: bool = False):
+    """A network as the release pickles it: ModuleDicts are torch's, everything else is persistent."""
+    kept = {k: v for k, v in vars(module).items() if k.startswith("_") or isinstance(v, (bool, int, float))}
+
+    def stored(value):
+        value = value.half() if half and value is not None else value
+        return None if value is None else value.detach().clone()
+
+    kept["_parameters"] = OrderedDict(
+        (k, None if v is None else nn.Parameter(stored(v), requires_grad=False)) for k, v in module._parameters.items()
+    )
+    kept["_buffers"] = OrderedDict((k, stored(v)) for k, v in module._buffers.items())
+    kept["_modules"] = OrderedDict(
+        (k, None if m is None else persistent(m, type(m).__name__, half=half)) for k, m in module._modules.items()
+    )
+    if isinstance(module, nn.ModuleDict):
+        out = nn.ModuleDict()
+        out.__dict__ = kept
+        return out
+    return Object(name, **kept, _init_args=(), _init_kwargs=EasyDict(kwargs or {}))
+
+
+def network(edm, class_name="EDMPrecond", half=False, **changes):
+    """The 'ema' entry for a model of ours."""
+    kwargs = arguments(edm, **changes)
+    edm_object = persistent(edm, class_name, {k: v for k, v in kwargs.items() if v is not None}, half)
+    inner = edm_object.meta["state"]["_modules"]["model"]
+    inner.meta["class_name"] = RELEASED[edm.config.network.architecture]["model_type"]
+    return edm_object
+
+
+def written(path, ema, protocol=4, **entries):
+    """Write a released pickle around `ema` and return its path."""
+    content = {
+        "ema": ema,
+        "loss_fn": Object("EDMLoss", P_mean=-1.2, P_std=1.2, sigma_data=0.5),
+        "augment_pipe": Object("AugmentPipe", p=np.float64(0.12), xflip=np.float32(1e8), training=True),
+        "dataset_kwargs": EasyDict(path="cifar10.zip", use_labels=True, seeds={1, 2}),
+    }
+    with modules_of_the_release():
+        path.write_bytes(pickle.dumps(content | entries, protocol=protocol))
+    return path
+
+
+def text(value):
+    data = value.encode("utf-8", "surrogatepass")
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def named(module, name):
+    """STACK_GLOBAL, which takes names that no import would."""
+    return text(module) + text(name) + b"\x93"
+
+
+def program(*opcodes):
+    """A pickle made by hand."""
+    return b"\x80\x04" + b"".join(opcodes) + b"."
+
+
+def states(module, prefix=()):
+    """All state dictionaries of a made network, by place."""
+    state = module.meta["state"] if isinstance(module, Object) else vars(module)
+    yield ".".join(prefix), state
+    for name, inner in state["_modules"].items():
+        if inner is not None:
+            yield from states(inner, (*prefix, name))

@@ -194,7 +194,7 @@ def test_limits_keep_that_many_of_the_same_images_with_every_class():
     kept = full.test.subset([positions[m] for m in limited.record["members"]["test"]])
     assert kept.fingerprint == limited.test.fingerprint
     assert limited.record["members_sha256"] != full.record["members_sha256"]
-    assert limited.record["notes"] == ["50 of 1097 test images used (limit of the preset)"]
+    assert limited.record["notes"] == ["50 of 1,097 test images used (limits of the preset)"]
 
 
 def test_a_limit_below_the_number_of_classes_keeps_one_image_of_each():
@@ -203,7 +203,7 @@ def test_a_limit_below_the_number_of_classes_keeps_one_image_of_each():
 
 
 def test_an_unknown_split_in_the_limits_is_a_user_error():
-    with pytest.raises(UserError, match="'val'.*validation"):
+    with pytest.raises(UserError, match=r"'val'.*validation"):
         load_splits("digits", limits={"val": 50})
 
 

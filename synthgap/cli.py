@@ -265,6 +265,9 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"synthgap: error: {error}", err=True)
         sys.exit(2)
+    except PermissionError as error:
+        typer.echo(f"synthgap: error: {error.filename} can't be written ({error.strerror}); choose another", err=True)
+        sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise

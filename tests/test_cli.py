@@ -99,6 +99,16 @@ def test_datasets_names_every_source(synthgap):
         assert name in out
 
 
+def test_a_place_that_can_not_be_written_is_one_line(synthgap, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "there")
+
+    monkeypatch.setattr("synthgap.diffusion.convert.from_released", refuse)
+    code, _, err = synthgap("convert", "a.pkl", "b.safetensors")
+    assert code == 2
+    assert err == "synthgap: error: there can't be written (Permission denied); choose another\n"
+
+
 def test_help_does_not_import_torch():
     program = "import sys; from synthgap.cli import app; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -19,6 +19,8 @@ _HOME = {
     "train_classifier": "api",
     "evaluate": "classifier.evaluate",
     "fidelity": "api",
+    "fake_detection": "metrics.detection",
+    "gradcam": "metrics.gradcam",
     "output_entropy": "metrics.entropy",
     "Study": "study.study",
     "open_study": "study.parameters",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-import numpy as np
-
-from .classifier.evaluate import evaluate
 from .classifier.train import Classifier
 from .classifier.train import train_classifier as _train_classifier
 from .data.imageset import ImageSet
@@ -14,11 +12,15 @@ from .diffusion.edm import EDM
 from .diffusion.train import train_edm as _train_edm
 from .errors import UserError
 from .metrics.entropy import output_entropy
+from .metrics.detection import fake_detection
+from .metrics.features import extractor as build_extractor
+from .metrics.features import features
 from .metrics.fidelity import Fidelity, fidelity_of_features
+from .metrics.gradcam import gradcam
 from .study.preset import load_preset
 from .study.sizes import classifier_network, generator_network
 
-__all__ = ["fidelity", "output_entropy", "train_classifier", "train_edm"]
+__all__ = ["fake_detection", "fidelity", "gradcam", "output_entropy", "train_classifier", "train_edm"]
 
 
 def train_edm(
@@ -73,16 +75,25 @@ def train_classifier(
 
 
 def fidelity(
-    real: ImageSet, fake: ImageSet, extractor: str = "classifier", *, classifier: Classifier | None = None
+    real: ImageSet,
+    fake: ImageSet,
+    extractor: str = "classifier",
+    *,
+    classifier: Classifier | None = None,
+    weights: Path | None = None,
+    device: str = "cpu",
+    intervals: bool = True,
+    floor: bool = True,
+    seed: int = 0,
 ) -> Fidelity:
-    """Fréchet distance and precision/recall of `fake` against `real`.
+    """Fréchet and kernel distance, precision/recall and density/coverage of `fake` against `real`.
 
-    extractor : "classifier", the pooled block4 features of `classifier`, which was trained on real images.
-    Raises UserError for another extractor, a missing classifier, or sets too small.
+    extractor : "classifier", the pooled block4 features of `classifier`, which was trained on other real images (on
+        its own training images it is biased); "inception", the published FID's; "efficientnet-lite0".
+    weights : file of the extractor's weights, where it is not to look for them itself.
+    intervals, floor, seed : see `metrics.fidelity.fidelity_of_features`.
+    Raises UserError for an unknown extractor, a missing classifier or weights, or sets too small.
     """
-    if extractor != "classifier":
-        raise UserError(f"unknown extractor {extractor!r}; known: classifier")
-    if classifier is None:
-        raise UserError("the extractor is a classifier but none was given; pass classifier=train_classifier(real=…)")
-    features: list[np.ndarray] = [evaluate(classifier, images).features for images in (real, fake)]
-    return fidelity_of_features(*features, extractor)
+    chosen = build_extractor(extractor, weights=weights, classifier=classifier, device=device)
+    vectors = [features(images, chosen) for images in (real, fake)]
+    return fidelity_of_features(*vectors, chosen.name, intervals=intervals, floor=floor, seed=seed)

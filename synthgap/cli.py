@@ -195,6 +195,56 @@ def train_diffusion(
 
 
 @app.command()
+def metrics(
+    real: Annotated[str, typer.Argument(help="Real images: a folder, npz:PATH, a .safetensors file, digits:test, …")],
+    fake: Annotated[str, typer.Argument(help="The images to judge; scaled to the size of the real ones.")],
+    held_out: Annotated[
+        str | None, typer.Option(help="Real images that the generator has not seen: tests for copies, too.")
+    ] = None,
+    extractor: Annotated[
+        str, typer.Option(help="classifier (trained here), inception, efficientnet-lite0.")
+    ] = "classifier",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights file of the extractor; SYNTHGAP_WEIGHTS may name a folder of them.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="Fake detector: logistic, cnn or resnet18.")] = "logistic",
+    preset: Annotated[str, typer.Option(help="Recipe of the classifier: smoke, quick, full or paper.")] = "quick",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of the classifier, detectors and halvings.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder to keep features in, by content.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+) -> None:
+    """Compare two sets of images: fidelity with intervals and a real-against-real floor, fake detection, copying.
+
+    Example: synthgap metrics photos/train synthetic --held-out photos/test
+    """
+    from tqdm import tqdm
+
+    from .device import resolve_device
+    from .metrics_cli import as_json as to_json
+    from .metrics_cli import as_text, compare
+
+    size = _number(image_size, "image-size")
+    with tqdm(desc="features", unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
+        result = compare(
+            real,
+            fake,
+            held_out,
+            extractor,
+            weights=weights,
+            preset=preset,
+            image_size=None if size == "auto" else size,
+            detector=detector,
+            cache=cache,
+            device=resolve_device(device),
+            seed=seed,
+            progress=lambda done, total: (bar.reset(total), bar.update(done)),
+        )
+    typer.echo(to_json(result) if as_json else as_text(result))
+
+
+@app.command()
 def convert(
     source: Annotated[Path, typer.Argument(help="A released EDM checkpoint, .pkl.")],
     target: Annotated[Path, typer.Argument(help="The file to write, .safetensors.")],

@@ -118,41 +118,121 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
 
 
 def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
-    """Fréchet distance, and precision with recall, against t_re; t_re = −1 is the real-against-real floor."""
-    curve, floor = rows[rows.t_re >= 0], rows[rows.t_re < 0]
-    figure, axes = _figure(8.4, 3.5, 1, 2)
-    left, right = axes[0]
-    _series(left, curve, "t_re", "frechet", 0, "reconstructed")
-    others = f"other real images (n = {floor.n_fake.iloc[0]})"
-    left.axhline(floor.frechet.mean(), color="black", linestyle=":", label=others)
-    left.set_ylabel("Fréchet distance (FD-classifier)")
-    _series(right, curve, "t_re", "precision", 1, "precision")
-    _series(right, curve, "t_re", "recall", 2, "recall")
-    right.axhline(floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real images")
-    right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real images")
-    right.set_ylabel("precision, recall (k = 3)")
-    right.set_ylim(-0.02, 1.02)
-    for ax in (left, right):
-        ax.set_xlabel("reverse step t_re")
-        ax.legend(fontsize=7)
-    n = curve.n_fake.iloc[0]
-    figure.suptitle(f"{name}: {n} images a set, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    """Fréchet distance, and precision with recall, against t_re; a row of panels for each protocol.
+
+    Dotted: other real images in the place of the fake ones (t_re = −1), where the protocol has them.
+    """
+    protocols = list(dict.fromkeys(rows.protocol))
+    figure, axes = _figure(8.4, 3.2 * len(protocols), len(protocols), 2, sharex=True)
+    for (left, right), protocol in zip(axes, protocols, strict=True):
+        mine = rows[rows.protocol == protocol]
+        curve, floor = mine[mine.t_re >= 0], mine[mine.t_re < 0]
+        _series(left, curve, "t_re", "frechet", 0, f"n = {curve.n_real.iloc[0]}, {curve.n_fake.iloc[0]}")
+        _series(right, curve, "t_re", "precision", 1, "precision")
+        _series(right, curve, "t_re", "recall", 2, "recall")
+        if len(floor):
+            sizes = f"other real images, n = {floor.n_fake.iloc[0]}"
+            left.axhline(floor.frechet.mean(), color="black", linestyle=":", label=sizes)
+            right.axhline(floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real")
+            right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real")
+        left.set(ylabel="Fréchet distance (FD-classifier)", title=protocol)
+        left.set_ylim(bottom=0)
+        right.set(ylabel="precision, recall (k = 3)", title=protocol, ylim=(-0.02, 1.02))
+        for ax in (left, right):
+            ax.legend(fontsize=7)
+    _label_steps(axes)
+    figure.suptitle(f"{name}: {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
     return figure
 
 
 def entropy_curves(rows: pd.DataFrame, name: str, largest: float) -> Figure:
-    """Output entropy against t_re, one line for train and one for test images; `largest` = ln C."""
-    figure, axes = _figure(5.2, 3.6)
-    ax = axes[0, 0]
-    for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
-        chosen = rows[rows.split == split]
-        _series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel("reverse step t_re")
-    ax.set_ylabel(f"output entropy (nats, at most {largest:.2f})")
-    ax.legend(fontsize=8)
-    ax.set_title(f"{name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
+    """Output entropy against t_re, a panel a protocol, a line for train and one for test images; `largest` = ln C."""
+    protocols = list(dict.fromkeys(rows.protocol))
+    figure, axes = _figure(8.4, 3.4, 1, len(protocols), sharey=True)
+    for ax, protocol in zip(axes[0], protocols, strict=True):
+        for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
+            chosen = rows[(rows.split == split) & (rows.protocol == protocol)]
+            _series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
+        ax.set_title(protocol)
+        ax.legend(fontsize=8)
+    axes[0, 0].set_ylim(bottom=0)
+    axes[0, 0].set_ylabel(f"output entropy (nats, at most {largest:.2f})")
+    _label_steps(axes)
+    figure.suptitle(f"{name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
     return figure
+
+
+def agreement_curves(rows: pd.DataFrame, name: str) -> Figure:
+    """Share of images that a classifier gives their label, against t_re; a line a protocol and split."""
+    figure, axes = _figure(5.6, 3.6)
+    ax = axes[0, 0]
+    for number, ((protocol, split), chosen) in enumerate(rows.groupby(["protocol", "split"], sort=False)):
+        _series(ax, chosen.assign(percent=100 * chosen.agreement), "t_re", "percent", number, f"{protocol}, {split}")
+    ax.set_ylabel("images given their own label (%)")
+    ax.legend(fontsize=7)
+    _label_steps(axes)
+    figure.suptitle(f"{name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
+    return figure
+
+
+def likelihood_curves(rows: pd.DataFrame, name: str) -> Figure:
+    """Log-likelihood against t_re, a panel a noise level, a line for train and one for test images."""
+    levels = list(dict.fromkeys(rows.sigma))
+    figure, axes = _figure(4.2 * len(levels), 3.5, 1, len(levels))
+    for ax, sigma in zip(axes[0], levels, strict=True):
+        for number, split in enumerate(("train", "test")):
+            chosen = rows[(rows.split == split) & (rows.sigma == sigma)]
+            _series(ax, chosen, "t_re", "bits_per_dim", number, f"made from {split} (n = {chosen.n.iloc[0]})")
+        ax.set_title(f"σ = {sigma:g}", fontsize=9)
+        ax.set_ylabel("−log₂ p per pixel (bits; lower is likelier)")
+        ax.legend(fontsize=8)
+    _label_steps(axes)
+    figure.suptitle(f"{name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+def memorization_curves(rows: pd.DataFrame, name: str) -> Figure:
+    """Share of authentic images, and distance to train over distance to other real images, against t_re."""
+    figure, axes = _figure(8.4, 3.3, 1, 2)
+    for number, (ax, column, label, fair) in enumerate(
+        (
+            (axes[0, 0], "authentic", "authentic images (share)", None),
+            (axes[0, 1], "ratio", "distance to train / to other real images", 1.0),
+        )
+    ):
+        _series(ax, rows, "t_re", column, number, "reconstructed")
+        if fair is not None:
+            ax.axhline(fair, color="black", linestyle=":", label="no nearer to train")
+        ax.set_ylabel(label)
+        ax.set_ylim(bottom=0)
+        ax.legend(fontsize=8)
+    _label_steps(axes)
+    figure.suptitle(f"{name}, {rows.n_fake.iloc[0]} images, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
+    """GradCAM maps over images, a row a classifier; images: uint8 N × C × H × W, maps: label → N × H × W in [0, 1].
+
+    Lightness alone carries the map, so that it reads without colour.
+    """
+    count, _, height, width = images.shape
+    margin = 0.075 * max(map(len, maps)) + 0.3
+    lines = len(maps) + 1
+    figure, axes = _figure(0.75 * count * width / height + margin, 0.75 * lines + 0.2, lines, count)
+    for column, image in enumerate(images):
+        _image(axes[0, column], image / 255)
+        for line, several in enumerate(maps.values(), start=1):
+            _image(axes[line, column], image / 255)
+            axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
+    for line, label in enumerate(("image", *maps)):
+        axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def _label_steps(axes: np.ndarray) -> None:
+    for ax in axes[-1]:
+        ax.set_xlabel("reverse step t_re")
 
 
 def _image(ax: Axes, image: np.ndarray) -> None:

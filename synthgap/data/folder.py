@@ -57,7 +57,7 @@ def find_split_folders(root: Path) -> dict[str, Path]:
     return found
 
 
-def list_folder(root: Path, classes: tuple[str, ...] | None = None) -> Listing:
+def list_folder(root: Path, classes: tuple[str, ...] | None = None, least_classes: int = 2) -> Listing:
     """List `root/<class>/**/<image>`; a class is a direct subfolder that holds images at any depth.
 
     Files without an image extension are passed over and counted; hidden files and folders don't count. With
@@ -77,7 +77,7 @@ def list_folder(root: Path, classes: tuple[str, ...] | None = None) -> Listing:
         raise UserError(f"{root} holds no images in class folders; expected {root.name}/<class>/<image>.png")
     if classes is None:
         classes = tuple(by_class)
-        if len(classes) < 2:
+        if len(classes) < least_classes:
             raise UserError(f"{root} holds one class, {classes[0]!r}; a classifier needs two or more")
     unknown = sorted(set(by_class) - set(classes))
     if unknown:
@@ -179,15 +179,22 @@ def read_images(paths: list[Path], longest_side: int, image_size: int | None = N
             turned = file.format != "TIFF" and file.getexif().get(0x0112) in (5, 6, 7, 8)
             sizes.append(file.size[::-1] if turned else file.size)
     height, width = canvas_size(sizes, longest_side, image_size)
-    fitted = [fit(read_image(path), height, width) for path in paths]
-    colours = Counter("grey" if p.ndim == 2 else "colour" for p in fitted)
-    if colours["colour"]:
-        fitted = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in fitted]
-        images = np.stack(fitted).transpose(0, 3, 1, 2)
-    else:
-        images = np.stack(fitted)[:, None]
+    images, colours = fit_all(paths, height, width)
     largest, smallest = max(sizes), min(sizes)
     span = f"{smallest[0]}×{smallest[1]}" + ("" if largest == smallest else f" to {largest[0]}×{largest[1]}")
     kind = " and ".join(f"{n} {k}" for k, n in sorted(colours.items()))
     note = f"{len(paths)} images ({kind}, {span} pixels) brought to {width}×{height}, aspect kept"
-    return np.ascontiguousarray(images), [note]
+    return images, [note]
+
+
+def fit_all(paths: list[Path], height: int, width: int) -> tuple[np.ndarray, Counter]:
+    """Read all files onto one canvas: (uint8 N × C × height × width, how many are "grey" and "colour").
+
+    C is 1 only if every image is grey.
+    """
+    fitted = [fit(read_image(path), height, width) for path in paths]
+    colours = Counter("grey" if p.ndim == 2 else "colour" for p in fitted)
+    if not colours["colour"]:
+        return np.stack(fitted)[:, None], colours
+    fitted = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in fitted]
+    return np.ascontiguousarray(np.stack(fitted).transpose(0, 3, 1, 2)), colours

@@ -112,6 +112,12 @@ def spread(labels: np.ndarray, count: int) -> np.ndarray:
     return order[((np.arange(count) + 0.5) * len(labels) / max(count, 1)).astype(int)]
 
 
+def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted positions of two halves, each class divided to within one image (for cross-fitting)."""
+    order = np.argsort(labels, kind="stable")
+    return np.sort(order[0::2]), np.sort(order[1::2])
+
+
 @dataclass(frozen=True)
 class Splits:
     """One data set, split; `record` says how: source, policy, sizes, files or positions, their SHA-256."""

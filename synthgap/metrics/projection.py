@@ -1,13 +1,18 @@
-"""Two-dimensional views of classifier features (Figures 2 and 9)."""
+"""Where a set lies in a feature space: two-dimensional views (Figures 2 and 9), and numbers for what they show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from ..errors import UserError
+
+NEIGHBOURS = 3  # k of Kynkäänniemi et al. 2019
+LEAST = 2  # samples that a class needs in each set
+OUTER_SHARE = 0.1  # of the real samples, those that count as outermost
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,77 @@ class Projection:
         return self.pca.transform(np.asarray(features, dtype=np.float64))
 
 
-def spread_ratio(fake: np.ndarray, real: np.ndarray) -> float:
-    """Trace of the fake features' covariance over that of the real: below 1 the fakes are concentrated."""
-    return float(np.var(fake, axis=0, ddof=1).sum() / np.var(real, axis=0, ddof=1).sum())
+@dataclass(frozen=True)
+class Concentration:
+    """How tightly a set lies around its classes, a real set being the measure. Means over the classes.
+
+    trace_ratio : variance within a class (trace of the covariance, unbiased) over the real one; < 1 is tighter.
+    distance_ratio : mean distance to the real class mean, over that of the real samples to the mean of the others of
+        their class; < 1 is nearer to the mode.
+    outer_coverage : of the tenth of real samples furthest from their class mean, the share within the k-th-neighbour
+        radius of a sample of the set and class.
+    per_class : the three for each class, len(classes) × 3.
+    classes : labels of the classes that have enough samples in both sets; the others are left out.
+    """
+
+    trace_ratio: float
+    distance_ratio: float
+    outer_coverage: float
+    per_class: np.ndarray
+    classes: np.ndarray
+
+
+def concentration(
+    real: np.ndarray, real_labels: np.ndarray, fake: np.ndarray, fake_labels: np.ndarray, *, k: int = NEIGHBOURS
+) -> Concentration:
+    """Numbers for "concentrates near the modes" (Figures 2 and 9), on any features, in float64.
+
+    Parameters
+    ----------
+    real, fake : N × D and M × D features. real_labels, fake_labels : N and M integers.
+    k : neighbour whose distance is the radius of a sample, itself excluded (Kynkäänniemi et al. 2019).
+
+    A class takes part with 2 samples or more in each set; k is at most one less than it has. What other real samples score in the
+    place of `fake` is the value to compare with: coverage of 1 is not to be expected of them.
+
+    Raises
+    ------
+    UserError : other dimensions, NaN, or no class with enough samples.
+    """
+    real, fake = np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
+    real_labels, fake_labels = np.asarray(real_labels), np.asarray(fake_labels)
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise UserError(f"features have shapes {real.shape} and {fake.shape}; both sets need N × D of one D")
+    if len(real) != len(real_labels) or len(fake) != len(fake_labels):
+        raise UserError("there are not as many labels as features; give one label a sample")
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise UserError("the features hold NaN or infinity; check the images and the extractor")
+    rows, used = [], []
+    for label in np.intersect1d(real_labels, fake_labels):
+        mine, theirs = real[real_labels == label], fake[fake_labels == label]
+        if min(len(mine), len(theirs)) >= LEAST:
+            rows.append(_of_class(mine, theirs, k))
+            used.append(label)
+    if not rows:
+        raise UserError(f"no class has {LEAST} samples in both sets; give more images a class")
+    table = np.array(rows)
+    means = (float(v) for v in table.mean(axis=0))
+    return Concentration(*means, per_class=table, classes=np.array(used))
+
+
+def _of_class(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, float]:
+    count, mean = len(real), real.mean(axis=0)
+    spread = np.var(real, axis=0, ddof=1).sum()
+    if spread == 0:
+        raise UserError("the real samples of a class are all the same; concentration has no measure")
+    # the mean of the other samples lies count / (count − 1) times as far from a sample as the mean of all
+    distances = np.linalg.norm(real - mean, axis=1)
+    fair = distances.mean() * count / (count - 1)
+    outer = real[np.argsort(-distances, kind="stable")[: max(1, round(count * OUTER_SHARE))]]
+    radii = np.sort(cdist(fake, fake), axis=1)[:, min(k, len(fake) - 1)]  # place 0 is the sample itself
+    covered = (cdist(outer, fake) <= radii).any(axis=1).mean()
+    return (
+        float(np.var(fake, axis=0, ddof=1).sum() / spread),
+        float(np.linalg.norm(fake - mean, axis=1).mean() / fair),
+        float(covered),
+    )

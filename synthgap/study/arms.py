@@ -5,20 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
+from ..metrics.detection import DOMAINS
 from .preset import Preset, parse_t_re
 from .sizes import classifier_network, generator_network
-from .specs import Data, MeasureFidelity, Predict, Reconstruct, Synthesize, TrainClassifier, TrainDiffusion
+from .specs import (
+    Attend,
+    Data,
+    MeasureDetection,
+    MeasureFidelity,
+    MeasureLikelihood,
+    MeasureMemorization,
+    Predict,
+    Reconstruct,
+    Spec,
+    Subset,
+    Synthesize,
+    TrainClassifier,
+    TrainDiffusion,
+)
 
 REAL_ONLY, SYNTHETIC_ONLY = "real only", "synthetic only"
+PAPER, CROSSFIT, GENERATOR = "paper's protocol", "cross-fitted", "generator"  # who looks at the images
+FLOOR = -1  # in the place of a reverse step: other real images
 
 
 @dataclass(frozen=True)
 class Arms:
     """Specifications of one data set's cells. Seed s owns generator s, its samples and classifier s.
 
-    data : {"train", "validation", "test", "probe", "floor", "grid"}. Generators and classifiers see "train" alone.
-        "probe" is the part of test that Figure 8 reconstructs, "floor" one of train's size that Figure 6 compares
-        with train, "grid" the training images that Figures 4 and 5 show.
+    data : {"train", "validation", "test", "probe", "floor", "other", "grid"}. Generators and classifiers see "train"
+        alone. "probe" is the part of test that Figure 8 reconstructs, "floor" one of train's size and "other" one of
+        half its size that Figure 6 compares with, "grid" the training images that Figures 4 and 5 show.
+
+    Two protocols stand side by side. PAPER: the classifier trained on all of train looks at images made from train.
+    CROSSFIT: the classifier trained on half A of train looks at images made from half B, which it has not seen.
     """
 
     name: str
@@ -104,24 +124,108 @@ class Arms:
         """t_re → a few training images at t_re, first seed (Figures 4 and 5)."""
         return {t: self.samples(self.seeds[0], t, split="grid") for t in steps}
 
-    def figure6(self) -> dict[tuple[int, int], MeasureFidelity]:
-        """(t_re, seed) → fidelity of the training set at t_re to the training set, in the real classifier's features.
+    def crossfit(self, seed: int) -> TrainClassifier:
+        """The classifier trained on half A of train, by the same recipe."""
+        half = Subset(images=self.data["train"], half="a")
+        whole = self.classifier(seed, 0)
+        return whole.model_copy(update={"real": half, "epoch_images": -(-self.data["train"].count // 2)})
 
-        (−1, seed) is the floor: other real images, from test, in the place of the fake ones.
+    def judged(self, protocol: str, seed: int, t_re: ReverseStep) -> Predict:
+        """The set at `t_re` as the protocol's classifier sees it: all of train's, or half B's (FLOOR: other images)."""
+        if protocol == PAPER:
+            images = self.data["floor"] if t_re == FLOOR else self.samples(seed, t_re)
+            return self.seen_by_real(seed, images)
+        images = self.data["other"] if t_re == FLOOR else Subset(images=self.samples(seed, t_re), half="b")
+        return Predict(classifier=self.crossfit(seed), images=images)
+
+    def figure6(self) -> dict[tuple[str, int, int], MeasureFidelity]:
+        """(protocol, t_re, seed) → fidelity of the set at t_re.
+
+        PAPER compares with the training set itself; at FLOOR other real images take the place of the fake ones.
+        CROSSFIT compares with other real images, so that at t_re = 0 it is its own floor.
         """
         cells = {}
         for s in self.seeds:
-            real = self.seen_by_real(s, self.data["train"])
+            for t in (*self.preset.curves, FLOOR):
+                real, fake = self.judged(PAPER, s, 0), self.judged(PAPER, s, t)
+                cells[PAPER, t, s] = MeasureFidelity(real=real, fake=fake)
             for t in self.preset.curves:
-                cells[t, s] = MeasureFidelity(real=real, fake=self.seen_by_real(s, self.samples(s, t)))
-            cells[-1, s] = MeasureFidelity(real=real, fake=self.seen_by_real(s, self.data["floor"]))
+                real, fake = self.judged(CROSSFIT, s, FLOOR), self.judged(CROSSFIT, s, t)
+                cells[CROSSFIT, t, s] = MeasureFidelity(real=real, fake=fake)
         return cells
 
-    def figure8(self) -> dict[tuple[str, int, int], Predict]:
-        """(split, t_re, seed) → predictions of the real classifier on that split reconstructed at t_re."""
+    def figure8(self) -> dict[tuple[str, str, int, int], Predict]:
+        """(protocol, split, t_re, seed) → predictions of the protocol's classifier on that split at t_re.
+
+        PAPER: the classifier of all of train on train and on test. CROSSFIT: that of half A on half B (which the
+        generator has seen) and on test (which neither has).
+        """
+        cells = {}
+        for s in self.seeds:
+            for t in self.preset.curves:
+                test = self.samples(s, t, split="probe")
+                cells[PAPER, "train", t, s] = self.judged(PAPER, s, t)
+                cells[PAPER, "test", t, s] = self.seen_by_real(s, test)
+                cells[CROSSFIT, "train", t, s] = self.judged(CROSSFIT, s, t)
+                cells[CROSSFIT, "test", t, s] = Predict(classifier=self.crossfit(s), images=test)
+        return cells
+
+    def concentration(self) -> dict[tuple[str, int, int], Predict]:
+        """(protocol, t_re, seed) → features of the set at t_re and, at FLOOR, of other real images."""
+        steps = (*self.preset.table2, FLOOR)
+        return {(p, t, s): self.judged(p, s, t) for p in (PAPER, CROSSFIT) for t in steps for s in self.seeds}
+
+    def table1(self) -> dict[tuple[str, str, int, int], MeasureDetection]:
+        """(domain, detector, t_re, seed) → detection of the training set at t_re against the training set.
+
+        The preset's first detector judges every step, the others the fully synthetic set only, as the paper does.
+        """
         return {
-            (split, t, s): self.seen_by_real(s, self.samples(s, t, split=part))
-            for split, part in (("train", "train"), ("test", "probe"))
-            for t in self.preset.curves
+            (domain, detector, t, s): MeasureDetection(
+                real=self.data["train"], fake=self.samples(s, t), domain=domain, detector=detector, seed=s
+            )
+            for number, detector in enumerate(self.preset.detectors)
+            for domain in DOMAINS
+            for t in (self.preset.table2 if number == 0 else (REVERSE_STEPS,))
             for s in self.seeds
         }
+
+    def figure7(self) -> dict[tuple[int, int], Attend]:
+        """(t_re, seed) → GradCAM maps of test images under the classifier trained on the set at t_re."""
+        images = Subset(images=self.data["test"], count=min(self.preset.attention_images, self.data["test"].count))
+        return {
+            (t, s): Attend(classifier=self.classifier(s, t), images=images)
+            for t in self.preset.table2
+            for s in self.seeds
+        }
+
+    def likelihood(self) -> dict[tuple[float, str, int, int], MeasureLikelihood]:
+        """(σ, split, t_re, seed) → log-likelihood, under the seed's generator, of a few images of a split at t_re."""
+        choice = self.preset.likelihood
+        return {
+            (sigma, split, t, s): MeasureLikelihood(
+                model=self.generator(s),
+                images=Subset(images=self.samples(s, t, split=part), count=min(choice.images, self.data[part].count)),
+                settings=choice.settings,
+                sigma=sigma,
+                seed=s,
+                device=self.device,
+            )
+            for sigma in choice.sigmas
+            for split, part in (("train", "train"), ("test", "probe"))
+            for t in self.preset.table2
+            for s in self.seeds
+        }
+
+    def memorization(self) -> dict[tuple[int, int], MeasureMemorization]:
+        """(t_re, seed) → copying of the training images by the set at t_re; at FLOOR half of the real test images."""
+        return {
+            (t, s): MeasureMemorization(train=self.data["train"], test=self.data["test"], fake=self.samples(s, t))
+            for t in self.preset.table2
+            for s in self.seeds
+        }
+
+    def results(self) -> list[dict[tuple, Spec]]:
+        """Every group of cells that the chapters read, but for the pictures."""
+        groups = (self.table1, self.table2, self.table3, self.figure6, self.figure7, self.figure8)
+        return [group() for group in (*groups, self.concentration, self.likelihood, self.memorization)]

@@ -64,6 +64,7 @@ class StudyBase:
             "test": ("test", None),
             "probe": ("test", self.preset.probe),
             "floor": ("test", len(splits.train)),
+            "other": ("test", len(splits.train) // 2),
             "grid": ("train", self.preset.grid_images),
         }
         data = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,28 @@ from ..classifier.resnet import ResNet18, ResNetConfig
 from ..classifier.train import Classifier, train_classifier
 from ..data.imageset import ImageSet
 from ..data.sources import Splits, load_splits
-from ..data.splits import spread
+from ..data.splits import halves, spread
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
 from ..errors import UserError
+from ..metrics.detection import Detection, fake_detection
 from ..metrics.fidelity import Fidelity, fidelity_of_features
+from ..metrics.gradcam import gradcam
+from ..metrics.likelihood import Likelihood, image_log_likelihood
+from ..metrics.memorization import Memorization, memorization
 from .specs import (
+    Attend,
     Data,
     Loading,
+    MeasureDetection,
     MeasureFidelity,
+    MeasureLikelihood,
+    MeasureMemorization,
     Predict,
     Reconstruct,
     Spec,
+    Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
@@ -108,6 +117,13 @@ def rebuild(spec: Reconstruct, job: Job) -> ImageSet:
     )
 
 
+def subset(spec: Subset, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    if spec.half is not None:
+        images = images.subset(halves(images.labels)["ab".index(spec.half)])
+    return images if spec.count is None else images.subset(spread(images.labels, spec.count))
+
+
 def classify(spec: TrainClassifier, job: Job) -> Classifier:
     synthetic = ImageSet.concat([job.get(s) for s in spec.synthetic]) if spec.synthetic else None
     return train_classifier(
@@ -127,7 +143,39 @@ def predict(spec: Predict, job: Job) -> Prediction:
 
 
 def measure_fidelity(spec: MeasureFidelity, job: Job) -> Fidelity:
-    return fidelity_of_features(job.get(spec.real).features, job.get(spec.fake).features, "classifier")
+    real, fake = job.get(spec.real).features, job.get(spec.fake).features
+    return fidelity_of_features(real, fake, "classifier", intervals=False, floor=False)  # seeds give the intervals
+
+
+def measure_detection(spec: MeasureDetection, job: Job) -> Detection:
+    return fake_detection(
+        job.get(spec.real),
+        job.get(spec.fake),
+        spec.domain,
+        spec.detector,
+        spec.seed,
+        progress=lambda done, total: job.report(done / total),
+    )
+
+
+def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:
+    images = job.get(spec.images)
+    return image_log_likelihood(
+        job.get(spec.model).to(spec.device),
+        images,
+        seed=spec.seed,
+        sigma=spec.sigma,
+        progress=lambda done, total: job.report(done / total),
+        **spec.settings.model_dump(),
+    )
+
+
+def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:
+    return memorization(*(job.get(s).images for s in (spec.train, spec.test, spec.fake)))
+
+
+def attend(spec: Attend, job: Job) -> np.ndarray:
+    return gradcam(job.get(spec.classifier), job.get(spec.images))
 
 
 def _counter(job: Job, total: int) -> Callable[[int], None]:
@@ -162,24 +210,28 @@ def decode_classifier(arrays: Arrays, meta: Meta) -> Classifier:
     return Classifier(network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"])))
 
 
-def encode_prediction(prediction: Prediction) -> tuple[Arrays, Meta]:
-    return asdict(prediction), {}
+def _record(cls: type) -> tuple[Callable, Callable]:
+    """(encode, decode) of a flat dataclass: arrays as arrays, everything else as JSON."""
+
+    def encode(value: Any) -> tuple[Arrays, Meta]:
+        every = {f.name: getattr(value, f.name) for f in fields(cls)}
+        arrays = {k: v for k, v in every.items() if isinstance(v, np.ndarray)}
+        return arrays, {k: json.dumps(v) for k, v in every.items() if k not in arrays}
+
+    def decode(arrays: Arrays, meta: Meta) -> Any:
+        plain = {k: json.loads(v) for k, v in meta.items()}
+        return cls(**arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+
+    return encode, decode
 
 
-def decode_prediction(arrays: Arrays, meta: Meta) -> Prediction:
-    return Prediction(**arrays)
+def _encode_array(value: np.ndarray) -> tuple[Arrays, Meta]:
+    return {"value": value}, {}
 
 
-def encode_fidelity(fidelity: Fidelity) -> tuple[Arrays, Meta]:
-    numbers = {k: np.float64(getattr(fidelity, k)) for k in ("frechet", "precision", "recall")}
-    return {k: np.asarray(v) for k, v in numbers.items()} | {"n": np.array(fidelity.n)}, {
-        "extractor": fidelity.extractor
-    }
-
-
-def decode_fidelity(arrays: Arrays, meta: Meta) -> Fidelity:
-    numbers = {k: float(arrays[k]) for k in ("frechet", "precision", "recall")}
-    return Fidelity(**numbers, n=tuple(int(v) for v in arrays["n"]), extractor=meta["extractor"])
+def _decode_array(arrays: Arrays, meta: Meta) -> np.ndarray:
+    del meta
+    return arrays["value"]
 
 
 @dataclass(frozen=True)
@@ -197,9 +249,14 @@ KINDS: dict[type[Spec], Kind] = {
     TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
+    Subset: Kind(subset, *_images),
     TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
-    Predict: Kind(predict, encode_prediction, decode_prediction),
-    MeasureFidelity: Kind(measure_fidelity, encode_fidelity, decode_fidelity),
+    Predict: Kind(predict, *_record(Prediction)),
+    Attend: Kind(attend, _encode_array, _decode_array),
+    MeasureFidelity: Kind(measure_fidelity, *_record(Fidelity)),
+    MeasureDetection: Kind(measure_detection, *_record(Detection)),
+    MeasureLikelihood: Kind(measure_likelihood, *_record(Likelihood)),
+    MeasureMemorization: Kind(measure_memorization, *_record(Memorization)),
 }
 
 

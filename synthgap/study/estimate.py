@@ -7,6 +7,7 @@ orders the work, drives the progress bar, and holds each preset to its budget.
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,11 +15,27 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..diffusion.networks import build_network
 from ..diffusion.unet import UNetConfig
-from .specs import MeasureFidelity, Predict, Reconstruct, Spec, Synthesize, TrainClassifier, TrainDiffusion
+from ..metrics.likelihood import EVALUATIONS
+from .specs import (
+    Attend,
+    Data,
+    MeasureDetection,
+    MeasureFidelity,
+    MeasureLikelihood,
+    Predict,
+    Reconstruct,
+    Spec,
+    Subset,
+    Synthesize,
+    TrainClassifier,
+    TrainDiffusion,
+)
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
 RESNET_RATE = 60e9  # FLOP/s of narrow ResNet-18s
 STEP_OVERHEAD = 0.012  # s of an optimiser step that does not shrink with the network
+BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
+DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
 
 
@@ -39,14 +56,22 @@ def _work(spec: Spec) -> float:
         case TrainClassifier():
             batches = (spec.real is not None) + bool(spec.synthetic)
             steps = spec.training.steps(spec.epoch_images)
-            size = (spec.real or _source_data(spec.synthetic[0])).shape[1:]
+            size = _source_data(spec.real or spec.synthetic[0]).shape[1:]
             per_image = 3 * resnet_flop(spec.network, *size) / RESNET_RATE
             return steps * (batches * spec.training.batch * per_image + STEP_OVERHEAD)
         case Predict():
-            data = _source_data(spec.images)
-            return data.count * resnet_flop(spec.classifier.network, *data.shape[1:]) / RESNET_RATE
+            return _count(spec.images) * _classifier_pass(spec) / RESNET_RATE
+        case Attend():
+            return 3 * _count(spec.images) * _classifier_pass(spec) / RESNET_RATE
+        case MeasureDetection():
+            return DETECTOR_SECONDS[spec.detector] * _count(spec.real) * math.prod(_source_data(spec.real).shape)
+        case MeasureLikelihood():
+            dimensions = math.prod(_source_data(spec.images).shape)
+            directions = dimensions if spec.settings.method == "exact" else spec.settings.probes
+            passes = EVALUATIONS * spec.settings.steps * (1 + BACKWARD * directions)
+            return _count(spec.images) * passes * unet_flop(spec.model.network) / UNET_RATE
         case MeasureFidelity():
-            count = _source_data(spec.real.images).count
+            count = _count(spec.real.images)
             return 4 * count**2 * 8 * spec.real.classifier.network.width * 2 / UNET_RATE
         case _:
             return 0.0
@@ -60,8 +85,22 @@ def network_evaluations(spec: Synthesize | Reconstruct) -> float:
     return spec.data.count * sum(each) / len(each)
 
 
-def _source_data(images: Spec):
+def _source_data(images: Spec) -> Data:
+    """The real images that `images` are, or are made from."""
+    if isinstance(images, Subset):
+        return _source_data(images.images)
     return getattr(images, "data", images)
+
+
+def _count(images: Spec) -> int:
+    count = _source_data(images).count
+    if isinstance(images, Subset):
+        count = images.count or -(-count // 2)
+    return count
+
+
+def _classifier_pass(spec: Predict | Attend) -> float:
+    return resnet_flop(spec.classifier.network, *_source_data(spec.images).shape[1:])
 
 
 @functools.cache

@@ -6,9 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import plots
+from ..data.splits import spread
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import noisy_start
 from ..errors import UserError
+from ..metrics.gradcam import cam_layer
 from ..metrics.projection import Projection
 from .results import Results
 from .specs import Spec
@@ -55,11 +57,38 @@ class Figures(Results):
         return plots.image_rows({label[t]: self.store.get(spec).images for t, spec in cells.items()})
 
     def figure6(self) -> Figure:
-        """Fréchet distance and precision/recall against t_re."""
+        """Fréchet distance and precision/recall against t_re, in both protocols."""
         return plots.fidelity_curves(self.fidelity_curve(), self.main.name)
 
+    def figure7(self, count: int = 8) -> Figure:
+        """GradCAM maps of `count` test images under classifiers trained at each t_re, first seed."""
+        cells = {t: spec for (t, seed), spec in self.main.figure7().items() if seed == self.seeds[0]}
+        self.compute(list(cells.values()))
+        images = self.store.get(cells[0].images)
+        shown = spread(images.labels, count)
+        names = {t: "real (t_re = 0)" if t == 0 else f"t_re = {t}" for t in cells}
+        return plots.attention_rows(
+            images.images[shown], {names[t]: self.store.get(s)[shown] for t, s in cells.items()}
+        )
+
+    def attention_layer(self) -> str:
+        """The layer whose GradCAM maps figure7 shows."""
+        return cam_layer(self.store.get(self.main.classifier(self.seeds[0], 0)), self.main.data["train"].shape)
+
+    def figure_agreement(self) -> Figure:
+        """Label agreement against t_re."""
+        return plots.agreement_curves(self.entropy_curve(), self.main.name)
+
+    def figure_likelihood(self) -> Figure:
+        """Log-likelihood against t_re, at each of the preset's noise levels."""
+        return plots.likelihood_curves(self.likelihood_curve(), self.main.name)
+
+    def figure_memorization(self) -> Figure:
+        """Signs of copying against t_re."""
+        return plots.memorization_curves(self.memorization(), self.main.name)
+
     def figure8(self) -> Figure:
-        """Output entropy of the real classifier against t_re, for train and test images."""
+        """Output entropy against t_re, for train and test images, in both protocols."""
         classes = self.main.data["train"].classes
         return plots.entropy_curves(self.entropy_curve(), self.main.name, float(np.log(classes)))
 

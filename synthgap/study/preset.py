@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -12,6 +13,7 @@ from ..diffusion.schedule import ReverseStep, check_t_re
 from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..errors import UserError
+from .specs import LikelihoodSettings
 
 
 class _Model(BaseModel):
@@ -48,6 +50,14 @@ class ClassifierChoice(_Model):
     training: ClassifierTraining
 
 
+class LikelihoodChoice(_Model):
+    """The likelihood curve: so many images a cell, at each noise level of `sigmas`."""
+
+    images: int = Field(gt=0)
+    sigmas: tuple[float, ...]
+    settings: LikelihoodSettings
+
+
 class Budget(_Model):
     """What the preset may take: `core_seconds` is the cost model's sum, `minutes` the limit on `cores`."""
 
@@ -72,6 +82,9 @@ class Preset(_Model):
     probe: int = Field(gt=0)  # test images that are reconstructed for Figure 8
     grid: tuple[int, ...]
     grid_images: int = Field(gt=0)
+    detectors: tuple[Literal["logistic", "cnn", "resnet18"], ...]  # of Table 1, in both domains
+    attention_images: int = Field(gt=0)  # test images that GradCAM maps are compared on
+    likelihood: LikelihoodChoice
     replication: tuple[int, ...]  # multiples of "synthetic only"
     augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples
     budget: Budget

@@ -6,18 +6,33 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..classifier.evaluate import Prediction
 from ..diffusion.ddpm import LinearSchedule, eps_from_denoiser, reconstruct_ddpm
 from ..diffusion.edm import EDM
 from ..diffusion.pixels import to_model, to_uint8
 from ..diffusion.reconstruct import sampling_mode
 from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, sigma_max_for, sigma_of
 from ..errors import UserError
-from ..metrics.entropy import output_entropy
-from .arms import REAL_ONLY, SYNTHETIC_ONLY
+from ..metrics.entropy import marginal_entropy, output_entropy
+from ..metrics.fidelity import MEASURES
+from ..metrics.gradcam import cross_similarity
+from ..metrics.likelihood import Likelihood
+from ..metrics.projection import concentration
+from .arms import FLOOR, GENERATOR, PAPER, REAL_ONLY, SYNTHETIC_ONLY
 from .base import StudyBase
 from .specs import Spec
 from .stats import Estimate, paired_difference
+from .trends import FALLS, RISES, Trend, trend
 
+CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
+MEASURE_NAMES = {
+    "frechet": "Fréchet distance",
+    "precision": "precision",
+    "recall": "recall",
+    "trace_ratio": "spread within a class (ratio of variances)",
+    "distance_ratio": "distance to the class mean (ratio)",
+    "outer_coverage": "coverage of the outermost tenth",
+}
 ALGORITHM_STEPS = (25, 50, 75, 100)  # reverse steps at which the forms of Algorithm 1 are compared
 
 
@@ -52,27 +67,113 @@ class Results(StudyBase):
         """Replication and augmentation: columns arm, multiple, seed, accuracy (in [0, 1]), n (test images)."""
         return self._accuracies(self.main.table3(), ("arm", "multiple", "seed"))
 
+    def table1(self) -> pd.DataFrame:
+        """Fake detection: columns domain, detector, t_re, seed, accuracy (in [0, 1]), n (pairs)."""
+        return self._measured(self.main.table1(), ("domain", "detector", "t_re", "seed"), ("accuracy", "n"))
+
     def fidelity_curve(self) -> pd.DataFrame:
-        """Figure 6's numbers: t_re (−1: real against real), seed, frechet, precision, recall, n_real, n_fake."""
-        cells = self.main.figure6()
-        self.compute(list(cells.values()))
-        rows = []
-        for (t_re, seed), spec in cells.items():
-            value = self.store.get(spec)
-            numbers = {k: getattr(value, k) for k in ("frechet", "precision", "recall")}
-            rows.append({"t_re": t_re, "seed": seed, **numbers, "n_real": value.n[0], "n_fake": value.n[1]})
-        return pd.DataFrame(rows)
+        """Figure 6's numbers: protocol, t_re (−1: other real images), seed, the six measures, n_real, n_fake."""
+        rows = self._measured(self.main.figure6(), ("protocol", "t_re", "seed"), (*MEASURES, "n"))
+        sizes = rows.pop("n")
+        return rows.assign(n_real=[n[0] for n in sizes], n_fake=[n[1] for n in sizes])
 
     def entropy_curve(self) -> pd.DataFrame:
-        """Figure 8's numbers: split, t_re, seed, entropy (nats), n."""
+        """Figure 8's numbers and the labels: columns protocol, split, t_re, seed, entropy, marginal, agreement, n.
+
+        entropy and marginal in nats; agreement: share of images, in [0, 1], that the classifier gives their label.
+        """
         cells = self.main.figure8()
         self.compute(list(cells.values()))
         rows = []
-        for (split, t_re, seed), spec in cells.items():
-            value = self.store.get(spec)
-            entropy = output_entropy(value.logits)
-            rows.append({"split": split, "t_re": t_re, "seed": seed, "entropy": entropy, "n": value.n})
+        for cell, spec in cells.items():
+            value: Prediction = self.store.get(spec)
+            numbers = {"entropy": output_entropy(value.logits), "marginal": marginal_entropy(value.logits)}
+            names = dict(zip(("protocol", "split", "t_re", "seed"), cell, strict=True))
+            rows.append({**names, **numbers, "agreement": value.accuracy, "n": value.n})
         return pd.DataFrame(rows)
+
+    def concentration(self) -> pd.DataFrame:
+        """How tightly the sets lie around their classes: protocol, t_re (−1: other real images), seed, three numbers.
+
+        trace_ratio, distance_ratio, outer_coverage as in `metrics.projection.Concentration`. PAPER compares with the
+        training set, CROSSFIT with other real images.
+        """
+        cells = self.main.concentration()
+        self.compute(list(cells.values()))
+        rows = []
+        for (protocol, t, seed), spec in cells.items():
+            reference = 0 if protocol == PAPER else FLOOR
+            if t == reference:
+                continue
+            real, fake = self.store.get(cells[protocol, reference, seed]), self.store.get(spec)
+            value = concentration(real.features, real.labels, fake.features, fake.labels)
+            numbers = {k: getattr(value, k) for k in CONCENTRATION}
+            rows.append({"protocol": protocol, "t_re": t, "seed": seed, **numbers})
+        return pd.DataFrame(rows)
+
+    def attention(self) -> pd.DataFrame:
+        """Figure 7's number: columns t_re, seed, similarity.
+
+        Mean correlation of a test image's GradCAM maps between the real classifier of `seed` and the classifiers of
+        all other seeds trained at t_re; at t_re = 0 it is what another seed alone changes. Needs two seeds.
+        """
+        cells = self.main.figure7()
+        self.compute(list(cells.values()))
+        return cross_similarity({cell: self.store.get(spec) for cell, spec in cells.items()})
+
+    def likelihood_curve(self) -> pd.DataFrame:
+        """Log-likelihood: columns sigma, split, t_re, seed, nats (mean over images), bits_per_dim, n."""
+        cells = self.main.likelihood()
+        self.compute(list(cells.values()))
+        rows = []
+        for cell, spec in cells.items():
+            value: Likelihood = self.store.get(spec)
+            numbers = {"nats": float(value.nats.mean()), "bits_per_dim": float(value.bits_per_dim.mean())}
+            rows.append({**dict(zip(("sigma", "split", "t_re", "seed"), cell, strict=True)), **numbers, "n": value.n})
+        return pd.DataFrame(rows)
+
+    def memorization(self) -> pd.DataFrame:
+        """Copying, in pixels: columns t_re, seed, authentic, ratio, copying, closest, n_fake (see `Memorization`)."""
+        names = ("authentic", "ratio", "copying", "closest", "n_fake")
+        return self._measured(self.main.memorization(), ("t_re", "seed"), names)
+
+    def trends(self, result: str) -> list[Trend]:
+        """How the measures of one result move with t_re, beside what the paper reports.
+
+        result : "accuracy", "fidelity", "entropy", "concentration" or "likelihood" (of which the paper has no number:
+            its explanation is that the likelihood rises).
+        """
+        if result == "accuracy":
+            rows = self.table2()
+            return [
+                trend(rows[rows.dataset == name], "accuracy", f"accuracy, {name}", PAPER, FALLS)
+                for name in dict.fromkeys(rows.dataset)
+            ]
+        if result == "likelihood":
+            rows = self.likelihood_curve()
+            return [
+                trend(part, "nats", f"ln p (nats), {split} images, σ = {sigma:g}", GENERATOR, RISES)
+                for (sigma, split), part in rows.groupby(["sigma", "split"], sort=False)
+            ]
+        if result == "entropy":
+            rows = self.entropy_curve()
+            return [
+                trend(part, "entropy", f"entropy (nats), {split} images", protocol, FALLS)
+                for (protocol, split), part in rows.groupby(["protocol", "split"], sort=False)
+            ]
+        tables = {
+            "fidelity": (self.fidelity_curve, {"frechet": RISES, "precision": FALLS, "recall": FALLS}),
+            "concentration": (self.concentration, dict.fromkeys(CONCENTRATION, FALLS)),
+        }
+        if result not in tables:
+            raise UserError(f"unknown result {result!r}; known: accuracy, entropy, likelihood, {', '.join(tables)}")
+        make, directions = tables[result]
+        rows = make()
+        return [
+            trend(part, column, MEASURE_NAMES[column], protocol, direction)
+            for protocol, part in rows.groupby("protocol", sort=False)
+            for column, direction in directions.items()
+        ]
 
     def gap(self, multiple: int = 1) -> Estimate:
         """Accuracy of real only minus synthetic only ×multiple, paired by seed, in percentage points."""
@@ -122,9 +223,13 @@ class Results(StudyBase):
         return pd.DataFrame(rows)
 
     def _accuracies(self, cells: dict[tuple, Spec], names: tuple[str, ...]) -> pd.DataFrame:
+        return self._measured(cells, names, ("accuracy", "n"))
+
+    def _measured(self, cells: dict[tuple, Spec], names: tuple[str, ...], values: tuple[str, ...]) -> pd.DataFrame:
+        """One row a cell: its name's parts under `names`, and these attributes of its artifact."""
         self.compute(list(cells.values()))
         rows = []
         for cell, spec in cells.items():
-            value = self.store.get(spec)
-            rows.append({**dict(zip(names, cell, strict=True)), "accuracy": value.accuracy, "n": value.n})
+            artifact = self.store.get(spec)
+            rows.append({**dict(zip(names, cell, strict=True)), **{v: getattr(artifact, v) for v in values}})
         return pd.DataFrame(rows)

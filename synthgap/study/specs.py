@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -87,6 +87,16 @@ class Loading(BaseModel):
     take: int | None = None  # only so many images of the split, spread evenly over the classes
 
 
+class LikelihoodSettings(BaseModel):
+    """How `MeasureLikelihood` integrates; see `synthgap.metrics.likelihood`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(gt=0)
+    method: Literal["exact", "hutchinson"]
+    probes: int = Field(1, gt=0)
+
+
 class Data(Spec):
     """Real images, named by their content: where they were loaded from is not part of the key."""
 
@@ -144,7 +154,21 @@ class Reconstruct(Spec):
     device: Device = "cpu"
 
 
-Images = Annotated[Data | Synthesize | Reconstruct, Field(discriminator="kind")]
+class Subset(Spec):
+    """Some of `images`: a half of them, or `count` spread over the classes, or `count` of a half.
+
+    Sets with equal labels give equal positions, so that a subset of reconstructions fits that of their originals.
+    """
+
+    kind: Literal["subset"] = "subset"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.study.compute:subset")
+
+    images: Data | Synthesize | Reconstruct = Field(discriminator="kind")
+    half: Literal["a", "b"] | None = None
+    count: int | None = Field(None, gt=0)
+
+
+Images = Annotated[Data | Synthesize | Reconstruct | Subset, Field(discriminator="kind")]
 
 
 class TrainClassifier(Spec):
@@ -153,7 +177,7 @@ class TrainClassifier(Spec):
     kind: Literal["train-classifier"] = "train-classifier"
     code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.train", "synthgap.study.compute:classify")
 
-    real: Data | None
+    real: Annotated[Data | Subset, Field(discriminator="kind")] | None
     synthetic: tuple[Images, ...] = ()
     epoch_images: int = Field(gt=0)  # the real set's size, in every arm
     network: ResNetConfig
@@ -172,8 +196,18 @@ class Predict(Spec):
     images: Images
 
 
+class Attend(Spec):
+    """GradCAM maps of `images` under a classifier, each for its own label."""
+
+    kind: Literal["attend"] = "attend"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.gradcam", "synthgap.study.compute:attend")
+
+    classifier: TrainClassifier
+    images: Images
+
+
 class MeasureFidelity(Spec):
-    """Fréchet distance and precision/recall of `fake` against `real`, in one classifier's feature space."""
+    """Fréchet distance, KID, precision/recall and density/coverage of `fake` against `real`, in one feature space."""
 
     kind: Literal["fidelity"] = "fidelity"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.study.compute:measure_fidelity")
@@ -182,19 +216,59 @@ class MeasureFidelity(Spec):
     fake: Predict
 
 
-AnySpec = Annotated[
-    Data | TrainDiffusion | Synthesize | Reconstruct | TrainClassifier | Predict | MeasureFidelity,
-    Field(discriminator="kind"),
-]
+class MeasureDetection(Spec):
+    """How well a detector tells `fake` from `real`, image i of the one paired with image i of the other."""
+
+    kind: Literal["detection"] = "detection"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.detection", "synthgap.study.compute:measure_detection")
+
+    real: Images
+    fake: Images
+    domain: Literal["pixel", "dct"]
+    detector: Literal["logistic", "cnn", "resnet18"]
+    seed: int = Field(ge=0)
+
+
+class MeasureLikelihood(Spec):
+    """Log-likelihood of `images` under a denoiser, by its probability-flow ODE."""
+
+    kind: Literal["likelihood"] = "likelihood"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.likelihood", "synthgap.study.compute:measure_likelihood")
+
+    model: TrainDiffusion
+    images: Images
+    settings: LikelihoodSettings
+    sigma: float = Field(gt=0)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class MeasureMemorization(Spec):
+    """Whether `fake` lies nearer to the training images than other real images do, in pixels."""
+
+    kind: Literal["memorization"] = "memorization"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.memorization", "synthgap.study.compute:measure_memorization")
+
+    train: Data
+    test: Data
+    fake: Images
+
+
 KINDS: tuple[type[Spec], ...] = (
     Data,
     TrainDiffusion,
     Synthesize,
     Reconstruct,
+    Subset,
     TrainClassifier,
     Predict,
+    Attend,
     MeasureFidelity,
+    MeasureDetection,
+    MeasureLikelihood,
+    MeasureMemorization,
 )
+AnySpec = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007 (made of a tuple)
 
 
 def parse_spec(text: str) -> Spec:

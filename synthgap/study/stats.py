@@ -46,3 +46,16 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Esti
     if a.shape != b.shape:
         raise ValueError(f"values of shape {a.shape} and {b.shape} can't be paired")
     return estimate_mean(a - b, level)
+
+
+def slopes(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Least-squares slope of y on x, one for each distinct value of `unit` (a seed), in ascending order of it."""
+    x, y, unit = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(unit)
+    out = []
+    for one in np.unique(unit):
+        mine = unit == one
+        centred = x[mine] - x[mine].mean()
+        if not centred.any():
+            raise ValueError(f"unit {one} has one x only; a slope needs two")
+        out.append(float(centred @ y[mine] / (centred @ centred)))
+    return np.array(out)

@@ -35,7 +35,7 @@ class Study(Figures):
         for arms in self.columns:
             cells += arms.table2().values()
         arms = self.main
-        for group in (arms.table3(), arms.figure6(), arms.figure8(), arms.features(FIGURE9_STEPS)):
+        for group in (*arms.results(), arms.features(FIGURE9_STEPS)):
             cells += group.values()
         cells += arms.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid)).values()
         return cells
@@ -62,10 +62,15 @@ class Study(Figures):
         """Write the per-seed rows behind every table and curve as CSV files, from which they regenerate."""
         folder.mkdir(parents=True, exist_ok=True)
         tables = {
+            "table1.csv": self.table1,
             "table2.csv": self.table2,
             "table3.csv": self.table3,
             "figure6.csv": self.fidelity_curve,
+            "figure7.csv": self.attention,
             "figure8.csv": self.entropy_curve,
+            "concentration.csv": self.concentration,
+            "likelihood.csv": self.likelihood_curve,
+            "memorization.csv": self.memorization,
         }
         for name, make in tables.items():
             temporary = folder / f".{name}.{os.getpid()}.tmp"

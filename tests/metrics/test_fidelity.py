@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
+from scipy import stats
 from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 from synthgap.errors import UserError
-from synthgap.metrics.fidelity import fidelity_of_features
+from synthgap.metrics import fidelity as fidelity_module
+from synthgap.metrics import neighbours
+from synthgap.metrics.fidelity import MEASURES, fidelity_of_features, frechet_of_few, frechet_of_gaussians
 
 
 def normal(n, d, seed, scale=1.0):
@@ -73,25 +80,149 @@ def test_a_tight_cluster_in_a_wide_set_is_precise_and_recalls_little():
     assert (swapped.precision, swapped.recall) == (value.recall, value.precision)
 
 
-def brute_force(real, fake):
-    """Kynkäänniemi et al. 2019 by loops, k = 3, equal n."""
+def evenly(features, count):
+    return features[((np.arange(count) + 0.5) * len(features) / count).astype(int)]
+
+
+def brute_force(real, fake, k=3):
+    """Kynkäänniemi et al. 2019 (≤) and Naeem et al. 2020 (<) on float64 distances of equal numbers."""
     n = min(len(real), len(fake))
-    real, fake = real[:n].astype(np.float64), fake[:n].astype(np.float64)
+    real, fake = evenly(real, n).astype(np.float64), evenly(fake, n).astype(np.float64)
 
-    def covered(points, manifold):
-        radii = [np.sort([np.linalg.norm(m - o) for o in manifold])[3] for m in manifold]
-        inside = [any(np.linalg.norm(p - m) <= r for m, r in zip(manifold, radii, strict=True)) for p in points]
-        return np.mean(inside)
+    def radii(points):
+        return np.sort(cdist(points, points), axis=1)[:, k]  # place 0 is the point itself
 
-    return covered(fake, real), covered(real, fake)
+    across = cdist(fake, real)
+    inside_fake = cdist(real, fake) <= radii(fake)
+    return {
+        "precision": (across <= radii(real)).any(axis=1).mean(),
+        "recall": inside_fake.any(axis=1).mean(),
+        "density": (across < radii(real)).sum(axis=1).mean() / k,
+        "coverage": (across < radii(real)).any(axis=0).mean(),
+    }
 
 
-@pytest.mark.parametrize(("n", "m", "d", "dtype"), [(40, 40, 3, np.float64), (30, 55, 40, np.float32)])
-def test_precision_and_recall_equal_brute_force(n, m, d, dtype):
+@pytest.mark.parametrize(
+    ("n", "m", "d", "dtype"),
+    [(40, 40, 3, np.float64), (30, 55, 40, np.float32), (200, 150, 8, np.float32), (90, 90, 300, np.float16)],
+)
+def test_the_manifold_measures_equal_a_float64_brute_force_exactly(n, m, d, dtype):
     real, fake = normal(n, d, 0).astype(dtype), (normal(m, d, 1) * 0.9 + 0.2).astype(dtype)
     value = fidelity_of_features(real, fake, "x")
-    assert (value.precision, value.recall) == pytest.approx(brute_force(real, fake), abs=1e-6)
+    assert {name: getattr(value, name) for name in brute_force(real, fake)} == brute_force(real, fake)
     assert value.n == (n, m)
+
+
+def test_the_manifold_measures_equal_brute_force_where_distances_tie():
+    rng = np.random.default_rng(0)
+    real, fake = (rng.integers(0, 4, (60, 4)).astype(np.float32) for _ in range(2))
+    value = fidelity_of_features(real, fake, "x")
+    assert {name: getattr(value, name) for name in brute_force(real, fake)} == brute_force(real, fake)
+
+
+def test_all_measures_equal_those_of_torch_fidelity_and_prdc_on_the_same_features():
+    real, fake = normal(300, 12, 0), normal(300, 12, 1) * 1.1 + 0.1
+    value = fidelity_of_features(real, fake, "x")
+    a, b = torch.from_numpy(real), torch.from_numpy(fake)
+    statistics = [fid_features_to_statistics(f) for f in (a, b)]
+    fid = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert value.frechet == pytest.approx(fid, rel=1e-6)
+    kid = kid_features_to_metric(a, b, kid_subsets=1, kid_subset_size=300, verbose=False)
+    assert value.kid == pytest.approx(kid["kernel_inception_distance_mean"], rel=1e-6)
+    prdc = pytest.importorskip("prdc").compute_prdc(real, fake, nearest_k=3)
+    assert {name: getattr(value, name) for name in prdc} == pytest.approx(prdc, abs=1e-12)
+
+
+def test_more_samples_than_dimensions_or_fewer_give_one_distance_by_both_forms():
+    for n, m, d in ((30, 40, 64), (300, 200, 16)):
+        a, b = normal(n, d, 0), normal(m, d, 1, scale=1.2)
+        moments = [v for f in (a, b) for v in (f.mean(axis=0), np.cov(f, rowvar=False))]
+        assert frechet_of_few(a, b) == pytest.approx(frechet_of_gaussians(*moments), rel=1e-6)
+
+
+def test_the_kernel_distance_of_equal_distributions_is_0_on_average():
+    values = [fidelity_of_features(normal(60, 4, 2 * s), normal(60, 4, 2 * s + 1), "x").kid for s in range(40)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(40)
+    assert min(values) < 0 < max(values)
+
+
+def test_density_and_coverage_of_identical_sets_are_1():
+    x = normal(50, 5, 0)
+    value = fidelity_of_features(x, x.copy(), "x")
+    assert (value.density, value.coverage) == (1, 1)
+
+
+def test_smaller_tiles_change_nothing(monkeypatch):
+    real, fake = normal(230, 6, 0), normal(230, 6, 1) + 0.3
+    whole = fidelity_of_features(real, fake, "x")
+    for module in (fidelity_module, neighbours):
+        monkeypatch.setattr(module, "ROWS", 50)
+        monkeypatch.setattr(module, "COLUMNS", 70)
+    parts = fidelity_of_features(real, fake, "x")
+    for name in ("precision", "recall", "density", "coverage"):
+        assert getattr(parts, name) == getattr(whole, name)
+    for name in MEASURES:
+        assert getattr(parts, name) == pytest.approx(getattr(whole, name), rel=1e-9)
+        assert parts.intervals[name] == pytest.approx(whole.intervals[name], rel=1e-6, abs=1e-9)
+
+
+def test_sets_of_unequal_size_are_compared_over_their_whole_length():
+    real = np.repeat(np.eye(4) * 50, 25, axis=0) + normal(100, 4, 0)  # sorted by class
+    fake = np.repeat(np.eye(4) * 50, 10, axis=0) + normal(40, 4, 1)
+    value = fidelity_of_features(real, fake, "x")
+    assert value.recall > 0.5  # the first 40 real ones would be two classes of four
+
+
+# intervals and the floor
+
+
+def test_leaving_a_group_out_is_measuring_without_it():
+    real, fake = normal(60, 5, 0), normal(60, 5, 1) + 0.2
+    value = fidelity_of_features(real, fake, "x", seed=3, floor=False)
+    groups = np.random.default_rng(3).permutation(60) % 10
+    parts = [fidelity_of_features(real[groups != g], fake[groups != g], "x", intervals=False) for g in range(10)]
+    for name in MEASURES:
+        left = np.array([getattr(p, name) for p in parts])
+        half = stats.t.ppf(0.975, 9) * np.sqrt(9 * left.var())
+        low, high = value.intervals[name]
+        assert low == pytest.approx(max(getattr(value, name) - half, 0 if name != "kid" else -9), rel=1e-6, abs=1e-9)
+        assert high - getattr(value, name) == pytest.approx(half, rel=1e-6) or high == 1
+
+
+def test_intervals_hold_the_mean_of_repeated_draws_in_about_95_of_100():
+    def draw(seed):
+        return fidelity_of_features(normal(100, 4, 2 * seed), normal(100, 4, 2 * seed + 1) + 0.4, "x", floor=False)
+
+    values = [draw(seed) for seed in range(60)]
+    for name in MEASURES:
+        truth = np.mean([getattr(v, name) for v in values])
+        hit = np.mean([v.intervals[name][0] <= truth <= v.intervals[name][1] for v in values])
+        assert 0.85 <= hit <= 1, name  # a coverage of 95% gives fewer than 51 of 60 once in 300
+
+
+def test_the_floor_is_what_halves_of_one_distribution_score():
+    real, fake = normal(200, 8, 0), normal(200, 8, 1)
+    value = fidelity_of_features(real, fake, "x")
+    assert value.floor.n == value.matched.n == (100, 100)
+    assert value.floor.frechet > value.frechet  # half as many samples, more bias
+    assert value.matched.frechet == pytest.approx(value.floor.frechet, rel=0.3)
+    shifted = fidelity_of_features(real, fake + 0.5, "x")
+    assert shifted.floor == value.floor
+    assert shifted.matched.frechet > 1.5 * shifted.floor.frechet
+
+
+def test_paired_sets_are_matched_without_their_own_originals():
+    real = normal(100, 4, 0)
+    value = fidelity_of_features(real, real.copy(), "x")
+    assert value.frechet == pytest.approx(0, abs=1e-9)
+    assert value.matched.frechet == pytest.approx(value.floor.frechet)  # not 0: the copies of the other half
+
+
+def test_too_few_samples_for_halves_have_no_floor_and_no_interval():
+    value = fidelity_of_features(normal(9, 3, 0), normal(9, 3, 1), "x")
+    assert value.floor is None
+    assert value.matched is None
+    assert value.intervals == {}
 
 
 def test_near_copies_are_not_lost_to_rounding():
@@ -107,6 +238,7 @@ def test_features_that_cannot_be_compared_are_refused():
     holed[3, 2], endless[0, 0] = np.nan, np.inf
     for real, fake, reason in (
         (good[:4], good, "4 real samples"),
+        (good, good[:1], "1 fake sample; "),
         (good, good[:4], "4 fake samples"),
         (holed, good, "the real features hold NaN"),
         (good, endless, "the fake features hold NaN or infinity"),

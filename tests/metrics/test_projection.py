@@ -1,10 +1,10 @@
-"""The PCA plane against numpy's SVD, and the spread of a set."""
+"""The PCA plane against numpy's SVD, and how tightly a set lies around its classes."""
 
 import numpy as np
 import pytest
 
 from synthgap.errors import UserError
-from synthgap.metrics.projection import Projection, spread_ratio
+from synthgap.metrics.projection import Projection, concentration
 
 
 @pytest.fixture
@@ -44,8 +44,86 @@ def test_too_few_samples_or_dimensions_have_no_plane(shape):
         Projection.fit(np.zeros(shape))
 
 
-def test_spread_is_the_ratio_of_the_traces_of_the_covariances(features):
-    fake = features[:30] * [1, 0.5, 1, 2, 1] + 7
-    wanted = np.trace(np.cov(fake, rowvar=False)) / np.trace(np.cov(features, rowvar=False))
-    assert spread_ratio(fake, features) == pytest.approx(wanted, rel=1e-5)
-    assert spread_ratio(features / 2, features) == pytest.approx(0.25, rel=1e-5)
+def two_classes(n, d, seed, spread=1.0):
+    labels = np.arange(n) % 2
+    return spread * np.random.default_rng(seed).standard_normal((n, d)) + 10 * labels[:, None], labels
+
+
+def test_shrinking_a_class_towards_its_mean_by_c_gives_a_trace_ratio_of_c_squared():
+    real, labels = two_classes(200, 6, 0)
+    means = np.stack([real[labels == c].mean(axis=0) for c in (0, 1)])[labels]
+    value = concentration(real, labels, means + 0.6 * (real - means), labels)
+    assert value.trace_ratio == pytest.approx(0.36)
+    assert value.distance_ratio == pytest.approx(0.6 * 99 / 100)  # the real ones' mean leaves each of 100 out
+    assert value.per_class[:, 0] == pytest.approx([0.36, 0.36])
+    assert value.classes.tolist() == [0, 1]
+
+
+def test_fresh_samples_of_the_same_distribution_have_ratios_of_1_on_average():
+    values = []
+    for seed in range(60):
+        real, fake = two_classes(40, 5, 2 * seed), two_classes(40, 5, 2 * seed + 1)
+        value = concentration(*real, *fake)
+        values.append((value.trace_ratio, value.distance_ratio))
+    mean, error = np.mean(values, axis=0), np.std(values, axis=0) / np.sqrt(60)
+    # the ratio of two variances of 20 samples in 5 dimensions has mean 1 + 2/(19·5), that of distances 1
+    assert abs(mean[0] - 1 - 2 / 95) < 4 * error[0]
+    assert abs(mean[1] - 1) < 4 * error[1] + 0.002
+
+
+def test_identical_sets_cover_all_of_each_other():
+    real, labels = two_classes(100, 4, 0)
+    assert concentration(real, labels, real, labels).outer_coverage == 1
+
+
+def test_samples_near_the_mode_leave_the_outermost_tenth_uncovered():
+    real, labels = two_classes(400, 4, 0)
+    tight, tight_labels = two_classes(400, 4, 1, spread=0.2)
+    other, other_labels = two_classes(400, 4, 2)
+    assert concentration(real, labels, tight, tight_labels).outer_coverage == 0
+    assert concentration(real, labels, other, other_labels).outer_coverage > 0.5
+
+
+def test_outer_coverage_equals_brute_force():
+    real, labels = two_classes(60, 3, 0)
+    fake, fake_labels = two_classes(50, 3, 1, spread=0.8)
+    shares = []
+    for c in (0, 1):
+        mine, theirs = real[labels == c], fake[fake_labels == c]
+        order = np.argsort([-np.linalg.norm(x - mine.mean(axis=0)) for x in mine])
+        radii = [np.sort([np.linalg.norm(a - b) for b in theirs])[3] for a in theirs]
+        hit = [any(np.linalg.norm(mine[i] - a) <= r for a, r in zip(theirs, radii, strict=True)) for i in order[:3]]
+        shares.append(np.mean(hit))
+    assert concentration(real, labels, fake, fake_labels).outer_coverage == pytest.approx(np.mean(shares))
+
+
+def test_the_order_of_samples_means_nothing_and_their_labels_do():
+    real, labels = two_classes(100, 4, 0)
+    fake, fake_labels = two_classes(80, 4, 1)
+    value = concentration(real, labels, fake, fake_labels)
+    order = np.random.default_rng(5).permutation(80)
+    assert concentration(real, labels, fake[order], fake_labels[order]).per_class == pytest.approx(value.per_class)
+    assert concentration(real, labels, fake, 1 - fake_labels).distance_ratio > 5 * value.distance_ratio
+
+
+def test_classes_with_one_sample_are_left_out():
+    real, labels = two_classes(20, 3, 0)
+    labels = np.where(np.arange(20) == 7, 2, labels)
+    value = concentration(real, labels, real, labels)
+    assert value.classes.tolist() == [0, 1]
+    with pytest.raises(UserError, match="no class has 2 samples in both sets"):
+        concentration(real[:3], np.arange(3), real[:3], np.arange(3))
+
+
+def test_sets_that_cannot_be_compared_are_refused():
+    real, labels = two_classes(20, 3, 0)
+    holed = real.copy()
+    holed[0, 0] = np.nan
+    for arguments, reason in (
+        ((real, labels, real[:, :2], labels), "both sets need N × D of one D"),
+        ((real, labels[:-1], real, labels), "not as many labels"),
+        ((real, labels, holed, labels), "NaN or infinity"),
+        ((np.ones((6, 2)), np.zeros(6), real[:6, :2], np.zeros(6)), "are all the same"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            concentration(*arguments)

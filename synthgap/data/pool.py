@@ -1,0 +1,94 @@
+"""Any images as one set, for measures that compare two sets: folders with or without classes, files, named sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..errors import UserError
+from .folder import EXTENSIONS, fit, fit_all, list_folder, read_images
+from .imageset import ImageSet
+from .sources import DESCRIPTIONS, load_splits
+from .splits import SPLITS
+
+LARGEST_SIDE = 128  # of folders' images, where no size is asked for
+
+
+def load_pool(source: str, image_size: int | None = None, like: ImageSet | None = None) -> ImageSet:
+    """All images of a source as one set.
+
+    Parameters
+    ----------
+    source : a folder of images (class folders or none; `folder:PATH` is the same), a `.safetensors` file of
+        `ImageSet.save`, `npz:PATH`, `edm-zip:PATH`, or a named set, all of it ("digits") or a split ("digits:test").
+    image_size : longest side in pixels; None is the images' own, for folders at most 128.
+    like : bring the images to this set's height and width instead, whatever its channels (see `same_channels`).
+
+    Raises
+    ------
+    UserError : nothing there, unreadable files, images both in the folder itself and in class folders.
+    """
+    kind, _, rest = source.partition(":")
+    path = Path(rest if kind == "folder" and rest else source).expanduser()
+    if path.is_dir():
+        images = _folder(path, image_size, like)
+    elif path.suffix == ".safetensors":
+        images = ImageSet.load(path)
+    elif kind in DESCRIPTIONS and rest in SPLITS:
+        images = load_splits(kind, image_size=image_size)[rest]
+    elif source in DESCRIPTIONS or (kind in ("npz", "edm-zip") and rest):
+        splits = load_splits(source, image_size=image_size)
+        images = ImageSet.concat([splits[s] for s in SPLITS], name=source)
+    else:
+        raise UserError(
+            f"{source} is no folder, file or known data set; give a folder of images, npz:PATH, a .safetensors file, "
+            "or a set such as digits or digits:test"
+        )
+    return images if like is None else _matched(images, like)
+
+
+def same_channels(a: ImageSet, b: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """The two sets with equal channels: grey images are repeated to three where the other set has colour."""
+    channels = max(a.shape[0], b.shape[0])
+    return _coloured(a, channels), _coloured(b, channels)
+
+
+def _folder(path: Path, image_size: int | None, like: ImageSet | None) -> ImageSet:
+    loose = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+    nested = any(p.is_dir() and not p.name.startswith(".") for p in path.iterdir())
+    if not loose and not nested:
+        raise UserError(f"{path} holds no images; give a folder of PNG, JPEG, … files, or of class folders with them")
+    if loose and nested:
+        raise UserError(f"{path} holds images and folders, such as {loose[0].name}; move the images into class folders")
+    if loose:
+        paths, labels, classes = loose, np.zeros(len(loose), dtype=np.int64), ("image",)
+    else:
+        listing = list_folder(path, least_classes=1)
+        paths, labels, classes = [path / f for f in listing.files], listing.labels, listing.classes
+    if like is not None:
+        pixels, _ = fit_all(paths, *like.shape[1:])
+    else:
+        pixels, _ = read_images(paths, LARGEST_SIDE, image_size)
+    return ImageSet(pixels, labels, classes, path.name)
+
+
+def _matched(images: ImageSet, like: ImageSet) -> ImageSet:
+    """`images` at the height and width of `like`."""
+    height, width = like.shape[1:]
+    if images.shape[1:] == (height, width):
+        return images
+    pixels = []
+    for image in images.images:
+        plane = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        fitted = fit(Image.fromarray(plane), height, width)
+        pixels.append(fitted[None] if fitted.ndim == 2 else fitted.transpose(2, 0, 1))
+    return replace(images, images=np.stack(pixels))
+
+
+def _coloured(images: ImageSet, channels: int) -> ImageSet:
+    if images.shape[0] == channels:
+        return images
+    return replace(images, images=np.repeat(images.images, channels, axis=1))

@@ -1,0 +1,89 @@
+"""Any images as one set: folders with or without classes, files, named sets, brought to another set's size."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap.data.pool import load_pool, same_channels
+from synthgap.data.sources import load_splits
+from synthgap.errors import UserError
+
+
+def write(folder, count, size=(8, 8), colour=False, seed=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (*size, 3) if colour else size, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+
+
+def test_a_folder_of_images_alone_is_one_class(tmp_path):
+    write(tmp_path / "flat", 5)
+    images = load_pool(str(tmp_path / "flat"))
+    assert (len(images), images.shape, images.classes) == (5, (1, 8, 8), ("image",))
+    first = np.asarray(Image.open(tmp_path / "flat" / "00.png"))
+    assert np.array_equal(images.images[0, 0], first)
+
+
+def test_class_folders_become_labels_with_or_without_a_prefix(tmp_path):
+    for name, count in (("b", 3), ("a", 2)):
+        write(tmp_path / "set" / name, count)
+    images = load_pool(f"folder:{tmp_path / 'set'}")
+    assert images.classes == ("a", "b")
+    assert images.labels.tolist() == [0, 0, 1, 1, 1]
+    assert load_pool(str(tmp_path / "set")).fingerprint == images.fingerprint
+
+
+def test_a_named_set_is_all_of_it_or_one_split():
+    splits = load_splits("digits")
+    assert load_pool("digits:test").fingerprint == splits.test.fingerprint
+    assert len(load_pool("digits")) == 1797
+
+
+def test_saved_sets_and_arrays_are_read(tmp_path, make_images):
+    images = make_images(12, classes=3)
+    images.save(tmp_path / "set.safetensors")
+    assert load_pool(str(tmp_path / "set.safetensors")).fingerprint == images.fingerprint
+    np.savez(tmp_path / "set.npz", images=images.images, labels=images.labels)
+    again = load_pool(f"npz:{tmp_path / 'set.npz'}")
+    assert sorted(i.tobytes() for i in again.images) == sorted(i.tobytes() for i in images.images)
+
+
+def test_like_brings_images_to_another_sets_size(tmp_path, make_images):
+    real = make_images(4, shape=(1, 8, 12))
+    write(tmp_path / "large", 3, size=(16, 24))
+    assert load_pool(str(tmp_path / "large"), like=real).shape == (1, 8, 12)
+    make_images(4, shape=(3, 20, 20)).save(tmp_path / "colour.safetensors")
+    assert load_pool(str(tmp_path / "colour.safetensors"), like=real).shape == (3, 8, 12)
+    real.save(tmp_path / "same.safetensors")
+    assert np.array_equal(load_pool(str(tmp_path / "same.safetensors"), like=real).images, real.images)
+
+
+def test_grey_images_are_repeated_where_the_other_set_has_colour(make_images):
+    grey, colour = make_images(3), make_images(3, shape=(3, 8, 8))
+    for a, b in (same_channels(grey, colour), same_channels(colour, grey)[::-1]):
+        assert a.shape == b.shape == (3, 8, 8)
+        assert (a.images == grey.images).all()
+        assert b.images is colour.images
+    assert same_channels(grey, grey)[0].shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: p.mkdir(), "holds no images"),
+        (lambda p: (write(p, 1), write(p / "a", 1)), "holds images and folders, such as 00.png"),
+        (lambda p: (p / "a").mkdir(parents=True), "holds no images in class folders"),
+        (lambda p: None, "is no folder, file or known data set"),
+    ],
+)
+def test_folders_that_cannot_be_one_set_are_refused(tmp_path, make, says):
+    make(tmp_path / "x")
+    with pytest.raises(UserError, match=says):
+        load_pool(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("source", ["digit", "digits:valid", "digits:", "npz:", "folder:"])
+def test_an_unknown_source_is_refused(source):
+    with pytest.raises(UserError, match=f"{source} is no folder, file or known data set"):
+        load_pool(source)

@@ -11,8 +11,8 @@ from .data.imageset import ImageSet
 from .diffusion.edm import EDM
 from .diffusion.train import train_edm as _train_edm
 from .errors import UserError
-from .metrics.entropy import output_entropy
 from .metrics.detection import fake_detection
+from .metrics.entropy import output_entropy
 from .metrics.features import extractor as build_extractor
 from .metrics.features import features
 from .metrics.fidelity import Fidelity, fidelity_of_features

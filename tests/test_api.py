@@ -95,11 +95,19 @@ def test_fidelity_of_a_set_to_itself_is_perfect(real, classifier):
     value = synthgap.fidelity(real, real, extractor="classifier", classifier=classifier)
     assert value.frechet == pytest.approx(0, abs=1e-4)
     assert (value.precision, value.recall, value.n, value.extractor) == (1, 1, (60, 60), "classifier")
+    assert value.matched == value.floor  # copies of other images are other real images
+    bare = synthgap.fidelity(real, real, classifier=classifier, intervals=False, floor=False)
+    assert (bare.intervals, bare.floor) == ({}, None)
+
+
+def test_the_measures_that_the_design_names_are_offered(real, classifier):
+    assert synthgap.fake_detection(real, real).accuracy == 0.5
+    assert synthgap.gradcam(classifier, real).shape == (60, 8, 8)
 
 
 def test_fidelity_without_its_extractor_is_refused(real, classifier):
-    with pytest.raises(UserError, match="unknown extractor 'inception'; known: classifier"):
-        synthgap.fidelity(real, real, extractor="inception", classifier=classifier)
+    with pytest.raises(UserError, match="unknown extractor 'clasifier'; did you mean classifier"):
+        synthgap.fidelity(real, real, extractor="clasifier", classifier=classifier)
     with pytest.raises(UserError, match="pass classifier="):
         synthgap.fidelity(real, real)
 

@@ -10,8 +10,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from synthgap import plots
+from synthgap.study.arms import CROSSFIT, PAPER
 
-CURVES = ("figure1", "figure2", "figure6", "figure8", "figure9")
+CURVES = ("figure1", "figure2", "figure9", "figure_agreement", "figure_memorization")
 IMAGES = ("figure4", "figure5")
 
 
@@ -87,17 +88,36 @@ def test_figure_5_has_a_row_for_each_reverse_step_and_a_column_for_each_image(sm
 
 
 def test_figure_6_shows_distance_precision_and_recall_with_their_floors(smoke):
-    left, right = smoke.figure6().axes
-    assert left.get_ylabel() == "Fréchet distance (FD-classifier)"
-    assert set(legend(left)) == {"reconstructed", "other real images (n = 40)"}
+    left, right, fitted_left, fitted_right = smoke.figure6().axes
+    assert left.get_ylabel() == fitted_left.get_ylabel() == "Fréchet distance (FD-classifier)"
+    assert set(legend(left)) == {"n = 40, 40", "other real images, n = 40"}
     assert {"precision", "recall"} < set(legend(right))
-    assert left.get_xlabel() == right.get_xlabel() == "reverse step t_re"
+    assert legend(fitted_right) == ["precision", "recall"]
+    assert [ax.get_title() for ax in (left, fitted_left)] == [PAPER, CROSSFIT]
+    assert fitted_left.get_xlabel() == fitted_right.get_xlabel() == "reverse step t_re"
+
+
+def test_figure_7_has_a_row_for_each_classifier_and_a_column_for_each_image(smoke):
+    figure = smoke.figure7(4)
+    assert len(figure.axes) == (1 + 5) * 4
+    labels = [a.get_ylabel() for a in figure.axes if a.get_ylabel()]
+    assert labels == ["image", "real (t_re = 0)", "t_re = 30", "t_re = 50", "t_re = 70", "t_re = 100"]
+    assert smoke.attention_layer() == "layer2"
+
+
+def test_the_likelihood_has_a_panel_for_each_noise_level(smoke):
+    panels = smoke.figure_likelihood().axes
+    assert [ax.get_title() for ax in panels] == ["σ = 0.002", "σ = 0.1"]
+    assert legend(panels[0]) == ["made from train (n = 4)", "made from test (n = 4)"]
+    assert all("lower is likelier" in ax.get_ylabel() for ax in panels)
 
 
 def test_figure_8_has_a_line_for_train_and_one_for_test(smoke):
-    (axes,) = smoke.figure8().axes
-    assert legend(axes) == ["Train Samples (n = 40)", "Test Samples (n = 20)"]
-    assert "at most 2.30" in axes.get_ylabel()
+    paper, fitted = smoke.figure8().axes
+    assert legend(paper) == ["Train Samples (n = 40)", "Test Samples (n = 20)"]
+    assert legend(fitted) == ["Train Samples (n = 20)", "Test Samples (n = 20)"]
+    assert [ax.get_title() for ax in (paper, fitted)] == [PAPER, CROSSFIT]
+    assert "at most 2.30" in paper.get_ylabel()
 
 
 def test_series_of_a_figure_differ_in_colour_marker_and_line():

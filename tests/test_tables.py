@@ -172,7 +172,13 @@ def test_the_smoke_studys_tables_can_be_written(smoke):
     written = {
         tables.table2(smoke.table2()): 5,
         tables.table3(smoke.table3(), "digits", "smoke"): 10,
-        tables.fidelity(smoke.fidelity_curve()): 4,
+        tables.fidelity(smoke.fidelity_curve()): 7,
+        tables.table1(smoke.table1(), "digits"): 7,
+        tables.concentration(smoke.concentration()): 10,
+        tables.memorization(smoke.memorization()): 5,
+        tables.attention(smoke.attention()): 5,
+        tables.trends(smoke.trends("likelihood"), "tab-a"): 4,
+        tables.trends(smoke.trends("fidelity"), "tab-b"): 6,
         tables.data_table(smoke.data_summary()): 2,
         tables.noise_levels(smoke.noise_levels()): 14,
     }

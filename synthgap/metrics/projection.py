@@ -70,8 +70,8 @@ def concentration(
     real, fake : N × D and M × D features. real_labels, fake_labels : N and M integers.
     k : neighbour whose distance is the radius of a sample, itself excluded (Kynkäänniemi et al. 2019).
 
-    A class takes part with 2 samples or more in each set; k is at most one less than it has. What other real samples score in the
-    place of `fake` is the value to compare with: coverage of 1 is not to be expected of them.
+    A class takes part with 2 samples or more in each set; k is at most one less than it has. What other real samples
+    score in the place of `fake` is the value to compare with: coverage of 1 is not to be expected of them.
 
     Raises
     ------

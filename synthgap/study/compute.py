@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from ..classifier.evaluate import Prediction, evaluate
 from ..classifier.resnet import ResNet18, ResNetConfig
@@ -267,6 +268,7 @@ def compute(spec: Spec, job: Job) -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return KINDS[type(spec)].compute(spec, job)
+        with threadpool_limits(1):  # of NumPy's and scikit-learn's libraries
+            return KINDS[type(spec)].compute(spec, job)
     finally:
         torch.set_num_threads(threads)

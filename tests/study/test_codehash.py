@@ -163,7 +163,12 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.Reconstruct: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.TrainClassifier: "classifier.train classifier.resnet classifier.augment seeding",
         specs.Predict: "classifier.evaluate",
-        specs.MeasureFidelity: "metrics.fidelity",
+        specs.Subset: "data.splits",
+        specs.Attend: "metrics.gradcam classifier.train",
+        specs.MeasureFidelity: "metrics.fidelity metrics.neighbours",
+        specs.MeasureDetection: "metrics.detection classifier.resnet seeding",
+        specs.MeasureLikelihood: "metrics.likelihood diffusion.edm diffusion.schedule diffusion.noise",
+        specs.MeasureMemorization: "metrics.memorization metrics.neighbours",
     }
     assert set(wanted) == set(specs.KINDS)
     for kind, modules in wanted.items():

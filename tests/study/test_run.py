@@ -6,6 +6,7 @@ import pytest
 
 from synthgap.errors import UserError
 from synthgap.study import run as run_module
+from synthgap.study.arms import PAPER
 from synthgap.study.estimate import cost
 from synthgap.study.run import run
 from synthgap.study.specs import in_order
@@ -17,7 +18,7 @@ def cells(smoke):
     """A small plan: one generator, two reverse steps and a range, three classifiers."""
     arms = smoke.main
     classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.classifier(0, (50, 100), 1, real=True)]
-    return [arms.test(c) for c in classifiers] + [arms.figure6()[50, 0]]
+    return [arms.test(c) for c in classifiers] + [arms.figure6()[PAPER, 50, 0]]
 
 
 def artifacts(store) -> dict[str, bytes]:

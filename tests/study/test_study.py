@@ -7,12 +7,25 @@ import pytest
 from matplotlib.figure import Figure
 
 from synthgap.errors import UserError
+from synthgap.metrics.fidelity import MEASURES
 from synthgap.study import store as store_module
-from synthgap.study.specs import Data, MeasureFidelity, Predict, TrainClassifier, TrainDiffusion, in_order
+from synthgap.study.arms import CROSSFIT, FLOOR, PAPER
+from synthgap.study.specs import (
+    Data,
+    MeasureFidelity,
+    MeasureMemorization,
+    Predict,
+    Subset,
+    TrainClassifier,
+    TrainDiffusion,
+    in_order,
+)
 from synthgap.study.study import Study
 
-FIGURES = ("figure1", "figure2", "figure4", "figure5", "figure6", "figure8", "figure9")
-TABLES = ("table2", "table3", "fidelity_curve", "entropy_curve", "data_summary", "noise_levels")
+FIGURES = ("figure1", "figure2", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9")
+FIGURES += ("figure_agreement", "figure_likelihood", "figure_memorization")
+TABLES = ("table1", "table2", "table3", "fidelity_curve", "entropy_curve", "data_summary", "noise_levels")
+TABLES += ("concentration", "attention", "likelihood_curve", "memorization")
 
 
 def open_smoke(results, **options) -> Study:
@@ -57,16 +70,47 @@ def test_accuracies_are_of_the_test_split(smoke):
 
 def test_a_seed_owns_its_generator_its_samples_and_its_classifier(smoke):
     arms = smoke.main
-    for cells in (arms.table2(), arms.table3(), arms.figure6(), arms.figure8()):
+    for cells in arms.results():
         assert {seed for (*_, seed) in cells} == {0, 1}
         for (*_, seed), spec in cells.items():
-            assert seeds_of(spec) == {seed}
+            known = seeds_of(spec)
+            assert known == {seed} or (not known and isinstance(spec, MeasureMemorization))  # of real images alone
 
 
 def test_every_classifier_takes_an_epoch_of_the_real_set(smoke):
     for spec in in_order(smoke.plan()):
         if isinstance(spec, TrainClassifier):
-            assert spec.epoch_images == 40
+            assert spec.epoch_images == (20 if isinstance(spec.real, Subset) else 40)
+
+
+def test_the_cross_fitted_classifier_has_not_seen_what_it_judges(smoke):
+    for seed in smoke.seeds:
+        seen = {i.tobytes() for i in smoke.store.get(smoke.main.crossfit(seed).real).images}
+        for t_re in (0, FLOOR):
+            judged = smoke.main.judged(CROSSFIT, seed, t_re)
+            assert judged.classifier == smoke.main.crossfit(seed)
+            images = smoke.store.get(judged.images).images
+            assert len(seen) == len(images) == 20
+            assert not seen & {i.tobytes() for i in images}
+
+
+def test_the_cross_fitted_protocol_compares_equal_numbers_with_images_that_nothing_was_trained_on(smoke):
+    test = {i.tobytes() for i in smoke.store.get(smoke.main.data["test"]).images}
+    half = smoke.store.get(Subset(images=smoke.main.data["train"], half="b"))
+    for (protocol, t_re, _), spec in smoke.main.figure6().items():
+        if protocol == CROSSFIT:
+            reference, judged = (smoke.store.get(s.images) for s in (spec.real, spec.fake))
+            assert {i.tobytes() for i in reference.images} <= test
+            assert len(reference) == len(judged) == 20
+            assert np.array_equal(judged.labels, half.labels), t_re
+
+
+def test_halves_divide_every_class(smoke):
+    train = smoke.main.data["train"]
+    a, b = (smoke.store.get(Subset(images=train, half=h)) for h in "ab")
+    whole = smoke.store.get(train)
+    assert sorted(i.tobytes() for s in (a, b) for i in s.images) == sorted(i.tobytes() for i in whole.images)
+    assert np.abs(np.bincount(a.labels) - np.bincount(b.labels)).max() <= 1
 
 
 def test_arms_train_on_what_their_name_says(smoke):
@@ -99,11 +143,13 @@ def test_reverse_step_0_is_the_data_itself(smoke):
 
 def test_features_and_fidelity_are_of_the_real_classifier(smoke):
     real = {smoke.main.classifier(s, 0).key for s in smoke.seeds}
-    for spec in smoke.main.figure6().values():
+    for (protocol, _, _), spec in smoke.main.figure6().items():
         assert isinstance(spec, MeasureFidelity)
-        assert {spec.real.classifier.key, spec.fake.classifier.key} <= real
-        assert spec.real.images == smoke.main.data["train"]
-    for spec in (*smoke.main.figure8().values(), *smoke.main.features((0, 100)).values()):
+        if protocol == PAPER:
+            assert {spec.real.classifier.key, spec.fake.classifier.key} <= real
+            assert spec.real.images == smoke.main.data["train"]
+    paper = [spec for (protocol, *_), spec in smoke.main.figure8().items() if protocol == PAPER]
+    for spec in (*paper, *smoke.main.features((0, 100)).values()):
         assert isinstance(spec, Predict)
         assert spec.classifier.key in real
 
@@ -169,8 +215,12 @@ def test_reverse_step_100_of_table_2_is_synthetic_only_times_1_of_table_3(smoke)
 
 def test_fidelity_is_perfect_at_reverse_step_0_and_has_a_floor(smoke):
     rows = smoke.fidelity_curve()
-    assert list(rows.columns) == ["t_re", "seed", "frechet", "precision", "recall", "n_real", "n_fake"]
-    assert (rows.groupby(["t_re", "seed"]).size() == 1).all()
+    assert list(rows.columns) == ["protocol", "t_re", "seed", *MEASURES, "n_real", "n_fake"]
+    assert (rows.groupby(["protocol", "t_re", "seed"]).size() == 1).all()
+    fitted, rows = rows[rows.protocol == CROSSFIT], rows[rows.protocol == PAPER]
+    assert set(fitted.t_re) == {0, 50, 100}  # its own floor
+    assert (fitted.frechet > 0).all()
+    assert set(fitted.n_real) == set(fitted.n_fake) == {20}
     assert set(rows.t_re) == {-1, 0, 50, 100}
     at_0 = rows[rows.t_re == 0]
     assert at_0.frechet.to_numpy() == pytest.approx(0, abs=1e-4)
@@ -181,10 +231,73 @@ def test_fidelity_is_perfect_at_reverse_step_0_and_has_a_floor(smoke):
 
 def test_entropies_lie_within_ln_c_for_both_splits(smoke):
     rows = smoke.entropy_curve()
-    assert list(rows.columns) == ["split", "t_re", "seed", "entropy", "n"]
-    assert (rows.groupby(["split", "t_re", "seed"]).size() == 1).all()
+    assert list(rows.columns) == ["protocol", "split", "t_re", "seed", "entropy", "marginal", "agreement", "n"]
+    assert (rows.groupby(["protocol", "split", "t_re", "seed"]).size() == 1).all()
     assert rows.entropy.between(0, math.log(10)).all()
-    assert rows.groupby("split").n.unique().map(list).to_dict() == {"test": [20], "train": [40]}
+    assert (rows.entropy <= rows.marginal + 1e-12).all()
+    assert rows.agreement.between(0, 1).all()
+    assert rows[rows.protocol == PAPER].groupby("split").n.unique().map(list).to_dict() == {"test": [20], "train": [40]}
+    assert set(rows[rows.protocol == CROSSFIT].n) == {20}
+
+
+def test_fake_detection_is_chance_at_reverse_step_0(smoke):
+    rows = smoke.table1()
+    assert list(rows.columns) == ["domain", "detector", "t_re", "seed", "accuracy", "n"]
+    assert (rows[rows.t_re == 0].accuracy == 0.5).all()
+    assert set(rows.n) == {40}
+    assert len(rows) == 2 * 5 * 2
+
+
+def test_memorization_reads_reverse_step_0_as_copying(smoke):
+    rows = smoke.memorization().set_index("t_re")
+    assert (rows.loc[0, ["authentic", "ratio", "closest"]] == 0).all(axis=None)
+    assert (rows.loc[0].copying < -3).all()
+    assert (rows.loc[100].authentic > 0).all()
+
+
+def test_concentration_has_a_floor_in_both_protocols(smoke):
+    rows = smoke.concentration()
+    assert set(rows[rows.protocol == PAPER].t_re) == {-1, 30, 50, 70, 100}
+    assert set(rows[rows.protocol == CROSSFIT].t_re) == {0, 30, 50, 70, 100}
+    assert rows[["trace_ratio", "distance_ratio"]].gt(0).all(axis=None)
+    assert rows.outer_coverage.between(0, 1).all()
+
+
+def test_likelihood_has_every_cell_and_generated_images_forget_their_originals(smoke):
+    rows = smoke.likelihood_curve()
+    assert len(rows) == 2 * 2 * 5 * 2
+    assert (rows.groupby(["sigma", "split", "t_re", "seed"]).size() == 1).all()
+    assert set(rows.n) == {4}
+    assert np.isfinite(rows[["nats", "bits_per_dim"]]).all(axis=None)
+
+
+def test_attention_compares_other_seeds(smoke):
+    rows = smoke.attention()
+    assert (rows.groupby(["t_re", "seed"]).size() == 1).all()
+    assert rows.similarity.between(-1, 1).all()
+    assert (rows[rows.t_re == 0].similarity < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("result", "count"), [("accuracy", 2), ("fidelity", 6), ("entropy", 4), ("concentration", 6), ("likelihood", 4)]
+)
+def test_trends_are_told_for_every_measure_and_protocol(smoke, result, count):
+    several = smoke.trends(result)
+    assert len({(t.measure, t.protocol) for t in several}) == len(several) == count
+    assert all(t.change.n == 2 for t in several)
+
+
+def test_a_trend_is_the_slope_of_its_table(smoke):
+    rows = smoke.table2()
+    mine = rows[(rows.dataset == "digits") & (rows.seed == 1)]
+    slopes = [np.polyfit(g.t_re, g.accuracy, 1)[0] for _, g in rows[rows.dataset == "digits"].groupby("seed")]
+    assert len(mine) == 5
+    assert smoke.trends("accuracy")[0].change.mean == pytest.approx(100 * np.mean(slopes))
+
+
+def test_an_unknown_result_is_refused(smoke):
+    with pytest.raises(UserError, match="unknown result 'speed'; known: accuracy"):
+        smoke.trends("speed")
 
 
 def test_differences_are_paired_by_seed_in_percentage_points(smoke):

@@ -1,0 +1,134 @@
+"""`synthgap metrics REAL FAKE`: two sets in, a table or JSON out, one line for what is wrong."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthgap.data.pool import load_pool
+from synthgap.errors import UserError
+from synthgap.metrics_cli import as_json, as_text, compare
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Class folders of real, fake and held-out images, a flat folder, and one of three images."""
+    root = tmp_path_factory.mktemp("sets")
+    rng = np.random.default_rng(0)
+    for name, count, shift in (("real", 20, 0), ("fake", 20, 60), ("other", 15, 0), ("few", 1, 0)):
+        for c in range(2):
+            (root / name / "ab"[c]).mkdir(parents=True)
+            for i in range(count):
+                board = np.indices((12, 10)).sum(axis=0) % 2 * shift
+                pixels = np.clip(rng.normal(60 + 100 * c, 25, (12, 10)) + board, 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / name / "ab"[c] / f"{i}.png")
+    (root / "flat").mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(root / "flat" / f"{i}.jpg")
+    return root
+
+
+@pytest.fixture(scope="module")
+def compared(folders):
+    real, fake, other = (str(folders / n) for n in ("real", "fake", "other"))
+    return compare(real, fake, other, preset="smoke")
+
+
+def test_every_measure_is_there_with_its_n(compared):
+    assert compared.score == "FD-classifier"
+    assert compared.fidelity.n == (20, 20)  # half of the real images trained the classifier
+    assert compared.fidelity.floor.n == (10, 10)
+    assert [d.domain for d in compared.detection] == ["pixel", "dct"]
+    assert {d.n for d in compared.detection} == {40}
+    assert compared.detection[0].accuracy > 0.7  # the fakes are checkered
+    assert 0 <= compared.copying.authentic <= 1
+
+
+def test_the_table_names_measures_intervals_and_the_floor(compared):
+    text = as_text(compared)
+    for part in (
+        "FD-classifier",
+        "95% interval",
+        "fake, n = 10",
+        "real, n = 10",
+        "precision",
+        "detected, dct",
+        "copying:",
+    ):
+        assert part in text
+    assert "real: real, 40 images, 10×12 grey, 2 classes" in text
+    assert "nan" not in text
+
+
+def test_the_json_holds_the_same_numbers(compared):
+    out = json.loads(as_json(compared))
+    assert out["fidelity"]["frechet"] == compared.fidelity.frechet
+    assert out["fidelity"]["n_real"] == 20
+    low, high = out["fidelity"]["intervals_95"]["recall"]
+    assert low <= out["fidelity"]["recall"] <= high
+    assert out["real_against_real_of_half"]["frechet"] == compared.fidelity.floor.frechet
+    assert out["detection"][1]["accuracy"] == compared.detection[1].accuracy
+    assert out["real"]["sha256"] == compared.real.fingerprint
+    assert out["copying"]["c_t"] == compared.copying.copying
+
+
+def test_a_set_against_itself_is_perfect_and_undetectable(folders):
+    value = compare(str(folders / "real"), str(folders / "real"), preset="smoke")
+    # the fake set's classes are spread over its whole length, so its subset is not the half that is compared
+    assert all(d.accuracy == 0.5 for d in value.detection)
+    assert value.copying is None
+    assert "copying" not in json.loads(as_json(value))
+
+
+def test_images_of_another_size_and_colour_are_brought_to_the_real_ones(folders):
+    pytest.importorskip("efficientnet_lite_pytorch")
+    value = compare(str(folders / "flat"), str(folders / "real"), extractor_name="efficientnet-lite0")
+    assert value.score == "FD-EffLite0"
+    assert value.fake.shape == value.real.shape == (3, 20, 20)
+    assert value.fidelity.n == (12, 12)
+    assert "20×20 colour" in as_text(value)
+
+
+def test_features_are_cached_by_content(folders, tmp_path):
+    real, fake = str(folders / "real"), str(folders / "fake")
+    first = compare(real, fake, preset="smoke", cache=tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    again = compare(real, fake, preset="smoke", cache=tmp_path)
+    assert again.fidelity == first.fidelity
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("real", "nothing"), "is no folder, file or known data set"),
+        (("flat", "fake"), "has no classes to train a classifier on"),
+        (("real", "few"), "2 fake samples; precision and recall need at least 5"),
+        (("few", "fake"), "precision and recall need at least 5"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folders, arguments, says):
+    with pytest.raises(UserError, match=says):
+        compare(*(str(folders / a) for a in arguments), preset="smoke")
+
+
+def test_the_command_prints_a_table_json_or_one_line(folders):
+    def run(*words):
+        command = [sys.executable, "-m", "synthgap.cli", "metrics", *words, "--preset", "smoke"]
+        return subprocess.run(command, cwd=folders, capture_output=True, text=True)
+
+    shown = run("real", "fake")
+    assert shown.returncode == 0, shown.stderr
+    assert "FD-classifier" in shown.stdout
+    assert shown.stderr == ""
+    assert json.loads(run("real", "fake", "--json").stdout)["extractor"] == "classifier"
+    wrong = run("real", "fake", "--extractor", "incption")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("synthgap: error: unknown extractor 'incption'; did you mean inception?")
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_named_sets_can_be_compared():
+    assert len(load_pool("digits:validation")) == 200

@@ -150,17 +150,19 @@ def memorization(rows: pd.DataFrame) -> str:
         "authentic": "authentic (share)",
         "ratio": "distance to train / to other real",
         "copying": "C_T",
-        "closest": "smallest distance to train",
+        "closest": "smallest distance to train (grey levels)",
     }
     caption = (
         f"Signs of copying in pixels, {rows.n_fake.iloc[0]:,} images: mean over {rows.seed.nunique()} seeds "
-        "± half-width of the 95% interval. C_T: z score, far below 0 means copying"
+        "± half-width of the 95% interval. C_T: z score, far below 0 means copying. Distances are Euclidean"
     )
     return myst_table(_by_step(rows, titles), caption, "tab-memorization")
 
 
 def attention(rows: pd.DataFrame) -> str:
     """What `Study.attention` says: similarity of GradCAM maps, and its change from what another seed alone does."""
+    if rows.empty:
+        return "With one seed there is no other classifier to compare the maps with: run two seeds or more."
     alone = rows[rows.t_re == 0].sort_values("seed").similarity.to_numpy()
     out = []
     for t, group in rows.groupby("t_re"):

@@ -220,3 +220,8 @@ def test_one_seed_decides_nothing():
 
 def test_an_interval_that_touches_zero_is_undecided():
     assert "undecided" in difference_sentence("a", "b", Estimate(1.0, 1.0, 1.0, 3))
+
+
+def test_one_seeds_attention_is_said_in_words():
+    rows = pd.DataFrame(columns=["t_re", "seed", "similarity"])
+    assert "run two seeds or more" in tables.attention(rows)

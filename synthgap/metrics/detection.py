@@ -37,8 +37,8 @@ class Detection:
     """How well a detector tells fakes from real images; 0.5 is chance.
 
     accuracy : share of images judged rightly, in [0, 1].
-    low, high : 95% interval over pairs (Wilson's, of the mean score of `n` pairs). It holds the choice of images, not
-        that of another training of the detector: repeat with other seeds for that.
+    low, high : 95% interval over pairs (Wilson's, of the mean score; pairs joined by an identical image count once). It
+        holds the choice of images, not that of another training of the detector: repeat with other seeds for that.
     scores : float64, one a pair: share of its two images that were judged rightly, 0, ½ or 1.
     n : pairs.
     """
@@ -85,8 +85,9 @@ def fake_detection(
     UserError : sets of other lengths or shapes, an unknown domain or detector, fewer than two pairs a fold, images
         too small for the detector.
     """
-    _check(real, fake, domain, detector, folds)
-    groups = _folds(real, fake, folds, seed)
+    _check(real, fake, domain, detector, folds, seed)
+    joined = _joined(real, fake)
+    groups = _folds(joined, folds, seed)
     values = [to_domain(s.images, domain) for s in (real, fake)]
     scores = np.empty(len(real))
     for fold in range(folds):
@@ -97,12 +98,17 @@ def fake_detection(
         scores[test] = (judge(new_real) <= 0) * 0.5 + (judge(new_fake) > 0) * 0.5
         if progress:
             progress(fold + 1, folds)
-    low, high = _wilson(float(scores.mean()), len(scores))
+    low, high = _wilson(float(scores.mean()), len(np.unique(joined)))
     return Detection(float(scores.mean()), low, high, len(scores), domain, detector, scores)
 
 
 def to_domain(images: np.ndarray, domain: str) -> np.ndarray:
-    """uint8 N × C × H × W → float64 of the same shape: scaled pixels, or log-coefficients (not yet standardised)."""
+    """uint8 N × C × H × W → float64 of the same shape: scaled pixels, or log-coefficients (not yet standardised).
+
+    Raises UserError when the domain is unknown.
+    """
+    if domain not in DOMAINS:
+        raise UserError(f"unknown domain {domain!r}; known: {', '.join(DOMAINS)}")
     if domain == "pixel":
         return images / 127.5 - 1
     coefficients = dctn(images.astype(np.float64), type=2, norm="ortho", axes=(-2, -1))
@@ -118,8 +124,8 @@ def _standardised(real: np.ndarray, fake: np.ndarray, *others: np.ndarray) -> li
     return [np.where(varies, (v - mean) / scale, 0.0) for v in (real, fake, *others)]
 
 
-def _folds(real: ImageSet, fake: ImageSet, folds: int, seed: int) -> np.ndarray:
-    """The fold of each pair. Pairs joined by an identical image stay together; the others are dealt at random."""
+def _joined(real: ImageSet, fake: ImageSet) -> np.ndarray:
+    """int a pair, equal for pairs that are joined by an identical image, directly or through others."""
     owner = list(range(len(real)))
 
     def root(i: int) -> int:
@@ -132,18 +138,22 @@ def _folds(real: ImageSet, fake: ImageSet, folds: int, seed: int) -> np.ndarray:
     for images in (real.images, fake.images):
         for i, image in enumerate(images):
             owner[root(i)] = root(first.setdefault(image.tobytes(), i))
-    roots = np.array([root(i) for i in range(len(real))])
+    return np.array([root(i) for i in range(len(real))])
+
+
+def _folds(joined: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each pair. Joined pairs stay together; the groups are dealt at random."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ORDER,)))
-    fold = np.empty(len(real), dtype=np.int64)
+    fold = np.empty(len(joined), dtype=np.int64)
     sizes = np.zeros(folds, dtype=np.int64)
-    members = {r: np.flatnonzero(roots == r) for r in rng.permutation(np.unique(roots))}
+    members = {r: np.flatnonzero(joined == r) for r in rng.permutation(np.unique(joined))}
     for pairs in sorted(members.values(), key=len, reverse=True):  # large groups first, each to the smallest fold
         smallest = int(sizes.argmin())
         fold[pairs] = smallest
         sizes[smallest] += len(pairs)
     if (sizes == 0).any():
         raise UserError(
-            f"only {len(members)} of the {len(real)} pairs hold different images; {folds} folds need as many: "
+            f"only {len(members)} of the {len(joined)} pairs hold different images; {folds} folds need as many: "
             "remove duplicates or ask for fewer folds"
         )
     return fold
@@ -176,7 +186,7 @@ def _logistic(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int)
 def _network(build: Callable[[tuple[int, ...]], nn.Module]) -> Callable[..., Judge]:
     def fit(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int) -> Judge:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed CUDA, too
             net = build(real.shape[1:])
         kept = _held_back(groups, seed)
         x, y = (_tensors(real[chosen], fake[chosen]) for chosen in (~kept, kept))
@@ -209,6 +219,7 @@ def _logits(net: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([net(part)[:, 0] for part in x.split(500)])
 
 
+@torch.enable_grad()
 def _train(net: nn.Module, x: Tensor, y: Tensor, x_held: Tensor, y_held: Tensor, seed: int) -> None:
     """Adam until the held-back loss has not improved for some epochs; the best weights are restored."""
     rng = torch.Generator().manual_seed(seed)
@@ -272,7 +283,7 @@ class _Difference(nn.Module):
 _FIT: dict[str, Callable[..., Judge]] = {"logistic": _logistic, "cnn": _network(_cnn), "resnet18": _network(_resnet)}
 
 
-def _check(real: ImageSet, fake: ImageSet, domain: str, detector: str, folds: int) -> None:
+def _check(real: ImageSet, fake: ImageSet, domain: str, detector: str, folds: int, seed: int) -> None:
     if domain not in DOMAINS:
         raise UserError(f"unknown domain {domain!r}; known: {', '.join(DOMAINS)}")
     if detector not in DETECTORS:
@@ -281,6 +292,8 @@ def _check(real: ImageSet, fake: ImageSet, domain: str, detector: str, folds: in
         raise UserError(f"{len(real)} real and {len(fake)} fake images can't be paired; give as many of each")
     if real.shape != fake.shape:
         raise UserError(f"real images are of {real.shape} and fake ones of {fake.shape}; bring both to one size")
+    if seed < 0:
+        raise UserError(f"seed is {seed}; give 0 or more")
     if folds < 2:
         raise UserError(f"folds is {folds}; cross-validation needs 2 or more")
     if len(real) < 2 * folds:

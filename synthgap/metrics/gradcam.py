@@ -61,12 +61,14 @@ def raw_maps(
     batch: int = 100,
 ) -> np.ndarray:
     """The maps at the layer's own size and scale, float32 N × h × w, ≥ 0: ReLU(Σ_c mean(∂logit/∂A_c) · A_c)."""
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; it holds one image at least")
     targets = images.labels if targets is None else np.asarray(targets)
     layer = _check(classifier, images, targets, layer)
     net = classifier.network
     device = next(net.parameters()).device
     out = []
-    with _left_as_found(net):
+    with _left_as_found(net), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is under
         for start in range(0, len(images), batch):
             part = slice(start, start + batch)
             pixels = classifier.standardise(torch.from_numpy(images.images[part]).to(device))
@@ -129,10 +131,9 @@ def _maps(net: nn.Module, layer: nn.Module, pixels: Tensor, targets: Tensor) -> 
     kept: list[Tensor] = []
     handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(output))
     try:
-        with torch.enable_grad():
-            logits = net(pixels.requires_grad_())  # a leaf, so that there is a graph where the weights are frozen
-            score = logits.gather(1, targets[:, None]).sum()
-            (slope,) = torch.autograd.grad(score, kept[0])
+        logits = net(pixels.requires_grad_())  # a leaf, so that there is a graph where the weights are frozen
+        score = logits.gather(1, targets[:, None]).sum()
+        (slope,) = torch.autograd.grad(score, kept[0])
     finally:
         handle.remove()
     weights = slope.mean(dim=(2, 3), keepdim=True)

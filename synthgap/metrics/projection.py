@@ -70,13 +70,18 @@ def concentration(
     real, fake : N × D and M × D features. real_labels, fake_labels : N and M integers.
     k : neighbour whose distance is the radius of a sample, itself excluded (Kynkäänniemi et al. 2019).
 
-    A class takes part with 2 samples or more in each set; k is at most one less than it has. What other real samples
-    score in the place of `fake` is the value to compare with: coverage of 1 is not to be expected of them.
+    A class takes part with 2 samples or more in each set, the real ones not all the same; k is at most one less than
+    it has. What other real samples score in the place of `fake` is the value to compare with: coverage of 1 is not to
+    be expected of them. Near copies of the real samples themselves score a distance_ratio of (n − 1) / n for n a
+    class: they are part of the mean.
 
     Raises
     ------
     UserError : other dimensions, NaN, or no class with enough samples.
+    ValueError : k below 1.
     """
+    if k < 1:
+        raise ValueError(f"k is {k}; a radius needs a first neighbour at least")
     real, fake = np.asarray(real, dtype=np.float64), np.asarray(fake, dtype=np.float64)
     real_labels, fake_labels = np.asarray(real_labels), np.asarray(fake_labels)
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
@@ -88,11 +93,11 @@ def concentration(
     rows, used = [], []
     for label in np.intersect1d(real_labels, fake_labels):
         mine, theirs = real[real_labels == label], fake[fake_labels == label]
-        if min(len(mine), len(theirs)) >= LEAST:
+        if min(len(mine), len(theirs)) >= LEAST and np.ptp(mine, axis=0).any():
             rows.append(_of_class(mine, theirs, k))
             used.append(label)
     if not rows:
-        raise UserError(f"no class has {LEAST} samples in both sets; give more images a class")
+        raise UserError(f"no class has {LEAST} different samples in both sets; give more images a class")
     table = np.array(rows)
     means = (float(v) for v in table.mean(axis=0))
     return Concentration(*means, per_class=table, classes=np.array(used))
@@ -101,8 +106,6 @@ def concentration(
 def _of_class(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, float]:
     count, mean = len(real), real.mean(axis=0)
     spread = np.var(real, axis=0, ddof=1).sum()
-    if spread == 0:
-        raise UserError("the real samples of a class are all the same; concentration has no measure")
     # the mean of the other samples lies count / (count − 1) times as far from a sample as the mean of all
     distances = np.linalg.norm(real - mean, axis=1)
     fair = distances.mean() * count / (count - 1)

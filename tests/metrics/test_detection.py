@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import minimize
 
 from synthgap.data.imageset import ImageSet
@@ -103,6 +104,21 @@ def test_no_image_of_a_tested_pair_was_trained_on(monkeypatch):
     assert seen == [False] * 10
 
 
+def test_pairs_that_share_a_real_a_fake_or_each_others_image_stay_in_one_fold():
+    real, fake = noise(12, 0).images.copy(), noise(12, 1).images.copy()
+    real[1] = real[0]
+    fake[3] = fake[2]
+    real[5] = fake[4]
+    real[7], fake[8] = real[6], fake[7]  # 6 – 7 – 8, though 6 and 8 have nothing in common
+    sets = [ImageSet(images, np.zeros(12, dtype=np.int64), ("a",)) for images in (real, fake)]
+    for seed in range(10):
+        fold = detection._folds(*sets, 4, seed)
+        assert fold[0] == fold[1]
+        assert fold[2] == fold[3]
+        assert fold[4] == fold[5]
+        assert fold[6] == fold[7] == fold[8]
+
+
 def test_each_pair_is_judged_once_and_training_is_balanced(monkeypatch):
     judged = []
 
@@ -160,6 +176,71 @@ def test_one_seed_gives_one_answer_and_colour_works(detector, short):
     assert (first.domain, first.detector) == ("dct", detector)
 
 
+@pytest.mark.parametrize("detector", ["cnn", "resnet18"])
+def test_a_network_depends_on_its_seed_and_neither_reads_nor_moves_the_global_generator(detector, short):
+    real, fake = (to_domain(noise(20, s).images, "pixel") for s in (0, 1))
+
+    def logits(seed, around):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(around)
+            before = torch.get_rng_state()
+            judge = detection._FIT[detector](real, fake, np.arange(20) % 4, seed)
+            assert torch.equal(torch.get_rng_state(), before)
+        return judge(real)
+
+    first = logits(1, 10)
+    assert np.array_equal(first, logits(1, 11))
+    assert not np.array_equal(first, logits(2, 10))
+
+
+def test_the_order_of_training_depends_on_the_seed():
+    def weights(seed):
+        x, y = torch.linspace(-1, 1, 80)[:, None], torch.arange(80) % 2
+        net = torch.nn.Linear(1, 1)
+        torch.nn.init.zeros_(net.weight)
+        torch.nn.init.zeros_(net.bias)
+        detection._train(net, x, y.float(), x[:8], y[:8].float(), seed)
+        return net.weight.item()
+
+    assert weights(1) == weights(1) != weights(2)
+
+
+def test_the_weights_of_the_lowest_held_back_loss_are_kept(monkeypatch):
+    """Held-back labels are the opposite of the trained ones: every step makes it worse, the first epoch is best."""
+
+    def trained(epochs):
+        monkeypatch.setattr(detection, "EPOCHS", epochs)
+        monkeypatch.setattr(detection, "LEAST_STEPS", 0)
+        x, y = torch.linspace(-1, 1, 64)[:, None], (torch.linspace(-1, 1, 64) > 0).float()
+        net = torch.nn.Linear(1, 1)
+        torch.nn.init.zeros_(net.weight)
+        torch.nn.init.zeros_(net.bias)
+        detection._train(net, x, y, x, 1 - y, 0)
+        return net.weight.item()
+
+    assert trained(1) == trained(5)
+
+
+def test_a_network_learns_in_train_mode_and_is_held_back_and_left_in_eval_mode(short):
+    class Spy(torch.nn.Linear):
+        modes: set[tuple[bool, bool]] = set()  # noqa: RUF012 (one network)
+
+        def forward(self, x):
+            self.modes.add((torch.is_grad_enabled(), self.training))
+            return super().forward(x)
+
+    net, x, y = Spy(1, 1), torch.linspace(-1, 1, 64)[:, None], torch.arange(64) % 2
+    detection._train(net, x, y.float(), x[:8], y[:8].float(), 0)
+    assert net.modes == {(True, True), (False, False)}
+    assert not net.training
+
+
+def test_an_image_is_judged_alike_alone_and_among_others(short):
+    real, fake = (to_domain(noise(20, s).images, "pixel") for s in (0, 1))
+    judge = detection._FIT["resnet18"](real[:4], fake[:4], np.arange(4), 0)
+    np.testing.assert_allclose(np.concatenate([judge(real[i : i + 1]) for i in range(5)]), judge(real)[:5], atol=1e-4)
+
+
 def test_the_interval_is_wilsons():
     low, high = detection._wilson(0.9, 50)
     assert (low, high) == pytest.approx((0.7864, 0.9565), abs=1e-4)  # Newcombe's worked value for 45 of 50
@@ -187,3 +268,15 @@ def test_what_cannot_be_judged_is_refused():
     ):
         with pytest.raises(UserError, match=reason):
             call()
+
+
+def test_repeated_pairs_narrow_no_interval_and_wrong_options_are_refused():
+    real, fake = noise(30, 0), noise(30, 1)
+    once = fake_detection(real, fake, "pixel")
+    often = fake_detection(real.subset(np.tile(np.arange(30), 4)), fake.subset(np.tile(np.arange(30), 4)), "pixel")
+    assert often.n == 120
+    assert often.high - often.low > 0.9 * (once.high - once.low)
+    with pytest.raises(UserError, match="seed is -1"):
+        fake_detection(real, fake, seed=-1)
+    with pytest.raises(UserError, match="unknown domain 'wave'"):
+        to_domain(real.images, "wave")

@@ -51,6 +51,15 @@ def test_the_marginal_entropy_is_that_of_the_mean_answer():
     assert marginal_entropy(np.array([[50.0, 0], [50.0, 0]])) == pytest.approx(0, abs=1e-12)
 
 
+def test_logits_in_float32_lose_nothing_after_they_were_made():
+    logits = (5 * np.random.default_rng(2).standard_normal((40, 6))).astype(np.float32)
+    p = np.exp(logits.astype(np.float64))
+    p /= p.sum(axis=1, keepdims=True)
+    assert entropies(logits).dtype == np.float64
+    np.testing.assert_allclose(entropies(logits), -(p * np.log(p)).sum(axis=1), rtol=1e-12)
+    assert marginal_entropy(logits) == pytest.approx(stats.entropy(p.mean(axis=0)), rel=1e-12)
+
+
 @pytest.mark.parametrize("logits", [np.zeros((0, 3)), np.zeros(3), np.array([[0, np.nan]]), np.array([[np.inf, 0]])])
 def test_logits_without_an_entropy_are_refused(logits):
     for entropy in (entropies, output_entropy, marginal_entropy):

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 from torch import nn
 
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
@@ -59,6 +60,19 @@ def test_maps_lie_between_0_and_1_and_a_map_against_the_class_everywhere_is_0(ma
     with torch.no_grad():
         judge.network.fc.weight.fill_(-1.0)  # the features are sums of rectified ones
     assert (gradcam(judge, images, layer="layer4") == 0).all()
+
+
+def test_maps_are_the_raw_ones_brought_to_the_images_size_bilinearly_between_cell_centres(make_images):
+    judge, images = classifier(), make_images(6, (1, 16, 16))
+    raw = raw_maps(judge, images)
+    cells = raw.shape[1]
+    assert cells == 4
+    centres = (np.arange(16) + 0.5) * cells / 16 - 0.5  # of the pixels, in cells; beyond the outermost it is even
+    grid = np.meshgrid(centres, centres, indexing="ij")
+    wanted = np.stack([map_coordinates(m.astype(np.float64), grid, order=1, mode="nearest") for m in raw])
+    highest = wanted.max(axis=(1, 2), keepdims=True)
+    assert (highest > 0).any()
+    np.testing.assert_allclose(gradcam(judge, images), wanted / np.where(highest > 0, highest, 1), atol=1e-5)
 
 
 def test_the_model_is_left_as_it_was_found(make_images):

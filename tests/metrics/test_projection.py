@@ -84,17 +84,44 @@ def test_samples_near_the_mode_leave_the_outermost_tenth_uncovered():
     assert concentration(real, labels, other, other_labels).outer_coverage > 0.5
 
 
-def test_outer_coverage_equals_brute_force():
-    real, labels = two_classes(60, 3, 0)
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_outer_coverage_equals_brute_force(k):
+    real, labels = two_classes(200, 3, 0)
     fake, fake_labels = two_classes(50, 3, 1, spread=0.8)
     shares = []
     for c in (0, 1):
         mine, theirs = real[labels == c], fake[fake_labels == c]
         order = np.argsort([-np.linalg.norm(x - mine.mean(axis=0)) for x in mine])
-        radii = [np.sort([np.linalg.norm(a - b) for b in theirs])[3] for a in theirs]
-        hit = [any(np.linalg.norm(mine[i] - a) <= r for a, r in zip(theirs, radii, strict=True)) for i in order[:3]]
+        radii = [np.sort([np.linalg.norm(a - b) for b in theirs])[k] for a in theirs]
+        hit = [any(np.linalg.norm(mine[i] - a) <= r for a, r in zip(theirs, radii, strict=True)) for i in order[:10]]
         shares.append(np.mean(hit))
-    assert concentration(real, labels, fake, fake_labels).outer_coverage == pytest.approx(np.mean(shares))
+    assert concentration(real, labels, fake, fake_labels, k=k).outer_coverage == pytest.approx(np.mean(shares))
+
+
+def on_a_line(*places):
+    return np.array(places, dtype=float)[:, None], np.zeros(len(places), dtype=int)
+
+
+def test_a_sample_at_exactly_the_kth_neighbours_distance_is_covered():
+    real = on_a_line(-1, 0, 0, 6)  # the outermost is 6
+    radius_of_3 = on_a_line(0, 1, 2, 3)  # from 3 to its third neighbour, 0; 6 is as far
+    assert concentration(*real, *radius_of_3, k=3).outer_coverage == 1
+    assert concentration(*real, *radius_of_3, k=2).outer_coverage == 0
+    assert concentration(*on_a_line(-1, 0, 0, 6.001), *radius_of_3, k=3).outer_coverage == 0
+
+
+def test_a_class_of_three_has_one_outermost_sample_and_two_fakes_have_each_other_as_neighbour():
+    real = on_a_line(-1, 0, 6)
+    assert concentration(*real, *on_a_line(2, 4), k=3).outer_coverage == 1
+    assert concentration(*real, *on_a_line(2, 3.9), k=3).outer_coverage == 0
+
+
+def test_near_copies_are_nearer_to_the_mean_they_were_part_of_by_one_in_n():
+    real, labels = two_classes(20, 6, 0)
+    near = real + 1e-6 * np.random.default_rng(1).standard_normal(real.shape)
+    value = concentration(real, labels, near, labels)
+    assert value.trace_ratio == pytest.approx(1, abs=1e-4)
+    assert value.distance_ratio == pytest.approx(9 / 10, abs=1e-4)
 
 
 def test_the_order_of_samples_means_nothing_and_their_labels_do():
@@ -111,7 +138,7 @@ def test_classes_with_one_sample_are_left_out():
     labels = np.where(np.arange(20) == 7, 2, labels)
     value = concentration(real, labels, real, labels)
     assert value.classes.tolist() == [0, 1]
-    with pytest.raises(UserError, match="no class has 2 samples in both sets"):
+    with pytest.raises(UserError, match="no class has 2 different samples"):
         concentration(real[:3], np.arange(3), real[:3], np.arange(3))
 
 
@@ -123,7 +150,7 @@ def test_sets_that_cannot_be_compared_are_refused():
         ((real, labels, real[:, :2], labels), "both sets need N × D of one D"),
         ((real, labels[:-1], real, labels), "not as many labels"),
         ((real, labels, holed, labels), "NaN or infinity"),
-        ((np.ones((6, 2)), np.zeros(6), real[:6, :2], np.zeros(6)), "are all the same"),
+        ((np.ones((6, 2)), np.zeros(6), real[:6, :2], np.zeros(6)), "no class has 2 different samples"),
     ):
         with pytest.raises(UserError, match=reason):
             concentration(*arguments)

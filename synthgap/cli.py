@@ -217,6 +217,8 @@ def metrics(
 ) -> None:
     """Compare two sets of images: fidelity with intervals and a real-against-real floor, fake detection, copying.
 
+    A minute or more, most of it for training the classifier whose features are compared.
+
     Example: synthgap metrics photos/train synthetic --held-out photos/test
     """
     from tqdm import tqdm

@@ -16,9 +16,11 @@ from .data.splits import halves, spread
 from .errors import UserError
 from .metrics.detection import DOMAINS, Detection, fake_detection
 from .metrics.features import Extractor, extractor, features
-from .metrics.fidelity import MEASURES, Fidelity, fidelity_of_features
+from .metrics.fidelity import MEASURES, NEIGHBOURS, Fidelity, fidelity_of_features
 from .metrics.memorization import Memorization, memorization, reading
 
+LEAST = NEIGHBOURS + 2  # images of a set that is measured
+FEW = 100
 TITLES = {
     "frechet": "Fréchet distance",
     "kid": "kernel distance",
@@ -68,7 +70,9 @@ def compare(
     other = None
     if held_out is not None:
         _, other = same_channels(real, load_pool(held_out, like=real))
+        _check_held_out(real, other)
     notes = [f"real: {_say(real)}", f"fake: {_say(fake)}"]
+    _check_sizes(real, fake, extractor_name)
     judged, judge = real, None
     if extractor_name == "classifier":
         judge, judged = _classifier(real, preset, device, seed)
@@ -95,10 +99,33 @@ def _classifier(real: ImageSet, preset: str, device: str, seed: int):
     return train_classifier(real=mine, preset=preset, seed=seed, device=device), others
 
 
+def _check_sizes(real: ImageSet, fake: ImageSet, extractor_name: str) -> None:
+    """Refuse too few images before anything long begins."""
+    half = extractor_name == "classifier"
+    need = LEAST * (2 if half else 1)
+    why = ", since half of them train the classifier" if half else ""
+    if len(real) < need or len(fake) < LEAST:
+        raise UserError(
+            f"{len(real)} real and {len(fake)} fake images are too few; give at least {need} real ones{why}, and "
+            f"{LEAST} fake ones"
+        )
+
+
+def _check_held_out(real: ImageSet, other: ImageSet) -> None:
+    known = {image.tobytes() for image in real.images}
+    shared = sum(image.tobytes() in known for image in other.images)
+    if shared:
+        raise UserError(
+            f"{shared} of the {len(other)} held-out images are among the real ones, too; hold out images that the "
+            "generator was not trained on"
+        )
+
+
 def _say(images: ImageSet) -> str:
     _, height, width = images.shape
     colour = "grey" if images.shape[0] == 1 else "colour"
-    return f"{images.name}, {len(images):,} images, {width}×{height} {colour}, {len(images.classes)} classes"
+    classes = f"{len(images.classes)} class" + ("es" if len(images.classes) != 1 else "")
+    return f"{images.name}, {len(images):,} images, brought to {width}×{height} {colour}, {classes}"
 
 
 def as_text(result: Comparison) -> str:
@@ -113,24 +140,29 @@ def as_text(result: Comparison) -> str:
         span = "{:.4g} to {:.4g}".format(*f.intervals[name]) if name in f.intervals else "–"
         beside = [f"{getattr(v, name):.4g}" for v in (f.matched, f.floor) if v is not None]
         rows.append([title, f"{getattr(f, name):.4g}", span, *beside])
-    for d in result.detection:
-        chance = ["", "50%"] if f.floor is not None else []
-        span = f"{d.low:.1%} to {d.high:.1%}"
-        rows.append([f"detected, {d.domain} ({d.detector})", f"{d.accuracy:.1%}", span, *chance])
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = list(result.notes)
     for row in (heads, *rows):
         lines.append("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    lines.append("Distances: lower is nearer (the kernel distance may fall below 0). The other four: higher is better.")
     if f.floor is not None:
         lines.append(
             "The last two columns set the fake images, and half of the real ones, against the other half of the real: "
             "they compare with each other. At small n even real images are not at distance 0 from real images."
         )
+    if min(f.n) < FEW:
+        lines.append(f"Fewer than {FEW} images a set: the intervals are wide, differences within them mean nothing.")
+    for d in result.detection:
+        lines.append(
+            f"detected as fake, {d.domain} ({d.detector}, {d.n:,} pairs): {d.accuracy:.1%}, 95% interval "
+            f"{d.low:.1%} to {d.high:.1%}; 50% is chance"
+        )
     if result.copying is not None:
         c = result.copying
         lines.append(
-            f"copying: {c.authentic:.0%} authentic, distance ratio {c.ratio:.3g}, C_T {c.copying:+.2f}, "
-            f"closest {c.closest:.4g}: {reading(c)}"
+            f"copying: {reading(c)}. C_T {c.copying:+.2f} (a z score; copies are far below 0), {c.authentic:.0%} "
+            f"authentic (copies 0%, fresh images about half), distance to real / to held-out images {c.ratio:.3g} "
+            f"(copies 0, fresh images 1), closest pair {c.closest:.4g} grey levels apart"
         )
     return "\n".join(lines)
 
@@ -160,7 +192,8 @@ def as_json(result: Comparison) -> str:
     }
     if result.copying is not None:
         c = result.copying
-        out["copying"] = {"authentic": c.authentic, "ratio": c.ratio, "c_t": c.copying, "closest": c.closest}
+        numbers_of_copying = {"authentic": c.authentic, "ratio": c.ratio, "c_t": c.copying, "closest": c.closest}
+        out["copying"] = numbers_of_copying | {"reading": reading(c)}
     return json.dumps(out, indent=1, ensure_ascii=False, default=_plain)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from .metrics.memorization import COPYING_BELOW
 from .study.arms import REAL_ONLY, SYNTHETIC_ONLY
 from .study.stats import Estimate, estimate_mean, paired_difference
 from .study.trends import FALLS, RISES, Trend
@@ -113,6 +114,40 @@ def table1(rows: pd.DataFrame, name: str) -> str:
         f"{rows.n.iloc[0]:,} pairs, mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-1")
+
+
+def detection_sentence(rows: pd.DataFrame) -> str:
+    """Whether the fully synthetic set is told from the real one, by the first detector (see `Study.table1`)."""
+    detector = rows.detector.iloc[0]
+    parts = []
+    for domain, title in (("pixel", "on pixels"), ("dct", "on DCT coefficients")):
+        chosen = rows[(rows.detector == detector) & (rows.domain == domain) & (rows.t_re == 100)]
+        e = estimate_mean(100 * chosen.accuracy.to_numpy())
+        if np.isnan(e.half_width):
+            parts.append(f"{title} {e.mean:.1f}% of images are judged rightly (one seed: no interval)")
+            continue
+        verdict = "above chance" if e.low > 50 else "below chance" if e.high < 50 else "not told from chance"
+        parts.append(f"{title} {e.mean:.1f}% of images are judged rightly ({e.low:.1f} to {e.high:.1f}): **{verdict}**")
+    return f"At reverse step 100, {' and '.join(parts)} (detector: {detector}, 95% intervals over seeds)."
+
+
+def copying_sentence(rows: pd.DataFrame) -> str:
+    """What C_T says of the smallest reverse step above 0 and of the fully synthetic set (see `Study.memorization`)."""
+    parts = []
+    for t in (int(rows.t_re[rows.t_re > 0].min()), 100):
+        score = rows[rows.t_re == t].copying
+        if score.isna().any():
+            parts.append(f"at reverse step {t} there are too few images to tell")
+            continue
+        mean = score.mean()
+        words = "no sign of copying"
+        if mean < COPYING_BELOW:
+            words = "reads as copying"
+        elif mean > -COPYING_BELOW:
+            words = "further from the training images than other real images are: no copying"
+        parts.append(f"at reverse step {t} C_T is {mean:+.1f} (**{words}**)")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}. Copies score far below 0, fresh real images about 0."
 
 
 def fidelity(rows: pd.DataFrame) -> str:

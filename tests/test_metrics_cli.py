@@ -10,6 +10,7 @@ from PIL import Image
 
 from synthgap.data.pool import load_pool
 from synthgap.errors import UserError
+from synthgap.metrics.memorization import reading
 from synthgap.metrics_cli import as_json, as_text, compare
 
 
@@ -55,11 +56,11 @@ def test_the_table_names_measures_intervals_and_the_floor(compared):
         "fake, n = 10",
         "real, n = 10",
         "precision",
-        "detected, dct",
+        "detected as fake, dct",
         "copying:",
     ):
         assert part in text
-    assert "real: real, 40 images, 10×12 grey, 2 classes" in text
+    assert "real: real, 40 images, brought to 10×12 grey, 2 classes" in text
     assert "nan" not in text
 
 
@@ -73,6 +74,7 @@ def test_the_json_holds_the_same_numbers(compared):
     assert out["detection"][1]["accuracy"] == compared.detection[1].accuracy
     assert out["real"]["sha256"] == compared.real.fingerprint
     assert out["copying"]["c_t"] == compared.copying.copying
+    assert out["copying"]["reading"] == reading(compared.copying)
 
 
 def test_a_set_against_itself_is_perfect_and_undetectable(folders):
@@ -105,13 +107,19 @@ def test_features_are_cached_by_content(folders, tmp_path):
     [
         (("real", "nothing"), "is no folder, file or known data set"),
         (("flat", "fake"), "has no classes to train a classifier on"),
-        (("real", "few"), "2 fake samples; precision and recall need at least 5"),
-        (("few", "fake"), "precision and recall need at least 5"),
+        (("real", "few"), "40 real and 2 fake images are too few; give at least 10 real ones, since half"),
+        (("few", "fake"), "2 real and 40 fake images are too few"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(folders, arguments, says):
     with pytest.raises(UserError, match=says):
         compare(*(str(folders / a) for a in arguments), preset="smoke")
+
+
+def test_held_out_images_that_are_not_held_out_are_refused(folders):
+    real, fake = str(folders / "real"), str(folders / "fake")
+    with pytest.raises(UserError, match="40 of the 40 held-out images are among the real ones"):
+        compare(real, fake, real, preset="smoke")
 
 
 def test_the_command_prints_a_table_json_or_one_line(folders):

@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -225,3 +226,27 @@ def test_an_interval_that_touches_zero_is_undecided():
 def test_one_seeds_attention_is_said_in_words():
     rows = pd.DataFrame(columns=["t_re", "seed", "similarity"])
     assert "run two seeds or more" in tables.attention(rows)
+
+
+def detected(pixel, dct):
+    cells = [(d, "logistic", 100, s, v) for d, values in (("pixel", pixel), ("dct", dct)) for s, v in enumerate(values)]
+    return pd.DataFrame(cells, columns=["domain", "detector", "t_re", "seed", "accuracy"])
+
+
+def test_detection_is_read_by_its_interval():
+    text = tables.detection_sentence(detected([0.90, 0.91, 0.92], [0.45, 0.50, 0.56]))
+    assert "on pixels 91.0% of images are judged rightly (88.5 to 93.5): **above chance**" in text
+    assert "**not told from chance**" in text
+    assert "**below chance**" in tables.detection_sentence(detected([0.90, 0.91, 0.92], [0.40, 0.41, 0.42]))
+    assert "no interval" in tables.detection_sentence(detected([0.9], [0.5]))
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [(-9.0, "reads as copying"), (0.3, "no sign of copying"), (8.0, "no copying"), (np.nan, "too few images")],
+)
+def test_copying_is_read_by_its_score(score, words):
+    rows = pd.DataFrame({"t_re": [0, 30, 100], "copying": [-10.0, -9.5, score]})
+    text = tables.copying_sentence(rows)
+    assert text.startswith("At reverse step 30 C_T is -9.5 (**reads as copying**)")
+    assert words in text.split(";")[1]

@@ -45,7 +45,7 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     else:
         raise UserError(
             f"{source} is no folder, file or known data set; give a folder of images, npz:PATH, a .safetensors file, "
-            "or a set such as digits or digits:test"
+            "or a set such as digits or digits:test (splits: train, validation, test)"
         )
     return images if like is None else _matched(images, like)
 

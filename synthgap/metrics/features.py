@@ -271,7 +271,7 @@ def _download(url: str, name: str) -> Path:
         except (OSError, http.client.HTTPException, RuntimeError) as error:
             raise UserError(
                 f"{name} could not be fetched ({_one_line(error)}); put it into a folder and name that in "
-                f"{WEIGHTS_FOLDER}, or pass its path as weights; it comes from {url}"
+                f"{WEIGHTS_FOLDER}, or give its path (weights, --weights); it comes from {url}"
             ) from error
     return target
 

@@ -26,7 +26,8 @@ class Memorization:
 
     authentic : share of fakes that are no nearer to their nearest training sample than that one is to the next
         training sample (AuthPct, Alaa et al. 2022), in [0, 1]. Exact copies never are, even of a sample that the
-        training set holds twice. About a half for fresh samples, 0 for copies.
+        training set holds twice. 0 for copies; for fresh samples it depends on the data: 0.38 to 0.85 for 500
+        normal ones of 2 to 300 dimensions.
     ratio : median distance of the fakes to the nearest training sample, over that to the nearest of as many test
         samples; ≥ 0. Near 1 for fakes that know nothing of the training samples in particular, 0 for copies; NaN
         where most fakes equal test samples. With fewer test than training samples, only as many training samples,

@@ -25,7 +25,8 @@ from .specs import (
 )
 
 REAL_ONLY, SYNTHETIC_ONLY = "real only", "synthetic only"
-PAPER, CROSSFIT, GENERATOR = "paper's protocol", "cross-fitted", "generator"  # who looks at the images
+PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real classifier judges what
+GENERATOR, TRAINED = "generator", "classifier trained on them"  # others who look at images
 FLOOR = -1  # in the place of a reverse step: other real images
 
 

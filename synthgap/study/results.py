@@ -18,7 +18,7 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.gradcam import cross_similarity
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import concentration
-from .arms import FLOOR, GENERATOR, PAPER, REAL_ONLY, SYNTHETIC_ONLY
+from .arms import FLOOR, GENERATOR, PAPER, REAL_ONLY, SYNTHETIC_ONLY, TRAINED
 from .base import StudyBase
 from .specs import Spec
 from .stats import Estimate, paired_difference
@@ -145,8 +145,9 @@ class Results(StudyBase):
         """
         if result == "accuracy":
             rows = self.table2()
+            rows = rows.assign(percent=100 * rows.accuracy)
             return [
-                trend(rows[rows.dataset == name], "accuracy", f"accuracy, {name}", PAPER, FALLS)
+                trend(rows[rows.dataset == name], "percent", f"test accuracy (%), {name}", TRAINED, FALLS)
                 for name in dict.fromkeys(rows.dataset)
             ]
         if result == "likelihood":

@@ -112,7 +112,7 @@ def test_pairs_that_share_a_real_a_fake_or_each_others_image_stay_in_one_fold():
     real[7], fake[8] = real[6], fake[7]  # 6 – 7 – 8, though 6 and 8 have nothing in common
     sets = [ImageSet(images, np.zeros(12, dtype=np.int64), ("a",)) for images in (real, fake)]
     for seed in range(10):
-        fold = detection._folds(*sets, 4, seed)
+        fold = detection._folds(detection._joined(*sets), 4, seed)
         assert fold[0] == fold[1]
         assert fold[2] == fold[3]
         assert fold[4] == fold[5]

@@ -292,7 +292,7 @@ def test_a_trend_is_the_slope_of_its_table(smoke):
     mine = rows[(rows.dataset == "digits") & (rows.seed == 1)]
     slopes = [np.polyfit(g.t_re, g.accuracy, 1)[0] for _, g in rows[rows.dataset == "digits"].groupby("seed")]
     assert len(mine) == 5
-    assert smoke.trends("accuracy")[0].change.mean == pytest.approx(100 * np.mean(slopes))
+    assert smoke.trends("accuracy")[0].change.mean == pytest.approx(100 * 100 * np.mean(slopes))
 
 
 def test_an_unknown_result_is_refused(smoke):

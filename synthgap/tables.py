@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from importlib.resources import files
 
 import numpy as np
@@ -160,9 +159,12 @@ def fidelity(rows: pd.DataFrame) -> str:
         "density": "density",
         "coverage": "coverage",
     }
-    out = _by_step(rows, titles, {"n (real, other)": lambda g: f"{g.n_real.iloc[0]:,}, {g.n_fake.iloc[0]:,}"})
-    caption = f"Fidelity by reverse step: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
-    return myst_table(out, caption, "tab-fidelity")
+    sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
+    caption = (
+        f"Fidelity by reverse step: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval. "
+        f"Images of each set: {sizes}"
+    )
+    return myst_table(_by_step(rows, titles), caption, "tab-fidelity")
 
 
 def concentration(rows: pd.DataFrame) -> str:
@@ -232,17 +234,14 @@ def trends(several: list[Trend], label: str) -> str:
     return myst_table(pd.DataFrame(out), caption, label)
 
 
-def _by_step(
-    rows: pd.DataFrame, titles: dict[str, str], extra: dict[str, Callable[[pd.DataFrame], str]] | None = None
-) -> pd.DataFrame:
+def _by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
     out = []
-    for cell, group in rows.groupby(keys, sort=False):
-        line: dict[str, object] = dict(zip(keys, cell, strict=True))
-        line["t_re"] = "other real images" if line["t_re"] < 0 else line["t_re"]
-        line |= {title: plus_minus(estimate_mean(group[column].to_numpy())) for column, title in titles.items()}
-        out.append(line | {title: make(group) for title, make in (extra or {}).items()})
+    for (*protocol, t), group in rows.groupby(keys, sort=False):
+        name = ": ".join([*protocol, "other real images" if t < 0 else str(t)])
+        line = {title: plus_minus(estimate_mean(group[column].to_numpy())) for column, title in titles.items()}
+        out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)
 
 

@@ -161,7 +161,7 @@ def as_text(result: Comparison) -> str:
         c = result.copying
         lines.append(
             f"copying: {reading(c)}. C_T {c.copying:+.2f} (a z score; copies are far below 0), {c.authentic:.0%} "
-            f"authentic (copies 0%, fresh images about half), distance to real / to held-out images {c.ratio:.3g} "
+            f"authentic (copies 0%), distance to real / to held-out images {c.ratio:.3g} "
             f"(copies 0, fresh images 1), closest pair {c.closest:.4g} grey levels apart"
         )
     return "\n".join(lines)

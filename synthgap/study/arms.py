@@ -219,7 +219,7 @@ class Arms:
         }
 
     def memorization(self) -> dict[tuple[int, int], MeasureMemorization]:
-        """(t_re, seed) → copying of the training images by the set at t_re; at FLOOR half of the real test images."""
+        """(t_re, seed) → copying of the training images by the set at t_re."""
         return {
             (t, s): MeasureMemorization(train=self.data["train"], test=self.data["test"], fake=self.samples(s, t))
             for t in self.preset.table2

@@ -6,13 +6,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from synthgap.diffusion.edm import EDM, EDMConfig
+from synthgap.diffusion.pixels import to_model
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.errors import UserError
-from synthgap.metrics.likelihood import bits_per_dim, image_log_likelihood, log_likelihood
+from synthgap.metrics.likelihood import _Trace, bits_per_dim, image_log_likelihood, log_likelihood
 
 LEVELS = {"sigma": 0.01, "sigma_max": 400.0}
 
@@ -99,6 +101,30 @@ def test_more_probes_shrink_hutchinsons_error():
     assert errors[1] < 0.5 * errors[0]  # a quarter is expected
 
 
+def test_one_sign_a_pixel_finds_the_trace_of_an_isotropic_gaussian_exactly():
+    x = np.random.default_rng(0).standard_normal((5, 1, 3, 3))
+    denoise = gaussian_denoiser(np.zeros((1, 3, 3)), np.full((1, 3, 3), 0.25))  # its Jacobian is a multiple of I
+    exact, sampled = (log_likelihood(denoise, x, steps=10, method=m, **LEVELS)[0] for m in ("exact", "hutchinson"))
+    np.testing.assert_allclose(sampled, exact, rtol=1e-5)
+
+
+def test_signs_are_drawn_afresh_at_every_level():
+    def rotate(x, sigma, labels):  # vᵀJv is 1 or -1 by the signs alone, whatever the point and the level
+        return torch.stack([x[..., 1], torch.zeros_like(x[..., 0])], dim=-1)
+
+    x = np.zeros((200, 1, 1, 2))
+    change = [
+        log_likelihood(rotate, x, sigma=0.1, sigma_max=0.1 * 2**7, steps=s, method="hutchinson")[0] for s in (1, 8)
+    ]
+    assert np.std(change[1]) < 0.6 * np.std(change[0])  # independent draws average out, a repeated one does not
+
+
+def test_auto_takes_the_whole_trace_up_to_64_dimensions():
+    for shape, wanted in (((1, 8, 8), "exact"), ((1, 5, 13), "hutchinson")):
+        denoise = gaussian_denoiser(np.zeros(shape), np.ones(shape))
+        assert log_likelihood(denoise, np.zeros((1, *shape)), steps=1, **LEVELS)[1] == wanted
+
+
 def test_points_at_the_modes_are_likelier_than_points_beside_them():
     mixture = Mixture()
     modes = mixture.centres.reshape(-1, *mixture.shape)
@@ -124,7 +150,7 @@ def test_uniform_8_bit_pixels_have_8_bits():
 # a real network
 
 
-def small_edm(label_dim=3, shape=(1, 4, 4)):
+def small_edm(label_dim=3, shape=(1, 4, 4), kind=EDM, **network_options):
     network = UNetConfig(
         height=shape[1],
         width=shape[2],
@@ -134,10 +160,11 @@ def small_edm(label_dim=3, shape=(1, 4, 4)):
         channel_mult=(1,),
         num_blocks=1,
         attn_resolutions=(),
+        **network_options,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        edm = EDM(EDMConfig.for_images(network, 0.5))
+        edm = kind(EDMConfig.for_images(network, 0.5))
         for parameter in edm.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
     return edm.eval()
@@ -145,24 +172,18 @@ def small_edm(label_dim=3, shape=(1, 4, 4)):
 
 def test_the_exact_trace_is_that_of_the_dense_jacobian(make_images):
     edm, images = small_edm(), make_images(3, (1, 4, 4))
-    one_step, _ = log_likelihood(
-        edm, images.images / 127.5 - 1, torch.from_numpy(images.labels), sigma=0.5, sigma_max=0.5001, steps=1
-    )
-    # over a step so short that nothing moves, what remains is the prior; its slope is the divergence
+    x, labels = to_model(images.images), torch.from_numpy(images.labels)
+    slope, divergence = _Trace(edm, labels, None, 1, "cpu")(x, math.log(0.5))
     for i in range(3):
-        x = torch.from_numpy(images.images[i : i + 1] / 127.5 - 1).float()
-        label = torch.from_numpy(images.labels[i : i + 1])
 
-        def denoise(point, label=label):
+        def denoise(point, label=labels[i : i + 1]):
             return edm(point, torch.tensor([0.5]), label).flatten()
 
-        jacobian = torch.autograd.functional.jacobian(denoise, x).reshape(16, 16).double()
-        point = x.double().numpy().ravel()
-        slope = (point - denoise(x).detach().double().numpy()) / 0.5
-        moved = point + slope * 1e-4
-        prior = -(moved**2).sum() / (2 * 0.5001**2) - 8 * math.log(2 * math.pi * 0.5001**2)
-        wanted = (16 - float(jacobian.trace())) / 0.5 * 1e-4
-        assert one_step[i] - prior == pytest.approx(wanted, abs=2e-5)
+        point = torch.from_numpy(x[i : i + 1]).float()
+        jacobian = torch.autograd.functional.jacobian(denoise, point).reshape(16, 16).double()
+        assert abs(16 - divergence[i]) > 0.1  # so that agreement says something
+        assert divergence[i] == pytest.approx(16 - float(jacobian.trace()), abs=1e-5)
+        np.testing.assert_allclose(slope[i].ravel(), x[i].ravel() - denoise(point).detach().numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["exact", "hutchinson"])
@@ -172,6 +193,53 @@ def test_batches_of_1_7_and_64_give_the_same(make_images, method):
     for batch in (1, 7):
         part = image_log_likelihood(edm, images, steps=2, method=method, batch=batch)
         np.testing.assert_allclose(part.nats, whole.nats, rtol=1e-4)
+
+
+class Recorder(EDM):
+    """Keeps the points at which it is evaluated."""
+
+    def forward(self, x, sigma, labels=None, augment=None):
+        self.seen = [*getattr(self, "seen", []), x.detach().double().numpy()]
+        return super().forward(x, sigma, labels, augment)
+
+
+def added_noise(images, sigma):
+    edm = small_edm(kind=Recorder)
+    image_log_likelihood(edm, images, sigma=sigma, steps=1, method="hutchinson", batch=len(images))
+    return edm.seen[0] - to_model(images.images)
+
+
+def test_dequantisation_is_uniform_over_one_grey_level_around_the_value(make_images):
+    noise = added_noise(make_images(200, (1, 4, 4)), 0.002) * 127.5
+    assert stats.kstest(noise.ravel(), stats.uniform(-0.5, 1).cdf).pvalue > 1e-3
+    assert np.abs(noise).max() <= 0.5 + 1e-4  # 1e-4: the network sees float32
+
+
+def test_above_the_smallest_level_the_noise_is_normal_of_that_level(make_images):
+    noise = added_noise(make_images(200, (1, 4, 4)), 0.3)
+    assert stats.kstest(noise.ravel(), stats.norm(0, 0.3).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("sigma", [0.002, 0.3])
+def test_images_have_noise_of_their_own_whatever_set_they_are_in(make_images, sigma):
+    edm, images = small_edm(), make_images(5, (1, 4, 4))
+    whole = image_log_likelihood(edm, images, sigma=sigma, steps=1, method="hutchinson").nats
+    part = image_log_likelihood(edm, images.subset([0, 1, 2]), sigma=sigma, steps=1, method="hutchinson").nats
+    np.testing.assert_allclose(part, whole[:3], rtol=1e-4)
+    noise = added_noise(images, sigma)
+    assert not np.isclose(noise[0], noise[1]).any()
+
+
+def test_dropout_plays_no_part_in_a_model_that_is_in_train_mode(make_images):
+    edm, images = small_edm(dropout=0.5), make_images(4, (1, 4, 4))
+    wanted = image_log_likelihood(edm, images, steps=2).nats
+    assert np.array_equal(image_log_likelihood(edm.train(), images, steps=2).nats, wanted)
+
+
+def test_progress_counts_the_images_done(make_images):
+    said = []
+    image_log_likelihood(small_edm(), make_images(5, (1, 4, 4)), steps=1, batch=2, progress=lambda *n: said.append(n))
+    assert said == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_seeds_draw_other_noise_and_repeat_their_own(make_images):

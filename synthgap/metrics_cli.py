@@ -73,6 +73,9 @@ def compare(
         _check_held_out(real, other)
     notes = [f"real: {_say(real)}", f"fake: {_say(fake)}"]
     _check_sizes(real, fake, extractor_name)
+    count = min(len(real), len(fake))
+    pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
+    detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
     judged, judge = real, None
     if extractor_name == "classifier":
         judge, judged = _classifier(real, preset, device, seed)
@@ -81,9 +84,6 @@ def compare(
     compared = fake.subset(spread(fake.labels, len(judged)))
     vectors = [features(s, chosen, cache=cache, progress=progress) for s in (judged, compared)]
     fidelity = fidelity_of_features(*vectors, chosen.name, seed=seed)
-    count = min(len(real), len(fake))
-    pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
-    detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
     copying = None if other is None else memorization(real.images, other.images, fake.images, seed=seed)
     return Comparison(real, fake, chosen.score, fidelity, detection, copying, tuple(notes))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -82,15 +85,12 @@ class Results(StudyBase):
 
         entropy and marginal in nats; agreement: share of images, in [0, 1], that the classifier gives their label.
         """
-        cells = self.main.figure8()
-        self.compute(list(cells.values()))
-        rows = []
-        for cell, spec in cells.items():
-            value: Prediction = self.store.get(spec)
+
+        def read(value: Prediction) -> dict:
             numbers = {"entropy": output_entropy(value.logits), "marginal": marginal_entropy(value.logits)}
-            names = dict(zip(("protocol", "split", "t_re", "seed"), cell, strict=True))
-            rows.append({**names, **numbers, "agreement": value.accuracy, "n": value.n})
-        return pd.DataFrame(rows)
+            return numbers | {"agreement": value.accuracy, "n": value.n}
+
+        return self._rows(self.main.figure8(), ("protocol", "split", "t_re", "seed"), read)
 
     def concentration(self) -> pd.DataFrame:
         """How tightly the sets lie around their classes: protocol, t_re (−1: other real images), seed, three numbers.
@@ -123,14 +123,11 @@ class Results(StudyBase):
 
     def likelihood_curve(self) -> pd.DataFrame:
         """Log-likelihood: columns sigma, split, t_re, seed, nats (mean over images), bits_per_dim, n."""
-        cells = self.main.likelihood()
-        self.compute(list(cells.values()))
-        rows = []
-        for cell, spec in cells.items():
-            value: Likelihood = self.store.get(spec)
-            numbers = {"nats": float(value.nats.mean()), "bits_per_dim": float(value.bits_per_dim.mean())}
-            rows.append({**dict(zip(("sigma", "split", "t_re", "seed"), cell, strict=True)), **numbers, "n": value.n})
-        return pd.DataFrame(rows)
+
+        def read(value: Likelihood) -> dict:
+            return {"nats": float(value.nats.mean()), "bits_per_dim": float(value.bits_per_dim.mean()), "n": value.n}
+
+        return self._rows(self.main.likelihood(), ("sigma", "split", "t_re", "seed"), read)
 
     def memorization(self) -> pd.DataFrame:
         """Copying, in pixels: columns t_re, seed, authentic, ratio, copying, closest, n_fake (see `Memorization`)."""
@@ -228,9 +225,11 @@ class Results(StudyBase):
 
     def _measured(self, cells: dict[tuple, Spec], names: tuple[str, ...], values: tuple[str, ...]) -> pd.DataFrame:
         """One row a cell: its name's parts under `names`, and these attributes of its artifact."""
+        return self._rows(cells, names, lambda artifact: {v: getattr(artifact, v) for v in values})
+
+    def _rows(self, cells: dict[tuple, Spec], names: tuple[str, ...], read: Callable[[Any], dict]) -> pd.DataFrame:
+        """One row a cell: its name's parts under `names`, and what `read` finds in its artifact."""
         self.compute(list(cells.values()))
-        rows = []
-        for cell, spec in cells.items():
-            artifact = self.store.get(spec)
-            rows.append({**dict(zip(names, cell, strict=True)), **{v: getattr(artifact, v) for v in values}})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(
+            [{**dict(zip(names, cell, strict=True)), **read(self.store.get(spec))} for cell, spec in cells.items()]
+        )

@@ -19,7 +19,7 @@ from .edm import EDM, EDMConfig
 from .noise import CHURN, image_rng, initial_noise, reverse_steps
 from .pixels import to_model, to_uint8
 from .sampler import Callback, Guide, Trajectory, solve
-from .schedule import REVERSE_STEPS, ReverseStep, check_t_re, sigma_grid, sigma_of
+from .schedule import REVERSE_STEPS, Levels, ReverseStep, check_t_re, level_grid, level_of
 from .solver import Solver
 
 LANES = 256  # fixed, so that the same images come out of every run on one machine
@@ -124,8 +124,10 @@ def reconstruct(
     def trajectories() -> Iterator[Trajectory]:
         for i in moved[np.argsort(-each[moved], kind="stable")]:  # long ones first: the tail stays full
             index = int(indices[i])
-            start, sigma = noisy_start(config, real.images[i], int(each[i]), seed, index)
-            grid = sigma_grid(sigma, solver.steps_from(int(each[i])), config.sigma_min, config.rho)
+            t = int(each[i])
+            start, _ = noisy_start(config, real.images[i], t, seed, index, solver.levels)
+            ends = config.sigma_min, config.sigma_max, config.rho
+            grid = level_grid(t, solver.steps_from(t), solver.levels, *ends)
             label = int(real.labels[i]) if config.network.label_dim else None
             yield Trajectory(int(i), start, grid, label, image_rng(seed, CHURN, index))
 
@@ -146,12 +148,14 @@ def reconstruct(
     return replace(real, images=out, name=f"{real.name} at t_re = {span}")
 
 
-def noisy_start(config: EDMConfig, image: np.ndarray, t_re: int, seed: int, index: int) -> tuple[np.ndarray, float]:
+def noisy_start(
+    config: EDMConfig, image: np.ndarray, t_re: int, seed: int, index: int, levels: Levels = "edm"
+) -> tuple[np.ndarray, float]:
     """(the noisy image that `reconstruct` starts from: float64 C × H × W in units of images in [−1, 1], its σ).
 
     At t_re = 100 nothing of the image may remain: the start is σ·n, not x + σ·n.
     """
-    sigma = float(sigma_of(t_re, config.sigma_min, config.sigma_max, config.rho))
+    sigma = level_of(t_re, levels, config.sigma_min, config.sigma_max, config.rho)
     noise = sigma * initial_noise(seed, index, image.shape)
     return (noise if t_re == REVERSE_STEPS else to_model(image) + noise), sigma
 

@@ -25,7 +25,7 @@ Callback = Callable[[int, int, float, np.ndarray], None]  # (image's index, step
 class Trajectory:
     """One image's reverse process: start (float64 C × H × W), levels σ₀ > … > 0, class (or None).
 
-    `rng` draws the noise of its churn.
+    `rng` draws the noise of its churn, or that of ancestral steps.
     """
 
     index: int
@@ -133,7 +133,9 @@ class _Lane:
         """Take dx/dσ at (point, level); returns whether that finished a step."""
         target = self.sigmas[self.step + 1]
         change = target - self.start_level
-        if self.slope is not None:  # the trapezoidal correction of the Euler step before
+        if self.solver.method == "ancestral":
+            self.x = self._posterior_sample(self.x - self.start_level * slope, (target / self.start_level) ** 2, target)
+        elif self.slope is not None:  # the trapezoidal correction of the Euler step before
             self.x = self.x + change * (self.slope + slope) / 2
         elif target == 0 or self.solver.method == "euler":  # no slope exists at σ = 0: the last step is Euler's
             self.x = self.x + change * slope
@@ -142,6 +144,13 @@ class _Lane:
             return False
         self.step += 1
         return True
+
+    def _posterior_sample(self, clean: np.ndarray, kept: float, target: float) -> np.ndarray:
+        """x at level `target`, given x here and a clean image; kept = (target / level here)²."""
+        mean = clean + kept * (self.x - clean)
+        if target == 0:
+            return mean
+        return mean + target * np.sqrt(1 - kept) * self.rng.standard_normal(self.x.shape)
 
 
 def _labels(running: list[_Lane], device: torch.device | str) -> Tensor | None:

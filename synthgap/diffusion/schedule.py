@@ -1,12 +1,14 @@
 """Noise levels: the EDM grid, and what a reverse step t_re means in σ.
 
 The paper counts reverse steps from 0 (real image) to 100 (pure noise) and gives no mapping to σ. Ours, stated
-wherever a t_re is shown: the EDM grid (Karras et al. 2022, Eq. 5) with N = 100 points, read from its clean end.
+wherever a t_re is shown: the EDM grid (Karras et al. 2022, Eq. 5) with N = 100 points, read from its clean end. Two
+others are at hand, so that the choice can be tried.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +18,11 @@ from ..errors import UserError
 
 REVERSE_STEPS = 100  # T in the paper, Section 4
 SIGMA_MIN, RHO = 0.002, 7.0  # Karras et al. 2022, Table 1
+EDM_SIGMA_MAX = 80.0  # the same
 VP_BETA_D, VP_BETA_MIN = 19.9, 0.1  # the same, VP column
 
 ReverseStep = int | tuple[int, int]
+Levels = Literal["edm", "edm-80", "vp"]
 
 
 def sigma_max_for(height: int, width: int) -> float:
@@ -26,7 +30,7 @@ def sigma_max_for(height: int, width: int) -> float:
 
     Noise averages over fewer pixels in a smaller image (inferred; the paper works at 32 × 32 and above).
     """
-    return 80.0 * math.sqrt(height * width) / 32
+    return EDM_SIGMA_MAX * math.sqrt(height * width) / 32
 
 
 def p_mean_for(height: int, width: int) -> float:
@@ -62,6 +66,25 @@ def sigma_of(t_re: int | np.ndarray, sigma_min: float, sigma_max: float, rho: fl
     top, bottom = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     root = top + (REVERSE_STEPS - t) / (REVERSE_STEPS - 1) * (bottom - top)
     return np.where(t < 1, 0.0, np.maximum(root, 0.0) ** rho)
+
+
+def level_of(t_re: int, levels: Levels, sigma_min: float, sigma_max: float, rho: float = RHO) -> float:
+    """σ of a reverse step under one of three readings; 0 at t_re = 0.
+
+    "edm" : `sigma_of`, from the model's own σmin to σmax. "edm-80" : the same with EDM's σmax = 80 at every image size.
+    "vp" : the continuous DDPM process with linear β (Karras et al. 2022, Table 1) at time t_re / 100.
+    """
+    if levels == "vp":
+        return float(vp_sigma(torch.tensor(t_re / REVERSE_STEPS, dtype=torch.float64)))
+    return float(sigma_of(t_re, sigma_min, EDM_SIGMA_MAX if levels == "edm-80" else sigma_max, rho))
+
+
+def level_grid(t_re: int, count: int, levels: Levels, sigma_min: float, sigma_max: float, rho: float) -> np.ndarray:
+    """`count` levels from that of `t_re` down, then 0: ρ-spaced down to σmin, or evenly spaced in time for "vp"."""
+    if levels == "vp" and count > 0:
+        times = torch.linspace(t_re / REVERSE_STEPS, 0, count + 1, dtype=torch.float64)
+        return np.append(vp_sigma(times[:-1]).numpy(), 0.0)
+    return sigma_grid(level_of(t_re, levels, sigma_min, sigma_max, rho), count, sigma_min, rho)
 
 
 def sigma_grid(start: float, count: int, sigma_min: float, rho: float = RHO) -> np.ndarray:

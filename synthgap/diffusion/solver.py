@@ -1,4 +1,4 @@
-"""How a reverse process is solved: method, number of steps, churn."""
+"""How a reverse process is solved: method, number of steps, churn, and what its reverse steps mean in σ."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .schedule import REVERSE_STEPS
+from .schedule import REVERSE_STEPS, Levels
 
 
 class Solver(BaseModel):
     """Karras et al. 2022, Algorithm 2; the defaults are their deterministic sampler for CIFAR-10 (Algorithm 1).
 
     steps : of a full reverse process; a partial one from t_re takes ceil(steps · t_re / 100).
+    method : "heun", "euler", or "ancestral": DDPM's own sampling (Eq. 2 of the paper, corrected) in σ-space, x at σ to
+        D + (σ'/σ)²(x − D) + σ'√(1 − (σ'/σ)²) z at σ', which is the same step in other variables.
+    levels : what a reverse step means in σ, see `schedule.level_of`.
     churn : S_churn, noise added back, spread over `steps`; none where 0.
     churn_min, churn_max : S_min and S_max, the levels between which noise is added; None is no upper limit.
     churn_noise : S_noise, standard deviation of that noise.
@@ -22,7 +25,8 @@ class Solver(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has no infinity
 
     steps: int = Field(18, ge=1)
-    method: Literal["heun", "euler"] = "heun"
+    method: Literal["heun", "euler", "ancestral"] = "heun"
+    levels: Levels = "edm"
     churn: float = Field(0.0, ge=0)
     churn_min: float = Field(0.0, ge=0)
     churn_max: float | None = Field(None, ge=0)
@@ -35,7 +39,7 @@ class Solver(BaseModel):
     def evaluations(self, t_re: int) -> int:
         """Network evaluations (NFE) from t_re: Heun's method takes two a step and one for the last."""
         steps = self.steps_from(t_re)
-        return steps if self.method == "euler" else max(0, 2 * steps - 1)
+        return max(0, 2 * steps - 1) if self.method == "heun" else steps
 
     def gamma(self, sigma: float) -> float:
         """Relative increase of the noise level σ before a step: 0 where no noise is added."""

@@ -141,6 +141,32 @@ def test_initial_weights_of_a_seed_are_the_same_in_every_arm(make_images):
             assert torch.allclose(a, b, rtol=0, atol=1e-20)
 
 
+@pytest.mark.parametrize("policy", ["RandAugment", "TrivialAugment"])
+def test_a_policy_changes_real_and_synthetic_images_alike_in_every_arm(make_images, watched, policy):
+    real, fake = make_images(40), make_images(60, seed=1)
+    train_classifier(real, fake, NETWORK, SHORT, 7)
+    augmented = SHORT.model_copy(update={"policy": policy})
+    for other in (fake, None, make_images(8, seed=2)):
+        train_classifier(real, other, NETWORK, augmented, 7)
+    plain, both, alone, few = (watched["images"][i : i + 6] for i in (0, 6, 12, 18))
+    for without, a, b, c in zip(plain, both, alone, few, strict=True):
+        assert len(without) == len(a) == len(c) == 2 * len(b) == 2 * BATCH
+        for half in (slice(None, BATCH), slice(BATCH, None)):
+            changed = (without[half] != a[half]).flatten(1).any(1)
+            assert 0.4 < changed.float().mean() <= 1
+        assert torch.equal(a[:BATCH], b)  # the real batches of a seed are the same, augmented too
+        assert torch.equal(a[:BATCH], c[:BATCH])
+
+
+def test_a_policy_gives_the_same_weights_twice(make_images):
+    augmented = SHORT.model_copy(update={"policy": "TrivialAugment"})
+    images = make_images(40, augment=("crop",))
+    first = train_classifier(images, None, NETWORK, augmented, 3)
+    torch.rand(7)
+    assert same(first, train_classifier(images, None, NETWORK, augmented, 3))
+    assert not same(first, train_classifier(images, None, NETWORK, SHORT, 3))
+
+
 def test_learning_rate_falls_tenfold_at_30_60_and_90_of_100_epochs(make_images, watched):
     train_classifier(make_images(16), None, NETWORK, ClassifierTraining(batch=16), 0)
     wanted = [0.01] * 30 + [0.001] * 30 + [0.0001] * 30 + [0.00001] * 10

@@ -23,9 +23,12 @@ app = typer.Typer(
 )
 
 Dataset = Annotated[
-    str, typer.Option(help="auto (the preset's own), digits, mnist5k, digit-pairs, or folder:, npz:, edm-zip:PATH.")
+    str,
+    typer.Option(help="auto (the preset's own), one that synthgap datasets lists, or folder:, npz:, edm-zip:PATH."),
 ]
-PresetName = Annotated[str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU).")]
+PresetName = Annotated[
+    str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU), or a YAML file of your own.")
+]
 Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
 ImageSize = Annotated[str, typer.Option(help="Longest side in pixels; auto: the set's own, limited for folders.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
@@ -45,6 +48,9 @@ def run(
     image_size: ImageSize = "auto",
     device: Device = "auto",
     workers: Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")] = "auto",
+    synthetic: Annotated[
+        str, typer.Option(help="Images of your own generator, folder:PATH or npz:PATH, judged as an arm of Table 3.")
+    ] = "none",
     book: Annotated[bool, typer.Option(help="Execute the chapters and build the book, too.")] = True,
     publish: Annotated[bool, typer.Option(help="Replace the notebooks in book/executed/ by this run's.")] = False,
 ) -> None:
@@ -67,6 +73,7 @@ def run(
         "image_size": _number(image_size, "image-size"),
         "device": device,
         "workers": _number(workers, "workers"),
+        "synthetic": synthetic,
     }
     root = pages.find_root() if book or publish else None
     study = Study(**parameters)
@@ -160,13 +167,57 @@ def reconstruct(
 
     check_new_folder(out)
     steps_back = parse_t_re(t_re)
-    if split not in ("train", "validation", "test"):
-        raise UserError(f"split is {split!r}; give train, validation or test")
+    _check_split(split)
     study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
     real = study.store.get(study.main.data[split])
     edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
     images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, steps))
     typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="A new folder for PNGs, one subfolder a class, or a new .npz file.")],
+    t_re: Annotated[
+        str, typer.Option(help='Reverse step: 100 fully synthetic, 0 real; or a range ("50-100").')
+    ] = "100",
+    multiple: Annotated[int, typer.Option(min=1, help="Images, as a multiple of the training set.")] = 1,
+    split: Annotated[str, typer.Option(help="Of real images (t_re 0): train, validation or test.")] = "train",
+    dataset: Dataset = "auto",
+    preset: PresetName = "quick",
+    results: Results = "results",
+    image_size: ImageSize = "auto",
+    device: Device = "auto",
+    seed: Seed = 0,
+) -> None:
+    """Write the very images that a study's arm was trained on: ImageFolder PNGs, or one npz that npz:PATH reads.
+
+    What is in the results folder is reused, the rest is computed.
+
+    Example: synthgap export --dataset digits --t-re 50-100 --multiple 5 --out mix.npz
+    """
+    from .data.imageset import ImageSet, check_new_folder
+    from .data.npz import save_npz
+    from .study.preset import parse_t_re
+    from .study.study import Study
+
+    step = parse_t_re(t_re)
+    as_npz = out.suffix == ".npz"
+    if as_npz and out.exists():
+        raise UserError(f"{out} exists; name a new file for the images")
+    if not as_npz:
+        check_new_folder(out)
+    _check_split(split)
+    if step == 0 and multiple > 1:
+        raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
+    if step != 0 and split != "train":
+        raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
+    study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
+    specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
+    study.compute(specs)
+    images = ImageSet.concat([study.store.get(spec) for spec in specs])
+    path = save_npz(images, out) if as_npz else images.export_folder(out)
+    typer.echo(f"{len(images):,} images of {len(images.classes)} classes at t_re = {t_re}, seed {seed}: {path}")
 
 
 @app.command()
@@ -266,12 +317,37 @@ def convert(
 
 
 @app.command()
-def datasets() -> None:
-    """Say which data sets there are, where each comes from and how it is split."""
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="One of the paper's sets, to check a local copy of it.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="The data folder; default: the variable SYNTHGAP_DATA, or data/.")
+    ] = None,
+    download: Annotated[bool, typer.Option(help="Fetch it first, where torchvision has an address.")] = False,
+) -> None:
+    """Say which data sets there are and where each comes from; with a name, verify a local copy of it.
+
+    Checked are the numbers of images and classes, and the published checksums.
+
+    Example: synthgap datasets cifar10 --root ~/data --download
+    """
+    from .data.public import download as fetch
+    from .data.public import verify
     from .data.sources import DESCRIPTIONS
 
-    for name, text in DESCRIPTIONS.items():
-        typer.echo(f"{name}\n    {text}")
+    if name is not None:
+        if download:
+            fetch(name, root)
+        typer.echo("\n".join(verify(name, root)))
+        return
+    if download or root is not None:
+        raise UserError("which data set? give its name, for instance: synthgap datasets cifar10")
+    for known, text in DESCRIPTIONS.items():
+        typer.echo(f"{known}\n    {text}")
+
+
+def _check_split(split: str) -> None:
+    if split not in ("train", "validation", "test"):
+        raise UserError(f"split is {split!r}; give train, validation or test")
 
 
 def _solver(preset: str, steps: int | None):
@@ -291,6 +367,7 @@ def _preset_model(study):
 
 def _run_name(dataset: str, preset: str) -> str:
     """The subfolder of the results for one run's chapters and book."""
+    preset = Path(preset).stem
     if dataset == "auto":
         return preset
     name = Path(dataset.partition(":")[2]).resolve().name if ":" in dataset else dataset

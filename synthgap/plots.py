@@ -65,6 +65,52 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
     return figure
 
 
+def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], name: str) -> Figure:
+    """Accuracy against the multiple of synthetic images, a panel a group of arms, real images alone as a band.
+
+    rows: columns arm, multiple (0: real only), seed, accuracy; panels: title → {arm: label}.
+    """
+    real = estimate_mean(100 * rows[rows.arm == "real only"].accuracy.to_numpy())
+    half = 0.0 if np.isnan(real.half_width) else real.half_width
+    figure, axes = _figure(3.9 * len(panels), 3.9, 1, len(panels), sharey=True)
+    for ax, (title, arms) in zip(axes[0], panels.items(), strict=True):
+        ax.axhspan(real.mean - half, real.mean + half, color="black", alpha=0.08, linewidth=0)
+        ax.axhline(real.mean, color="black", linewidth=1, label="real only")
+        for number, (arm, label) in enumerate(arms.items()):
+            mine = rows[rows.arm == arm]
+            if len(mine):
+                _series(ax, mine.assign(percent=100 * mine.accuracy), "multiple", "percent", number, label)
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel("synthetic images, as a multiple of the real ones")
+        ax.set_xticks(sorted(set(rows.multiple) - {0}))
+        ax.legend(fontsize=7)
+    axes[0, 0].set_ylabel("top-1 test accuracy (%)")
+    figure.suptitle(f"{name}: {rows.seed.nunique()} seeds; {INTERVAL}; band: that of real only", fontsize=9)
+    return figure
+
+
+def learning_curve(rows: pd.DataFrame, synthetic: Mapping[str, float], name: str) -> Figure:
+    """Accuracy against the number of real images (log scale), with synthetic sets' mean accuracies as lines.
+
+    rows: columns real_images, seed, accuracy; synthetic: label → accuracy in [0, 1].
+    """
+    figure, axes = _figure(5.6, 3.8)
+    ax = axes[0, 0]
+    _series(ax, rows.assign(percent=100 * rows.accuracy), "real_images", "percent", 0, "real images alone")
+    for number, (label, accuracy) in enumerate(synthetic.items(), start=1):
+        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
+        ax.axhline(100 * accuracy, label=label, **style)
+    counts = sorted(rows.real_images.unique())
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(counts, [f"{c:,}" for c in counts])
+    ax.minorticks_off()
+    ax.set_xlabel("real training images")
+    ax.set_ylabel("top-1 test accuracy (%)")
+    ax.legend(fontsize=7)
+    figure.suptitle(f"{name}: {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
 def feature_planes(points: Mapping[int, np.ndarray], explained: tuple[float, float], title: str) -> Figure:
     """One panel a synthetic set, its points over the real ones; points: t_re → N × 2, with t_re = 0 the real set."""
     others = [t for t in points if t != 0]

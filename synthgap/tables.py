@@ -9,12 +9,21 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from .classifier.policies import POLICIES
 from .metrics.memorization import COPYING_BELOW
-from .study.arms import REAL_ONLY, SYNTHETIC_ONLY
-from .study.stats import Estimate, estimate_mean, paired_difference
+from .study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, GIVEN, REAL_ONLY
+from .study.stats import Comparison, Estimate, VarianceParts, estimate_mean, paired_difference
 from .study.trends import FALLS, RISES, Trend
+from .study.variants import VARIANTS
 
 NOT_RUN = "not run"
+LEVEL = 0.05
+TITLES = {  # arms whose title is not made from their reverse step
+    "100": "real + naïve (t_re = 100)",
+    "0": "real + a second real batch",
+    BOOTSTRAP: "real, drawn with replacement",
+    GIVEN: "real + given",
+}
 DOMAINS = {"pixel": "pixel (%)", "dct": "DCT (%)"}
 PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell stays on one line
 
@@ -72,29 +81,187 @@ def table2(rows: pd.DataFrame) -> str:
 
 
 def table3(rows: pd.DataFrame, name: str, preset: str) -> str:
-    """Table 3: replication and augmentation, ours by multiple beside the paper's Aircraft column."""
+    """Table 3: replication and augmentation, ours by multiple beside the paper's Aircraft column; controls below."""
     paper = paper_table("table3")
     multiples = sorted({*rows.multiple.unique(), 1, 3, 5} - {0})
     out = []
-    for arm, theirs in paper.items():
+    for arm in [*paper, *(a for a in dict.fromkeys(rows.arm) if a not in paper)]:
         mine = rows[rows.arm == arm]
+        alone = arm == REAL_ONLY or arm in POLICIES  # one number, whatever the multiple
         line: dict[str, object] = {"method": arm_title(arm)}
         for k in multiples:
-            key = 0 if arm == REAL_ONLY else k
-            cell = 100 * mine[mine.multiple == key].accuracy.to_numpy()
-            line[f"×{k} (%)"] = plus_minus(estimate_mean(cell)) if len(cell) else NOT_RUN
+            cell = 100 * mine[mine.multiple == (0 if alone else k)].accuracy.to_numpy()
+            line[f"×{k:g} (%)"] = plus_minus(estimate_mean(cell)) if len(cell) else NOT_RUN
         for k in (1, 3, 5):
-            line[f"paper: ×{k} (%)"] = published(theirs.get(0 if arm == REAL_ONLY else k))
-        if arm == REAL_ONLY:  # one number, whatever the multiple
-            for column in [c for c in line if c.endswith("(%)") and "×1" not in c]:
+            line[f"paper: ×{k} (%)"] = published(paper.get(arm, {}).get(0 if alone else k))
+        if alone:
+            for column in [c for c in line if c.endswith("(%)") and "×1 " not in c]:
                 line[column] = ""
         out.append(line)
     caption = (
         f"Dataset replication and augmentation (the paper's Table 3). Ours: {name}, mean over "
         f"{rows.seed.nunique()} seeds ± half-width of the 95% interval, {rows.n.iloc[0]:,} test images. "
-        f"Paper: Aircraft. “{NOT_RUN}”: not part of the preset {preset}"
+        f"Paper: Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {preset}"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-3")
+
+
+def table4(rows: pd.DataFrame, generators: pd.DataFrame, preset: str) -> str:
+    """Table 4: its arms on every data set beside the paper's three, with the generator's fidelity below.
+
+    rows : of `Study.table4`; generators : of `Study.table4_fidelity`.
+    """
+    paper = paper_table("table4")
+    datasets = list(dict.fromkeys(rows.dataset))
+    out = []
+    for row, theirs in paper.items():
+        arm, _, times = row.partition(" ×")
+        line: dict[str, object] = {"method": arm_title(arm) + (f" ×{times}" if times else "")}
+        for name in datasets:
+            mine = rows[(rows.dataset == name) & (rows.arm == arm)]
+            mine = mine[mine.multiple == int(times)] if times else mine
+            line[f"{name} (%)"] = plus_minus(estimate_mean(100 * mine.accuracy.to_numpy())) if len(mine) else NOT_RUN
+        out.append(line | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
+    judged = [
+        ("Fréchet distance of the samples, t_re = 100", CROSSFIT, 100, "frechet"),
+        ("the same of other real images", CROSSFIT, 0, "frechet"),
+        ("recall of the samples, t_re = 100", CROSSFIT, 100, "recall"),
+        ("the same of other real images", CROSSFIT, 0, "recall"),
+    ]
+    for title, protocol, t, column in judged:
+        line = {"method": title}
+        for name in datasets:
+            mine = generators[(generators.dataset == name) & (generators.protocol == protocol) & (generators.t_re == t)]
+            line[f"{name} (%)"] = plus_minus(estimate_mean(mine[column].to_numpy()))
+        fid = paper_table("table4_fid") if column == "frechet" and t else {}
+        out.append(line | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper["real only"]})
+    caption = (
+        f"Replication, traditional and synthetic augmentation on several data sets (the paper's Table 4). Ours: mean "
+        f"over {rows.seed.nunique()} seeds ± half-width of the 95% interval. Last rows: the generator, cross-fitted, "
+        f"FD-classifier (not a percentage; the paper: FID). “{NOT_RUN}”: not part of the preset {preset}"
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-4")
+
+
+def comparisons(several: list[Comparison], caption: str, label: str) -> str:
+    """Paired comparisons of one family: difference in points, its interval, p as it is and after Holm's correction."""
+    if not several:
+        return "This preset runs no two arms that these comparisons need."
+    out = []
+    for c in several:
+        decided = "undecided" if not c.p_holm < LEVEL else "ahead" if c.difference.mean > 0 else "behind"
+        out.append(
+            {
+                "arm": cell_title(c.first),
+                "against": cell_title(c.second),
+                "difference (points)": _interval(c.difference),
+                "p": _p_value(c.p),
+                "p, Holm": _p_value(c.p_holm),
+                "at 5%": f"**{decided}**" if decided != "undecided" else decided,
+            }
+        )
+    n = several[0].difference.n
+    text = (
+        f"{caption}. Paired by seed ({n}), 95% intervals and two-sided t tests; Holm's correction is over the "
+        f"{len(several)} lines. The last column goes by the corrected p"
+    )
+    return myst_table(pd.DataFrame(out), text, label)
+
+
+def validation(rows: pd.DataFrame, test: pd.DataFrame, chosen: dict[int, str]) -> str:
+    """The arms with synthetic images as validation and test images see them; `chosen`: multiple → best arm there."""
+    out = []
+    for (multiple, arm), mine in rows.groupby(["multiple", "arm"], sort=False):
+        theirs = test[(test.arm == arm) & (test.multiple == multiple)]
+        out.append(
+            {
+                "arm": f"{arm_title(arm)} ×{multiple:g}",
+                "validation (%)": plus_minus(estimate_mean(100 * mine.accuracy.to_numpy())),
+                "test (%)": plus_minus(estimate_mean(100 * theirs.accuracy.to_numpy())),
+                "chosen": "**yes**" if chosen.get(multiple) == arm else "",
+            }
+        )
+    caption = (
+        f"Choosing a reverse step on validation images ({rows.n.iloc[0]:,}; test {test.n.iloc[0]:,}): for each "
+        "multiple the arm with the best mean over seeds"
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-validation")
+
+
+def variance(parts: VarianceParts | None, name: str) -> str:
+    """Where the variance of one accuracy lies (see `Study.variance`)."""
+    if parts is None:
+        return "With one seed the variance can't be divided: run two seeds or more."
+    g, c = parts.shape
+    out = pd.DataFrame(
+        {
+            "source": ["generator", "classifier", "the two together, and the rest", "test images"],
+            "what changes": [
+                "the diffusion model's seed and its samples",
+                "initial weights, order of batches",
+                "what neither explains by itself",
+                "other test images of the same kind",
+            ],
+            "standard deviation (points)": [
+                f"{v:.2f}" for v in (parts.generator, parts.classifier, parts.both, parts.images)
+            ],
+        }
+    )
+    caption = (
+        f"Variance by source of the accuracy of “synthetic only” ×1, {name}: {g} generators crossed with {c} "
+        "classifiers, two-way random effects. From so few they are orders of magnitude"
+    )
+    return myst_table(out, caption, "tab-variance")
+
+
+def sensitivity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
+    """Test accuracy with one choice changed, and how the gap to real images moves (see `Study.sensitivity`)."""
+    steps = sorted(set(rows.t_re) - {0})
+
+    def cell(variant: str, t: int) -> np.ndarray:
+        mine = rows[(rows.variant == variant) & (rows.t_re == t)]
+        return 100 * mine.sort_values("seed").accuracy.to_numpy()
+
+    out = []
+    for variant in dict.fromkeys(rows.variant):
+        line: dict[str, object] = {"changed": variant_title(variant)}
+        line["t_re = 0 (%)"] = plus_minus(estimate_mean(cell(variant, 0)))
+        for t in steps:
+            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cell(variant, t)))
+        for t in steps:
+            gap, usual = (cell(v, 0) - cell(v, t) for v in (variant, DEFAULT))
+            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else _signed(paired_difference(gap, usual))
+        known = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
+        line["evaluations"] = f"{known.evaluations.iloc[0]}" if len(known) else "as usual"
+        out.append(line)
+    caption = (
+        f"Table 2 with one choice changed, {name}: mean over {rows.seed.nunique()} seeds ± half-width of the 95% "
+        "interval. Gap: accuracy of real images minus that at the reverse step, under the same choice; its change is "
+        f"paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-sensitivity")
+
+
+def sensitivity_fidelity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
+    """Figure 6's measures with one choice about sampling changed (see `Study.sensitivity_fidelity`)."""
+    titles = {"frechet": "FD-classifier", "precision": "precision", "recall": "recall"}
+    out = []
+    for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
+        sigma = levels[(levels.variant == variant) & (levels.t_re == t)].sigma.iloc[0]
+        line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigma:.3g}", "protocol": protocol}
+        out.append(line | {title: plus_minus(estimate_mean(mine[c].to_numpy())) for c, title in titles.items()})
+    caption = (
+        f"Figure 6's measures with one choice about sampling changed, {name}: mean over {rows.seed.nunique()} seeds ± "
+        "half-width of the 95% interval"
+    )
+    return myst_table(pd.DataFrame(out), caption, "tab-sensitivity-fidelity")
+
+
+def variant_title(name: str) -> str:
+    """A variant as a reader sees it: what it does, in place of what."""
+    if name == DEFAULT:
+        return "nothing"
+    return f"{VARIANTS[name].what} (in place of {VARIANTS[name].default})"
 
 
 def table1(rows: pd.DataFrame, name: str) -> str:
@@ -247,12 +414,25 @@ def _by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
 
 def arm_title(arm: str) -> str:
     """A row's name in Table 3: "100" → "real + naïve (t_re = 100)", "50-100" → "real + t_re = rand(50, 100)"."""
-    if arm in (REAL_ONLY, SYNTHETIC_ONLY):
-        return arm
-    low, dash, high = arm.partition("-")
-    if dash:
+    base, plus, policy = arm.partition(" + ")
+    if plus:
+        return f"{arm_title(base)}, {policy}"
+    if base in TITLES:
+        return TITLES[base]
+    low, dash, high = base.partition("-")
+    if dash and low.isdigit():
         return f"real + t_re = rand({low}, {high})"
-    return f"real + naïve (t_re = {arm})" if arm == "100" else f"real + t_re = {arm}"
+    return f"real + t_re = {base}" if base.isdigit() else base
+
+
+def cell_title(cell: str) -> str:
+    """The same of an arm with its multiple: "50-100 ×5"."""
+    arm, times, multiple = cell.partition(" ×")
+    return arm_title(arm) + times + multiple
+
+
+def _p_value(p: float) -> str:
+    return "–" if np.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< .001"
 
 
 def noise_levels(rows: pd.DataFrame) -> str:

@@ -172,7 +172,14 @@ def test_table_3_gives_real_only_once(rows3):
 def test_the_smoke_studys_tables_can_be_written(smoke):
     written = {
         tables.table2(smoke.table2()): 5,
-        tables.table3(smoke.table3(), "digits", "smoke"): 10,
+        tables.table3(smoke.table3(), "digits", "smoke"): 19,
+        tables.table4(smoke.table4(), smoke.table4_fidelity(), "smoke"): 12,
+        tables.comparisons(smoke.against_real(), "Against real", "tab-c"): 22,
+        tables.comparisons(smoke.against_controls(), "Against controls", "tab-d"): 18,
+        tables.validation(smoke.validation(), smoke.table3(), {1: "100"}): 10,
+        tables.variance(smoke.variance(), "digits"): 4,
+        tables.sensitivity(smoke.sensitivity(), smoke.variant_levels(), "digits"): 10,
+        tables.sensitivity_fidelity(smoke.sensitivity_fidelity(), smoke.variant_levels(), "digits"): 28,
         tables.fidelity(smoke.fidelity_curve()): 7,
         tables.table1(smoke.table1(), "digits"): 7,
         tables.concentration(smoke.concentration()): 10,

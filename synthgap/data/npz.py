@@ -1,7 +1,8 @@
-"""Image sets in a user's npz file: plain arrays only, nothing in the file is executed."""
+"""Image sets in npz files: plain arrays only, nothing in a file is executed."""
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,22 @@ import numpy as np
 from ..errors import UserError
 from .imageset import ImageSet
 from .splits import Splits, complete_splits
+
+
+def save_npz(images: ImageSet, path: str | Path) -> Path:
+    """Write the set as arrays `images` (uint8, N × C × H × W), `labels` and `classes`, which `npz:PATH` reads back.
+
+    The file appears whole or not at all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")  # numpy adds the ending where it is missing
+    try:
+        np.savez_compressed(temporary, images=images.images, labels=images.labels, classes=np.array(images.classes))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def load_npz(path: Path, train_size: int | None, seed: int) -> Splits:

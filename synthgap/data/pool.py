@@ -50,6 +50,26 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     return images if like is None else _matched(images, like)
 
 
+def load_like(source: str, real: ImageSet) -> ImageSet:
+    """Images from elsewhere, made fit to stand beside `real`: its height, width, channels, classes and augmentations.
+
+    source : as for `load_pool`; the images need classes, named as those of `real` (in any order; some may be absent).
+    Raises UserError for a class that `real` lacks, or colour images beside grey ones.
+    """
+    images = load_pool(source, like=real)
+    unknown = sorted(set(images.classes) - set(real.classes))
+    if unknown:
+        raise UserError(
+            f"{source} has a class {unknown[0]!r}, which {real.name} lacks; name its class folders as those of the "
+            f"real images: {', '.join(real.classes[:10])}{', …' if len(real.classes) > 10 else ''}"
+        )
+    if images.shape[0] > real.shape[0]:
+        raise UserError(f"{source} holds colour images and {real.name} grey ones; make them grey")
+    place = np.array([real.classes.index(c) for c in images.classes])
+    fitted = _coloured(images, real.shape[0])
+    return replace(fitted, labels=place[fitted.labels], classes=real.classes, augment=real.augment, name=source)
+
+
 def same_channels(a: ImageSet, b: ImageSet) -> tuple[ImageSet, ImageSet]:
     """The two sets with equal channels: grey images are repeated to three where the other set has colour."""
     channels = max(a.shape[0], b.shape[0])

@@ -1,4 +1,4 @@
-"""Data sets by name: the two that ship inside packages, one made of them, and the user's own."""
+"""Data sets by name: the two that ship inside packages, one made of them, the paper's five, and the user's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .folder import find_split_folders, list_folder, read_images
 from .imageset import ImageSet
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
+from .public import PUBLIC, load_public
 from .splits import Splits, complete_splits
 from .transform import limited, padded, resized
 
@@ -20,6 +21,12 @@ DESCRIPTIONS = {
     "Split by us: 500 train, 500 validation, 4,000 test.",
     "digit-pairs": "two of the 8×8 digits side by side, 8×16 grey, 100 classes, made here; no digit image is shared "
     "between splits. 2,000 train, 1,000 validation, 4,000 test.",
+    **{
+        name: f"{s.title}, {s.image_size}×{s.image_size} colour, {s.classes} classes, {s.counts['train']:,} train (10% "
+        f"of them become validation), {s.counts['test']:,} test; from {s.origin}. Expected in the data folder (the "
+        f"variable SYNTHGAP_DATA, or data/): {s.layout}."
+        for name, s in PUBLIC.items()
+    },
     "folder:PATH": "your images: PATH/<class>/<image>, or PATH/train/<class>/… with val/ and test/ beside it. "
     "Missing splits are cut from train (20% validation, 20% test, stratified). PNG, JPEG, TIFF, WebP, BMP, GIF, PNM; "
     "any sizes and modes.",
@@ -52,7 +59,8 @@ def load_splits(
 
     Parameters
     ----------
-    source : "digits", "mnist5k", "digit-pairs", "folder:PATH" (one subfolder a class, optionally under
+    source : "digits", "mnist5k", "digit-pairs", one of the paper's sets from a local copy ("cifar10", "cifar100",
+        "aircraft", "cub", "cars": see `public`), "folder:PATH" (one subfolder a class, optionally under
         train/, val/, test/), "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …) or
         "edm-zip:PATH" (the EDM release's zips).
     image_size : longest side in pixels; None is the set's own size, for folders at most `longest_side`.
@@ -81,11 +89,13 @@ def load_splits(
         splits = resized(load_npz(Path(path).expanduser(), train_size, seed), image_size)
     elif kind == "edm-zip" and path:
         splits = resized(load_edm_zip(Path(path).expanduser(), train_size, seed), image_size)
+    elif kind in PUBLIC and not path:
+        splits = load_public(kind, image_size, train_size, seed, limits=limits)
     elif kind in named and not path:
         splits = resized(named[kind](train_size, seed), image_size)
     else:
         raise UserError(
-            f"unknown data set {source!r}; known: {', '.join(named)}, folder:PATH, npz:PATH, edm-zip:PATH "
+            f"unknown data set {source!r}; known: {', '.join([*named, *PUBLIC])}, folder:PATH, npz:PATH, edm-zip:PATH "
             "(synthgap datasets describes them)"
         )
     return limited(padded(splits, divisor), limits or {}, seed)

@@ -112,6 +112,19 @@ def spread(labels: np.ndarray, count: int) -> np.ndarray:
     return order[((np.arange(count) + 0.5) * len(labels) / max(count, 1)).astype(int)]
 
 
+def bootstrap(labels: np.ndarray, seed: int, copy_index: int = 0) -> np.ndarray:
+    """For each image the position of a random one of its class, drawn with replacement: int array, N.
+
+    A large class keeps 1 − 1/e = 63% of its images in one draw. `copy_index` k is another draw of the same seed.
+    """
+    out = np.empty(len(labels), dtype=np.int64)
+    rng = np.random.default_rng([seed, copy_index, len(labels)])
+    for c in np.unique(labels):
+        members = np.flatnonzero(labels == c)
+        out[members] = rng.choice(members, size=len(members))
+    return out
+
+
 def halves(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted positions of two halves, each class divided to within one image (for cross-fitting)."""
     order = np.argsort(labels, kind="stable")

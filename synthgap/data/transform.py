@@ -17,9 +17,12 @@ def limited(splits: Splits, limits: dict[str, int | None], seed: int) -> Splits:
     members = dict(splits.record["members"])
     cut = []
     for s, most in limits.items():
-        if most is None or len(splits[s]) <= most:
+        if most is None:
             continue
-        kept = stratified_take(sets[s].labels, max(most, len(np.unique(sets[s].labels))), seed)
+        most = max(most, len(np.unique(splits[s].labels)))  # every class is kept
+        if len(splits[s]) <= most:
+            continue
+        kept = stratified_take(sets[s].labels, most, seed)
         cut.append(f"{len(kept):,} of {len(sets[s]):,} {s}")
         sets[s] = sets[s].subset(kept)
         members[s] = [members[s][i] for i in kept]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..classifier.policies import POLICIES, Policy
+from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
 from ..metrics.detection import DOMAINS
-from .preset import Preset, parse_t_re
+from .preset import Preset, changed, parse_t_re
 from .sizes import classifier_network, generator_network
 from .specs import (
     Attend,
+    Bootstrap,
     Data,
     MeasureDetection,
     MeasureFidelity,
@@ -23,8 +26,14 @@ from .specs import (
     TrainClassifier,
     TrainDiffusion,
 )
+from .variants import VARIANTS
 
 REAL_ONLY, SYNTHETIC_ONLY = "real only", "synthetic only"
+EPOCH_MATCHED = "synthetic only, epoch-matched"  # k times as many optimiser steps at ×k
+BOOTSTRAP = "real bootstrap"
+GIVEN_ONLY, GIVEN = "given only", "given"  # images of the user's own generator, alone and with the real ones
+NAIVE, MIX = "100", "50-100"  # the arms that Table 4 repeats
+DEFAULT = "default"  # among the variants of the sensitivity study
 PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real classifier judges what
 GENERATOR, TRAINED = "generator", "classifier trained on them"  # others who look at images
 FLOOR = -1  # in the place of a reverse step: other real images
@@ -36,7 +45,12 @@ class Arms:
 
     data : {"train", "validation", "test", "probe", "floor", "other", "grid"}. Generators and classifiers see "train"
         alone. "probe" is the part of test that Figure 8 reconstructs, "floor" one of train's size and "other" one of
-        half its size that Figure 6 compares with, "grid" the training images that Figures 4 and 5 show.
+        half its size that Figure 6 compares with, "grid" the training images that Figures 4 and 5 show. "given", where
+        there is one, is a synthetic set from elsewhere: it belongs to no seed.
+
+    An arm is named by what it trains on: a reverse step ("50", or "50-100" for a range) stands for real images beside
+    synthetic ones from there, "0" for a second real batch in their place; "… + TrivialAugment" for all images of that
+    arm under the policy, the policy's name alone for the real images under it.
 
     Two protocols stand side by side. PAPER: the classifier trained on all of train looks at images made from train.
     CROSSFIT: the classifier trained on half A of train looks at images made from half B, which it has not seen.
@@ -71,21 +85,57 @@ class Arms:
         }
         return Synthesize(**common) if t_re == REVERSE_STEPS else Reconstruct(t_re=t_re, **common)
 
-    def classifier(self, seed: int, t_re: ReverseStep | None, multiple: int = 1, real: bool = False) -> TrainClassifier:
-        """A classifier trained on `multiple` sets at `t_re` (None: no synthetic images), with real ones or without."""
+    def classifier(self, seed: int, t_re: ReverseStep, multiple: int = 1) -> TrainClassifier:
+        """A classifier trained on `multiple` sets at `t_re` alone; at 0 on the real set."""
         train, choice = self.data["train"], self.preset.classifier
-        if t_re == 0:  # the real set itself
-            t_re, real = None, True
-        synthetic = [] if t_re is None else [self.samples(seed, t_re, copy) for copy in range(multiple)]
+        copies = range(multiple if t_re != 0 else 0)
         return TrainClassifier(
-            real=train if real else None,
-            synthetic=tuple(synthetic),
+            real=None if copies else train,
+            synthetic=tuple(self.samples(seed, t_re, copy) for copy in copies),
             epoch_images=train.count,
             network=classifier_network(choice, train.shape, train.classes),
             training=choice.training,
             seed=seed,
             device=self.device,
         )
+
+    def arm(self, name: str, multiple: float, seed: int) -> TrainClassifier:
+        """The classifier of one arm (see the class), with ×`multiple` images beside or in place of the real ones."""
+        base, _, policy = name.partition(" + ")
+        if base in POLICIES:
+            base, policy = REAL_ONLY, base
+        train, plain = self.data["train"], self.classifier(seed, 0)
+        fields: dict = {"training": self._recipe(policy or "none")}
+        if base == REAL_ONLY:
+            pass
+        elif base in (SYNTHETIC_ONLY, EPOCH_MATCHED):
+            fields |= {"real": None, "synthetic": self.classifier(seed, REVERSE_STEPS, int(multiple)).synthetic}
+            if base == EPOCH_MATCHED:
+                fields["epoch_images"] = int(multiple) * train.count
+        elif base == BOOTSTRAP:
+            draws = [Bootstrap(images=train, copy_index=i, seed=seed) for i in range(int(multiple))]
+            fields |= {"real": None, "synthetic": tuple(draws)}
+        elif base in (GIVEN_ONLY, GIVEN):
+            fields |= {"real": train if base == GIVEN else None, "synthetic": (self.given(multiple, seed),)}
+        else:
+            sets = [self.samples(seed, parse_t_re(base), copy) for copy in range(int(multiple))]
+            fields["synthetic"] = tuple(sets)
+        return plain.model_copy(update=fields)
+
+    def given(self, multiple: float, seed: int) -> Data | Subset:
+        """×`multiple` of the user's synthetic images: all of them where they are just so many, or else a draw."""
+        everything, count = self.data["given"], round(multiple * self.data["train"].count)
+        return everything if count >= everything.count else Subset(images=everything, count=count, seed=seed)
+
+    def given_multiples(self) -> tuple[float, ...]:
+        """The preset's multiples that the user's synthetic images suffice for; their own where they don't for any."""
+        if "given" not in self.data:
+            return ()
+        most = self.data["given"].count / self.data["train"].count
+        return tuple(k for k in self.preset.replication if k <= most) or (round(most, 2),)
+
+    def _recipe(self, policy: Policy) -> ClassifierTraining:
+        return self.preset.classifier.training.model_copy(update={"policy": policy})
 
     def test(self, classifier: TrainClassifier) -> Predict:
         """The classifier on the test split."""
@@ -102,19 +152,103 @@ class Arms:
         return {(t, s): self.test(self.classifier(s, t)) for t in self.preset.table2 for s in self.seeds}
 
     def table3(self) -> dict[tuple[str, int, int], Predict]:
-        """(arm, multiple, seed) → test predictions; arms are named as in the preset."""
-        cells = {(REAL_ONLY, 0, s): self.test(self.classifier(s, 0)) for s in self.seeds}
-        for s in self.seeds:
-            for k in self.preset.replication:
-                cells[SYNTHETIC_ONLY, k, s] = self.test(self.classifier(s, REVERSE_STEPS, k))
-            for arm, multiples in self.preset.augmentation.items():
-                for k in multiples:
-                    cells[arm, k, s] = self.test(self.classifier(s, parse_t_re(arm), k, real=True))
+        """(arm, multiple, seed) → test predictions of every arm that the preset lists (0: real images alone)."""
+        return {(arm, k, s): self.test(self.arm(arm, k, s)) for s in self.seeds for arm, k in self.listed()}
+
+    def listed(self) -> list[tuple[str, float]]:
+        """(arm, multiple) of every arm that the preset lists, in the order of Table 3."""
+        preset = self.preset
+        several: dict[str, tuple[float, ...]] = {
+            REAL_ONLY: (0,),
+            SYNTHETIC_ONLY: preset.replication,
+            EPOCH_MATCHED: preset.epoch_matched,
+            BOOTSTRAP: preset.bootstrap,
+            **preset.augmentation,
+        }
+        for policy in preset.policies:
+            several[policy] = (0,)
+            several |= {f"{arm} + {policy}": multiples for arm, multiples in preset.combined.items()}
+        given = self.given_multiples()
+        several |= {GIVEN_ONLY: given, GIVEN: given} if given else {}
+        return [(arm, k) for arm, multiples in several.items() for k in multiples]
+
+    def table4(self) -> dict[tuple[str, float, int], Predict]:
+        """The cells of Table 3 that Table 4 repeats on other data sets; augmentation at its largest multiple."""
+        wanted = {REAL_ONLY, SYNTHETIC_ONLY, *self.preset.policies}
+        for arm in (NAIVE, MIX):
+            wanted.add((arm, max(self.preset.augmentation.get(arm, (0,)))))
+        return {c: p for c, p in self.table3().items() if c[0] in wanted or c[:2] in wanted}
+
+    def validated(self) -> dict[tuple[str, int, int], Predict]:
+        """(arm, multiple, seed) → validation predictions of the arms with synthetic images, to choose among them."""
+        return {
+            (arm, k, s): Predict(classifier=self.arm(arm, k, s), images=self.data["validation"])
+            for s in self.seeds
+            for arm, multiples in self.preset.augmentation.items()
+            for k in multiples
+            if parse_t_re(arm) != 0
+        }
+
+    def learning_curve(self) -> dict[tuple[int, int], Predict]:
+        """(real images, seed) → test predictions; each seed draws its own subsets, at the whole set's steps."""
+        train = self.data["train"]
+        cells = {(train.count, s): self.test(self.classifier(s, 0)) for s in self.seeds}
+        for share in sorted(self.preset.subsets):
+            count = max(train.classes, round(share * train.count))
+            for s in self.seeds:
+                part = Subset(images=train, count=count, seed=s)
+                cells[count, s] = self.test(self.classifier(s, 0).model_copy(update={"real": part}))
         return cells
 
+    def crossed(self) -> dict[tuple[int, int], Predict]:
+        """(generator's seed, classifier's seed) → test predictions of "synthetic only" ×1, every pair of a few seeds.
+
+        The one group in which a classifier may be another seed's than its generator.
+        """
+        few = self.seeds[: self.preset.crossed]
+        return {
+            (g, s): self.test(self.arm(SYNTHETIC_ONLY, 1, g).model_copy(update={"seed": s})) for g in few for s in few
+        }
+
+    def varied(self, name: str) -> Arms:
+        """These arms with one choice changed (see `VARIANTS`)."""
+        if name == DEFAULT:
+            return self
+        variant, preset = VARIANTS[name], self.preset
+        if variant.concerns == "solver":
+            solver = variant.change(preset.generator.solver)
+            update = {"generator": changed(preset.generator, {"solver": solver})}
+        else:
+            update = {"classifier": changed(preset.classifier, variant.change(preset.classifier))}
+        return replace(self, preset=preset.model_copy(update=update))
+
+    def sensitivity(self) -> dict[tuple[str, int, int], Predict]:
+        """(variant, t_re, seed) → test predictions of Table 2's cells with one choice changed; t_re = 0 included."""
+        choice = self.preset.sensitivity
+        return {
+            (name, t, s): arms.test(arms.classifier(s, t))
+            for name in (DEFAULT, *choice.variants)
+            for arms in [self.varied(name)]
+            for t in dict.fromkeys((0, *choice.steps))
+            for s in self.seeds
+        }
+
+    def sensitivity_fidelity(self) -> dict[tuple[str, str, int, int], MeasureFidelity]:
+        """(variant, protocol, t_re, seed) → Figure 6's cells under the variants that change the samples."""
+        choice = self.preset.sensitivity
+        return {
+            (name, protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=arms.judged(protocol, s, t))
+            for name in (DEFAULT, *(n for n in choice.variants if VARIANTS[n].concerns == "solver"))
+            for arms in [self.varied(name)]
+            for protocol in (PAPER, CROSSFIT)
+            for t in choice.steps
+            for s in self.seeds
+        }
+
     def figure1(self) -> dict[tuple[str, int, int], Predict]:
-        """The cells of Table 3 without augmentation."""
-        return {c: p for c, p in self.table3().items() if c[0] in (REAL_ONLY, SYNTHETIC_ONLY)}
+        """The cells of Table 3 without augmentation and controls."""
+        listed = [(arm, k) for arm, k in self.listed() if arm in (REAL_ONLY, SYNTHETIC_ONLY)]
+        return {(arm, k, s): self.test(self.arm(arm, k, s)) for s in self.seeds for arm, k in listed}
 
     def features(self, steps: tuple[int, ...]) -> dict[int, Predict]:
         """t_re → features of the training set at t_re, under the first seed's real classifier (Figures 2 and 9)."""
@@ -139,6 +273,18 @@ class Arms:
         images = self.data["other"] if t_re == FLOOR else Subset(images=self.samples(seed, t_re), half="b")
         return Predict(classifier=self.crossfit(seed), images=images)
 
+    def reference(self, protocol: str, seed: int) -> Predict:
+        """What Figure 6 compares with: the training set itself, or (CROSSFIT) other real images."""
+        return self.judged(protocol, seed, 0 if protocol == PAPER else FLOOR)
+
+    def table4_fidelity(self) -> dict[tuple[str, int, int], MeasureFidelity]:
+        """(protocol, t_re, seed) → fidelity of the fully synthetic set and, cross-fitted at t_re = 0, of real ones."""
+        return {
+            (protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=self.judged(protocol, s, t))
+            for protocol, t in ((PAPER, REVERSE_STEPS), (CROSSFIT, 0), (CROSSFIT, REVERSE_STEPS))
+            for s in self.seeds
+        }
+
     def figure6(self) -> dict[tuple[str, int, int], MeasureFidelity]:
         """(protocol, t_re, seed) → fidelity of the set at t_re.
 
@@ -147,12 +293,10 @@ class Arms:
         """
         cells = {}
         for s in self.seeds:
-            for t in (*self.preset.curves, FLOOR):
-                real, fake = self.judged(PAPER, s, 0), self.judged(PAPER, s, t)
-                cells[PAPER, t, s] = MeasureFidelity(real=real, fake=fake)
-            for t in self.preset.curves:
-                real, fake = self.judged(CROSSFIT, s, FLOOR), self.judged(CROSSFIT, s, t)
-                cells[CROSSFIT, t, s] = MeasureFidelity(real=real, fake=fake)
+            for protocol, steps in ((PAPER, (*self.preset.curves, FLOOR)), (CROSSFIT, self.preset.curves)):
+                for t in steps:
+                    real, fake = self.reference(protocol, s), self.judged(protocol, s, t)
+                    cells[protocol, t, s] = MeasureFidelity(real=real, fake=fake)
         return cells
 
     def figure8(self) -> dict[tuple[str, str, int, int], Predict]:
@@ -227,6 +371,11 @@ class Arms:
         }
 
     def results(self) -> list[dict[tuple, Spec]]:
-        """Every group of cells that the chapters read, but for the pictures."""
-        groups = (self.table1, self.table2, self.table3, self.figure6, self.figure7, self.figure8)
-        return [group() for group in (*groups, self.concentration, self.likelihood, self.memorization)]
+        """Every group of cells that the chapters read of the main data set, but for the pictures."""
+        groups = (self.figure1, self.table1, self.table2, self.figure6, self.figure7, self.figure8)
+        more = (self.concentration, self.likelihood, self.memorization, self.sensitivity, self.sensitivity_fidelity)
+        return [group() for group in (*groups, *more)]
+
+    def augmentation(self) -> list[dict[tuple, Spec]]:
+        """Every group of cells that they read of the data set of Table 3, but for `crossed`."""
+        return [group() for group in (self.table3, self.validated, self.learning_curve)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..data.imageset import ImageSet
+from ..data.pool import load_like
 from ..data.sources import Splits
 from ..device import resolve_device
 from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
@@ -29,6 +31,7 @@ class StudyBase:
         image_size: int | str = "auto",
         device: str = "auto",
         workers: int | str = "auto",
+        synthetic: str = "none",
     ):
         self.preset: Preset = load_preset(preset)
         self.seeds = _seeds(seeds, self.preset)
@@ -36,13 +39,35 @@ class StudyBase:
         check_workers(workers)
         self.workers = workers
         main = self.preset.choose(dataset, image_size)
-        beside = self.preset.data[1:] if main == self.preset.data[0] else ()
+        beside = self.preset.data[1:] if dataset == "auto" and image_size == "auto" else ()
         loaded = [self._load(choice) for choice in (main, *beside)]  # before anything is written
+        place = self._place_of_table3((main, *beside))
+        given = None if synthetic == "none" else load_like(synthetic, loaded[place][0].train)
         self.results = Path(results)
         self.store = Store(self.results / "store")
         self.records = [splits.record for splits, _ in loaded]
-        self.columns = [self._arms(splits, loading) for splits, loading in loaded]
+        self.columns = [
+            self._arms(choice, splits, loading)
+            for choice, (splits, loading) in zip((main, *beside), loaded, strict=True)
+        ]
+        self.choices = (main, *beside)
         self.main: Arms = self.columns[0]
+        if given is not None:
+            how = loaded[place][1].model_copy(update={"synthetic": synthetic})
+            self.arms.data["given"] = self._stored(given, how)
+
+    @staticmethod
+    def _place_of_table3(choices: tuple[DataChoice, ...]) -> int:
+        return next(i for i, choice in enumerate(choices) if 3 in choice.tables)
+
+    @property
+    def arms(self) -> Arms:
+        """The data set of Table 3, and of everything else about arms; elsewhere `main` is shown."""
+        return self.columns[self._place_of_table3(self.choices)]
+
+    def columns_of(self, table: int) -> list[Arms]:
+        """The data sets that are part of one of the paper's Tables 2, 3 and 4."""
+        return [arms for arms, choice in zip(self.columns, self.choices, strict=True) if table in choice.tables]
 
     def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
         loading = Loading(
@@ -52,12 +77,11 @@ class StudyBase:
             train_size=choice.train_size,
             limits=tuple(self.preset.limits.items()),
             longest_side=self.preset.longest_side,
-            divisor=self.preset.generator.divisor,
+            divisor=self.preset.of(choice).generator.divisor,
         )
         return load_all(loading), loading
 
-    def _arms(self, splits: Splits, loading: Loading) -> Arms:
-        """Put the images into the store and name them by content."""
+    def _arms(self, choice: DataChoice, splits: Splits, loading: Loading) -> Arms:
         parts = {
             "train": ("train", None),
             "validation": ("validation", None),
@@ -70,18 +94,21 @@ class StudyBase:
         data = {}
         for part, (split, take) in parts.items():
             how = loading.model_copy(update={"split": split, "take": take})
-            images = load_split(how, splits)
-            spec = Data(
-                fingerprint=images.fingerprint,
-                name=images.name,
-                count=len(images),
-                shape=images.shape,
-                classes=len(images.classes),
-                loading=how,
-            )
-            self.store.put(spec, images)
-            data[part] = spec
-        return Arms(_title(loading.source), data, self.preset, self.seeds, self.device)
+            data[part] = self._stored(load_split(how, splits), how)
+        return Arms(_title(loading.source), data, self.preset.of(choice), self.seeds, self.device)
+
+    def _stored(self, images: ImageSet, how: Loading) -> Data:
+        """Put images into the store and name them by content."""
+        spec = Data(
+            fingerprint=images.fingerprint,
+            name=images.name,
+            count=len(images),
+            shape=images.shape,
+            classes=len(images.classes),
+            loading=how,
+        )
+        self.store.put(spec, images)
+        return spec
 
     def plan(self) -> list[Spec]:
         """Every specification that the chapters read."""

@@ -16,8 +16,9 @@ from ..classifier.evaluate import Prediction, evaluate
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..classifier.train import Classifier, train_classifier
 from ..data.imageset import ImageSet
+from ..data.pool import load_like
 from ..data.sources import Splits, load_splits
-from ..data.splits import halves, spread
+from ..data.splits import bootstrap, halves, spread, stratified_take
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
@@ -29,6 +30,7 @@ from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
 from .specs import (
     Attend,
+    Bootstrap,
     Data,
     Loading,
     MeasureDetection,
@@ -69,13 +71,15 @@ def load_data(spec: Data, job: Job) -> ImageSet:
 
 def load_all(loading: Loading) -> Splits:
     """All splits of the data set that `loading` names."""
-    options = loading.model_dump(exclude={"source", "split", "limits", "take"})
+    options = loading.model_dump(exclude={"source", "split", "limits", "take", "synthetic"})
     return load_splits(loading.source, limits=dict(loading.limits), **options)
 
 
 def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
     """The images that `loading` describes; `splits` where they are loaded already."""
     images = (splits or load_all(loading))[loading.split]
+    if loading.synthetic is not None:
+        images = load_like(loading.synthetic, images)
     return images if loading.take is None else images.subset(spread(images.labels, loading.take))
 
 
@@ -118,11 +122,20 @@ def rebuild(spec: Reconstruct, job: Job) -> ImageSet:
     )
 
 
+def resample(spec: Bootstrap, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    return images.subset(bootstrap(images.labels, spec.seed, spec.copy_index))
+
+
 def subset(spec: Subset, job: Job) -> ImageSet:
     images = job.get(spec.images)
     if spec.half is not None:
         images = images.subset(halves(images.labels)["ab".index(spec.half)])
-    return images if spec.count is None else images.subset(spread(images.labels, spec.count))
+    if spec.count is None:
+        return images
+    if spec.seed is None:
+        return images.subset(spread(images.labels, spec.count))
+    return images.subset(stratified_take(images.labels, spec.count, spec.seed))
 
 
 def classify(spec: TrainClassifier, job: Job) -> Classifier:
@@ -250,6 +263,7 @@ KINDS: dict[type[Spec], Kind] = {
     TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
+    Bootstrap: Kind(resample, *_images),
     Subset: Kind(subset, *_images),
     TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
     Predict: Kind(predict, *_record(Prediction)),

@@ -18,6 +18,7 @@ from ..diffusion.unet import UNetConfig
 from ..metrics.likelihood import EVALUATIONS
 from .specs import (
     Attend,
+    Bootstrap,
     Data,
     MeasureDetection,
     MeasureFidelity,
@@ -32,8 +33,10 @@ from .specs import (
 )
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
-RESNET_RATE = 60e9  # FLOP/s of narrow ResNet-18s
-STEP_OVERHEAD = 0.012  # s of an optimiser step that does not shrink with the network
+RESNET_RATE = 75e9  # FLOP/s of narrow ResNet-18s
+STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
+CLASSIFIER_OVERHEAD = 0.0085  # the same of the classifier
+POLICY_SECONDS = {"none": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
@@ -57,8 +60,8 @@ def _work(spec: Spec) -> float:
             batches = (spec.real is not None) + bool(spec.synthetic)
             steps = spec.training.steps(spec.epoch_images)
             size = _source_data(spec.real or spec.synthetic[0]).shape[1:]
-            per_image = 3 * resnet_flop(spec.network, *size) / RESNET_RATE
-            return steps * (batches * spec.training.batch * per_image + STEP_OVERHEAD)
+            per_image = 3 * resnet_flop(spec.network, *size) / RESNET_RATE + POLICY_SECONDS[spec.training.policy]
+            return steps * (batches * spec.training.batch * per_image + CLASSIFIER_OVERHEAD)
         case Predict():
             return _count(spec.images) * _classifier_pass(spec) / RESNET_RATE
         case Attend():
@@ -87,7 +90,7 @@ def network_evaluations(spec: Synthesize | Reconstruct) -> float:
 
 def _source_data(images: Spec) -> Data:
     """The real images that `images` are, or are made from."""
-    if isinstance(images, Subset):
+    if isinstance(images, (Subset, Bootstrap)):
         return _source_data(images.images)
     return getattr(images, "data", images)
 

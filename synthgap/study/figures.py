@@ -12,14 +12,37 @@ from ..diffusion.reconstruct import noisy_start
 from ..errors import UserError
 from ..metrics.gradcam import cam_layer
 from ..metrics.projection import Projection
-from .results import Results
+from .arms import BOOTSTRAP, EPOCH_MATCHED, GIVEN, GIVEN_ONLY, SYNTHETIC_ONLY
+from .controls import Controls
 from .specs import Spec
 
 FIGURE4_STEPS = (0, 25, 50, 75, 100)
 FIGURE9_STEPS = (0, 50, 100)
+PANELS = {  # of figure_multiples: title → {arm: label}
+    "in the place of real images": {
+        SYNTHETIC_ONLY: "synthetic",
+        EPOCH_MATCHED: "synthetic, ×k steps",
+        BOOTSTRAP: "real, drawn with replacement",
+        GIVEN_ONLY: "given",
+    },
+    "beside real images, fixed t_re": {
+        "100": "t_re = 100 (naïve)",
+        "75": "t_re = 75",
+        "50": "t_re = 50",
+        "25": "t_re = 25",
+        "0": "0 (a second real batch)",
+    },
+    "beside real images, t_re drawn": {
+        "75-100": "rand(75, 100)",
+        "50-100": "rand(50, 100)",
+        "0-100": "rand(0, 100)",
+        "0-50": "rand(0, 50)",
+        GIVEN: "given",
+    },
+}
 
 
-class Figures(Results):
+class Figures(Controls):
     """Figures of a study, from the same artifacts as its tables."""
 
     def figure1(self) -> Figure:
@@ -74,6 +97,19 @@ class Figures(Results):
     def attention_layer(self) -> str:
         """The layer whose GradCAM maps figure7 shows."""
         return cam_layer(self.store.get(self.main.classifier(self.seeds[0], 0)), self.main.data["train"].shape)
+
+    def figure_multiples(self) -> Figure:
+        """Accuracy against the multiple, for every arm of Table 3."""
+        rows = self.table3()
+        panels = {title: {a: t for a, t in arms.items() if (rows.arm == a).any()} for title, arms in PANELS.items()}
+        return plots.accuracy_by_multiple(rows, {t: arms for t, arms in panels.items() if arms}, self.arms.name)
+
+    def figure_learning_curve(self) -> Figure:
+        """Accuracy against the number of real images, and where synthetic sets of each multiple stand on that scale."""
+        table = self.table3()
+        synthetic = table[table.arm == SYNTHETIC_ONLY].groupby("multiple").accuracy.mean()
+        lines = {f"synthetic ×{k:g}": float(v) for k, v in synthetic.items()}
+        return plots.learning_curve(self.learning_curve(), lines, self.arms.name)
 
     def figure_agreement(self) -> Figure:
         """Label agreement against t_re."""

@@ -17,6 +17,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "image_size": (str, int),
     "device": (str,),
     "workers": (str, int),
+    "synthetic": (str,),
 }
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 

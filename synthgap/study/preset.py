@@ -1,12 +1,13 @@
-"""Presets: named sizes of the study, read from the YAML files in `synthgap/presets/`."""
+"""Presets: named sizes of the study, read from the YAML files in `synthgap/presets/` or from one's own."""
 
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import ReverseStep, check_t_re
@@ -14,6 +15,7 @@ from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..errors import UserError
 from .specs import LikelihoodSettings
+from .variants import VARIANTS
 
 
 class _Model(BaseModel):
@@ -21,11 +23,19 @@ class _Model(BaseModel):
 
 
 class DataChoice(_Model):
-    """One data set of the study; None means the data set's own."""
+    """One data set of the study; None means the data set's own.
+
+    generator, classifier : what differs from the preset's own for this data set, as in the YAML files.
+    tables : of the paper's Tables 2, 3 and 4 those that the data set is part of. Table 3, and with it everything about
+        arms, is of the first data set that lists it.
+    """
 
     dataset: str
     image_size: int | None = None
     train_size: int | None = None
+    generator: dict[str, Any] = {}
+    classifier: dict[str, Any] = {}
+    tables: tuple[Literal[2, 3, 4], ...] = (2, 3, 4)
 
 
 class GeneratorChoice(_Model):
@@ -58,6 +68,21 @@ class LikelihoodChoice(_Model):
     settings: LikelihoodSettings
 
 
+class Sensitivity(_Model):
+    """Table 2's cells at `steps` again, under each of `variants` (see `study.variants`)."""
+
+    steps: tuple[int, ...]
+    variants: tuple[str, ...]
+
+    @field_validator("variants")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in VARIANTS:
+                raise ValueError(f"unknown variant {name!r}; known: {', '.join(VARIANTS)}")
+        return names
+
+
 class Budget(_Model):
     """What the preset may take: `core_seconds` is the cost model's sum, `minutes` the limit on `cores`."""
 
@@ -85,9 +110,39 @@ class Preset(_Model):
     detectors: tuple[Literal["logistic", "cnn", "resnet18"], ...]  # of Table 1, in both domains
     attention_images: int = Field(gt=0)  # test images that GradCAM maps are compared on
     likelihood: LikelihoodChoice
-    replication: tuple[int, ...]  # multiples of "synthetic only"
-    augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples
+    replication: tuple[int, ...]  # multiples of "synthetic only", all at the real set's optimiser steps
+    epoch_matched: tuple[int, ...]  # the same with ×k of the optimiser steps
+    bootstrap: tuple[int, ...]  # multiples of real images drawn with replacement, in place of synthetic ones
+    augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples; "0": a second real batch
+    policies: tuple[Literal["RandAugment", "TrivialAugment"], ...]  # each on the real images alone, and
+    combined: dict[str, tuple[int, ...]]  # with these arms of `augmentation`
+    subsets: tuple[float, ...]  # shares of the real images that are trained on alone
+    crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
+    sensitivity: Sensitivity
     budget: Budget
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for choice in self.data:
+            self.of(choice)
+        if not any(3 in choice.tables for choice in self.data):
+            raise ValueError("data: no data set is part of Table 3")
+        for arm, multiples in self.combined.items():
+            if not set(multiples) <= set(self.augmentation.get(arm, ())):
+                raise ValueError(f"combined: {arm} {multiples} is not among the arms of augmentation")
+        return self
+
+    def of(self, choice: DataChoice) -> Preset:
+        """The preset as it is for one of its data sets."""
+        mine = {name: changed(getattr(self, name), getattr(choice, name)) for name in ("generator", "classifier")}
+        return self.model_copy(update=mine)
+
+    @field_validator("subsets")
+    @classmethod
+    def _shares(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < v < 1 for v in values):
+            raise ValueError(f"subsets are {values}; give shares between 0 and 1")
+        return values
 
     @field_validator("table2", "curves", "grid")
     @classmethod
@@ -96,7 +151,7 @@ class Preset(_Model):
             check_t_re(value)
         return values
 
-    @field_validator("augmentation")
+    @field_validator("augmentation", "combined")
     @classmethod
     def _arms(cls, arms: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
         for arm in arms:
@@ -114,7 +169,18 @@ class Preset(_Model):
             raise UserError(f'image_size is {image_size!r}; give a number of pixels, or "auto"')
         listed = {choice.dataset: choice for choice in reversed(self.data)} | {"auto": self.data[0]}
         choice = listed.get(dataset, DataChoice(dataset=dataset))
+        if dataset != "auto":  # alone it is part of everything
+            choice = choice.model_copy(update={"tables": (2, 3, 4)})
         return choice if image_size == "auto" else choice.model_copy(update={"image_size": image_size})
+
+
+def changed(model: BaseModel, change: dict[str, Any]) -> Any:
+    """A validated copy of `model` with the fields that `change` names, also inside its own models."""
+    values = {name: getattr(model, name) for name in type(model).model_fields}
+    for name, value in change.items():
+        inner = values.get(name)
+        values[name] = changed(inner, value) if isinstance(inner, BaseModel) and isinstance(value, dict) else value
+    return type(model)(**values)
 
 
 def parse_t_re(text: str) -> ReverseStep:
@@ -135,11 +201,23 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Preset:
-    """The preset called `name`; UserError when there is none or its file is wrong."""
-    if name not in preset_names():
-        raise UserError(f"unknown preset {name!r}; known: {', '.join(preset_names())}")
-    text = files("synthgap").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+    """The preset called `name`, or the one in the YAML file at that path.
+
+    Raises UserError when there is none or its file is wrong.
+    """
+    own = Path(name) if isinstance(name, str) and name.endswith((".yaml", ".yml")) else None
+    if own is not None and own.is_file():
+        text, name = own.read_text(encoding="utf-8"), own.stem
+    elif name in preset_names():
+        text = files("synthgap").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise UserError(f"unknown preset {name!r}; known: {', '.join(preset_names())}, or the path of a YAML file")
     try:
-        return Preset(name=name, **yaml.safe_load(text))
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict):
+            raise UserError(f"preset {name} is not valid: its file holds no fields; copy one of synthgap/presets")
+        return Preset(**({"name": name} | content))
+    except yaml.YAMLError as error:
+        raise UserError(f"preset {name} is not valid YAML ({' '.join(str(error).split())}); mend the file") from error
     except ValidationError as error:
         raise UserError(f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error

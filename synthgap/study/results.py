@@ -21,10 +21,9 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.gradcam import cross_similarity
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import concentration
-from .arms import FLOOR, GENERATOR, PAPER, REAL_ONLY, SYNTHETIC_ONLY, TRAINED
+from .arms import FLOOR, GENERATOR, PAPER, TRAINED
 from .base import StudyBase
 from .specs import Spec
-from .stats import Estimate, paired_difference
 from .trends import FALLS, RISES, Trend, trend
 
 CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
@@ -61,14 +60,11 @@ class Results(StudyBase):
 
     def table2(self) -> pd.DataFrame:
         """Accuracy against t_re: columns dataset, t_re, sigma, seed, accuracy (in [0, 1]), n (test images)."""
-        cells = {(a.name, i, *cell): spec for i, a in enumerate(self.columns) for cell, spec in a.table2().items()}
+        listed = [(i, arms) for i, arms in enumerate(self.columns) if 2 in self.choices[i].tables]
+        cells = {(arms.name, i, *cell): spec for i, arms in listed for cell, spec in arms.table2().items()}
         rows = self._accuracies(cells, ("dataset", "column", "t_re", "seed"))
         rows.insert(3, "sigma", [self.sigma(t, i) for t, i in zip(rows.t_re, rows.column, strict=True)])
         return rows.drop(columns="column")
-
-    def table3(self) -> pd.DataFrame:
-        """Replication and augmentation: columns arm, multiple, seed, accuracy (in [0, 1]), n (test images)."""
-        return self._accuracies(self.main.table3(), ("arm", "multiple", "seed"))
 
     def table1(self) -> pd.DataFrame:
         """Fake detection: columns domain, detector, t_re, seed, accuracy (in [0, 1]), n (pairs)."""
@@ -172,18 +168,6 @@ class Results(StudyBase):
             for protocol, part in rows.groupby("protocol", sort=False)
             for column, direction in directions.items()
         ]
-
-    def gap(self, multiple: int = 1) -> Estimate:
-        """Accuracy of real only minus synthetic only ×multiple, paired by seed, in percentage points."""
-        return self.arm_difference((REAL_ONLY, 0), (SYNTHETIC_ONLY, multiple))
-
-    def arm_difference(self, first: tuple[str, int], second: tuple[str, int]) -> Estimate:
-        """Accuracy of one (arm, multiple) of Table 3 minus another's, paired by seed, in percentage points."""
-        table = self.table3().set_index(["arm", "multiple", "seed"]).accuracy.sort_index()
-        for arm, multiple in (first, second):
-            if (arm, multiple) not in table.index:
-                raise UserError(f"{arm} ×{multiple} is not part of the preset {self.preset.name}; see table3()")
-        return paired_difference(100 * table.loc[first].to_numpy(), 100 * table.loc[second].to_numpy())
 
     def algorithms(self) -> dict[tuple[str, int], np.ndarray]:
         """A few training images reconstructed by EDM, by Algorithm 1 as corrected, and as printed.

@@ -85,6 +85,7 @@ class Loading(BaseModel):
     longest_side: int = 32
     divisor: int = 1
     take: int | None = None  # only so many images of the split, spread evenly over the classes
+    synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
 
 
 class LikelihoodSettings(BaseModel):
@@ -154,10 +155,25 @@ class Reconstruct(Spec):
     device: Device = "cpu"
 
 
+class Bootstrap(Spec):
+    """As many images as `images` has, with its labels, each drawn from the images of its class with replacement.
+
+    What a generator would give that had learnt its training set by heart; `copy_index` k is the k-th draw.
+    """
+
+    kind: Literal["bootstrap"] = "bootstrap"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.study.compute:resample")
+
+    images: Data
+    copy_index: int = Field(0, ge=0)
+    seed: int = Field(ge=0)
+
+
 class Subset(Spec):
     """Some of `images`: a half of them, or `count` spread over the classes, or `count` of a half.
 
     Sets with equal labels give equal positions, so that a subset of reconstructions fits that of their originals.
+    With a seed the `count` images are drawn at random, class by class, instead.
     """
 
     kind: Literal["subset"] = "subset"
@@ -166,9 +182,10 @@ class Subset(Spec):
     images: Data | Synthesize | Reconstruct = Field(discriminator="kind")
     half: Literal["a", "b"] | None = None
     count: int | None = Field(None, gt=0)
+    seed: int | None = Field(None, ge=0)
 
 
-Images = Annotated[Data | Synthesize | Reconstruct | Subset, Field(discriminator="kind")]
+Images = Annotated[Data | Synthesize | Reconstruct | Bootstrap | Subset, Field(discriminator="kind")]
 
 
 class TrainClassifier(Spec):
@@ -179,7 +196,7 @@ class TrainClassifier(Spec):
 
     real: Annotated[Data | Subset, Field(discriminator="kind")] | None
     synthetic: tuple[Images, ...] = ()
-    epoch_images: int = Field(gt=0)  # the real set's size, in every arm
+    epoch_images: int = Field(gt=0)  # the real set's size, in every arm that is not epoch-matched
     network: ResNetConfig
     training: ClassifierTraining
     seed: int = Field(ge=0)
@@ -259,6 +276,7 @@ KINDS: tuple[type[Spec], ...] = (
     TrainDiffusion,
     Synthesize,
     Reconstruct,
+    Bootstrap,
     Subset,
     TrainClassifier,
     Predict,

@@ -59,3 +59,83 @@ def slopes(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> np.ndarray:
             raise ValueError(f"unit {one} has one x only; a slope needs two")
         out.append(float(centred @ y[mine] / (centred @ centred)))
     return np.array(out)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One paired comparison of a family: a − b over seeds, its p-value, and the same after Holm's correction.
+
+    p is of the two-sided paired t test; both are NaN with one seed.
+    """
+
+    first: str
+    second: str
+    difference: Estimate
+    p: float
+    p_holm: float
+
+
+def paired_p(a: np.ndarray, b: np.ndarray) -> float:
+    """Two-sided p-value of the paired t test; NaN for one pair, 1 where all pairs are equal."""
+    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    if len(difference) < 2:
+        return math.nan
+    if np.ptp(difference) == 0:  # the statistic is 0/0 or infinite
+        return 1.0 if difference[0] == 0 else 0.0
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)
+
+
+def holm(p: np.ndarray | list[float]) -> np.ndarray:
+    """Holm's step-down adjusted p-values (1979), in the order given; NaN stays NaN and counts as no test."""
+    p = np.asarray(p, dtype=np.float64)
+    out = np.full(len(p), math.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    scaled = p[order] * (len(order) - np.arange(len(order)))
+    out[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(order) else scaled
+    return out
+
+
+def compare(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]) -> list[Comparison]:
+    """A family of paired comparisons (name, name, values, values), corrected together."""
+    raw = [paired_p(a, b) for _, _, a, b in pairs]
+    return [
+        Comparison(first, second, paired_difference(a, b), p, float(adjusted))
+        for (first, second, a, b), p, adjusted in zip(pairs, raw, holm(raw), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class VarianceParts:
+    """Standard deviations of one accuracy by source, in the accuracy's unit.
+
+    generator, classifier : between seeds of the one, the other being the same (0 where the estimate is negative).
+    both : what is left: the two together.
+    images : of drawing other test images.
+    shape : (generators, classifiers).
+    """
+
+    generator: float
+    classifier: float
+    both: float
+    images: float
+    shape: tuple[int, int]
+
+
+def variance_parts(correct: np.ndarray) -> VarianceParts:
+    """Divide the variance of accuracies from crossed generators and classifiers (two-way random effects, ANOVA).
+
+    correct : bool, generators × classifiers × test images. ValueError for fewer than two of either.
+    """
+    generators, classifiers, n = correct.shape
+    if min(generators, classifiers) < 2:
+        raise ValueError(f"variance by source needs two generators and two classifiers, got {correct.shape[:2]}")
+    accuracy = correct.mean(axis=2)
+    rows, columns, all_of_them = accuracy.mean(axis=1), accuracy.mean(axis=0), accuracy.mean()
+    rest = accuracy - rows[:, None] - columns[None] + all_of_them
+    both = float((rest**2).sum() / ((generators - 1) * (classifiers - 1)))
+    of_generator = max(0.0, rows.var(ddof=1) - both / classifiers)
+    of_classifier = max(0.0, columns.var(ddof=1) - both / generators)
+    images = correct.mean(axis=(0, 1)).std(ddof=1) / math.sqrt(n)
+    parts = (math.sqrt(of_generator), math.sqrt(of_classifier), math.sqrt(both), float(images))
+    return VarianceParts(*parts, (generators, classifiers))

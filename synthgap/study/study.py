@@ -24,6 +24,8 @@ class Study(Figures):
     image_size : longest side in pixels, or "auto".
     device : "cpu", "cuda", or "auto" (cuda where there is one).
     workers : processes on this machine, or "auto".
+    synthetic : images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
+        with the same class folders, or any source that `load_pool` knows; "none" is none.
 
     Every result method computes what the store lacks and no more. Tables have one row a seed.
     Raises UserError for anything wrong in the arguments or the data.
@@ -31,14 +33,13 @@ class Study(Figures):
 
     def plan(self) -> list[Spec]:
         """Every specification that the chapters read."""
-        cells: list[Spec] = []
-        for arms in self.columns:
-            cells += arms.table2().values()
-        arms = self.main
-        for group in (*arms.results(), arms.features(FIGURE9_STEPS)):
-            cells += group.values()
-        cells += arms.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid)).values()
-        return cells
+        groups = [arms.table2() for arms in self.columns_of(2)]
+        for arms in self.columns_of(4):
+            groups += [arms.table4(), arms.table4_fidelity()]
+        groups += [*self.main.results(), self.main.features(FIGURE9_STEPS)]
+        groups += [*self.arms.augmentation(), self.arms.crossed()]
+        groups.append(self.main.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid)))
+        return [spec for group in groups for spec in group.values()]
 
     def data_summary(self) -> pd.DataFrame:
         """One row a data set: images a split, shape, classes, how it was split, the hash of its members."""
@@ -71,6 +72,13 @@ class Study(Figures):
             "concentration.csv": self.concentration,
             "likelihood.csv": self.likelihood_curve,
             "memorization.csv": self.memorization,
+            "table4.csv": self.table4,
+            "table4_fidelity.csv": self.table4_fidelity,
+            "validation.csv": self.validation,
+            "learning_curve.csv": self.learning_curve,
+            "crossed.csv": self.crossed,
+            "sensitivity.csv": self.sensitivity,
+            "sensitivity_fidelity.csv": self.sensitivity_fidelity,
         }
         for name, make in tables.items():
             temporary = folder / f".{name}.{os.getpid()}.tmp"

@@ -63,7 +63,8 @@ def test_every_specification_of_a_plan_costs_something(smoke):
 def test_cost_grows_with_the_work(smoke):
     arms = smoke.main
     assert cost(arms.samples(0, 30)) < cost(arms.samples(0, 70)) < cost(arms.samples(0, 100))
-    assert cost(arms.classifier(0, None, real=True)) < cost(arms.classifier(0, 100, real=True))
+    assert cost(arms.classifier(0, 0)) < cost(arms.arm("100", 1, 0)) < cost(arms.arm("100 + TrivialAugment", 3, 0))
+    assert cost(arms.arm("synthetic only", 3, 0)) < cost(arms.arm("synthetic only, epoch-matched", 3, 0))
     longer = arms.generator(0).training.model_copy(update={"images": 1280})
     assert cost(arms.generator(0)) < cost(arms.generator(0).model_copy(update={"training": longer}))
 

@@ -16,6 +16,7 @@ GOOD = {
     "image_size": "auto",
     "device": "cpu",
     "workers": 1,
+    "synthetic": "none",
 }
 
 

@@ -56,14 +56,18 @@ def test_a_preset_runs_every_row_of_table_2_and_every_arm_of_table_3(name):
     preset = load_preset(name)
     assert preset.table2 == tuple(paper_table("table2")["CIFAR-10"])
     rows = set(paper_table("table3")) - {"real only", "synthetic only"}
-    assert set(preset.augmentation) == rows
+    assert set(preset.augmentation) == rows | {"0"}  # and its control
     assert all(1 in multiples for multiples in (preset.replication, *preset.augmentation.values()))
 
 
 @pytest.mark.parametrize("name", ["full", "paper"])
 def test_the_larger_presets_run_table_3_in_full(name):
     preset = load_preset(name)
-    assert {preset.replication, *preset.augmentation.values()} == {(1, 3, 5)}
+    arms = {arm: multiples for arm, multiples in preset.augmentation.items() if arm != "0"}
+    assert {preset.replication, *arms.values()} == {(1, 3, 5)}
+    assert preset.bootstrap == (1, 3, 5)
+    assert preset.policies == ("RandAugment", "TrivialAugment")
+    assert len(preset.subsets) >= 5
 
 
 def test_the_paper_preset_has_the_papers_recipe():
@@ -111,6 +115,10 @@ def test_an_altered_preset_is_what_its_file_says(altered):
         (lambda p: p.update(seeds=0), "seeds"),
         (lambda p: p.update(data=[]), "data"),
         (lambda p: p.update(table2=[0, 101]), "table2"),
+        (lambda p: p.update(subsets=[0.5, 1.0]), "subsets"),
+        (lambda p: p.update(policies=["AutoAugment"]), "policies"),
+        (lambda p: p["sensitivity"].update(variants=["magic"]), "variants"),
+        (lambda p: p["data"][0].update(tables=[5]), "tables"),
         (lambda p: p.update(augmentation={"50-": [1]}), "augmentation"),
         (lambda p: p.update(augmentation={"80-20": [1]}), "augmentation"),
     ],
@@ -118,6 +126,53 @@ def test_an_altered_preset_is_what_its_file_says(altered):
 def test_a_wrong_field_is_named(altered, change, place):
     with pytest.raises(UserError, match=f"preset smoke is not valid: .*'{place}'"):
         altered(change)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda p: p.update(combined={"100": [5]}), "100 .5,. is not among the arms"),
+        (lambda p: [c.update(tables=[2]) for c in p["data"]], "no data set is part of Table 3"),
+        (lambda p: p["data"][1].update(generator={"width": 3}), "width"),
+        (lambda p: p["data"][1].update(classifier={"training": {"epoch": 3}}), "epoch"),
+    ],
+)
+def test_fields_that_contradict_one_another_are_refused(altered, change, reason):
+    with pytest.raises(UserError, match=f"preset smoke is not valid: .*{reason}"):
+        altered(change)
+
+
+def test_a_data_set_may_differ_from_the_preset_in_single_fields():
+    preset = load_preset("paper")
+    cifar, aircraft = (preset.of(next(c for c in preset.data if c.dataset == n)) for n in ("cifar10", "aircraft"))
+    assert cifar == preset
+    assert aircraft.generator.channel_mult == (1, 2, 2, 2)
+    assert aircraft.generator.training.augment == 0.15
+    assert aircraft.generator.model_channels == cifar.generator.model_channels == 128
+    assert aircraft.generator.training.ramp_images == cifar.generator.training.ramp_images
+    assert aircraft.classifier == cifar.classifier
+
+
+def test_the_paper_preset_puts_its_data_sets_where_the_paper_has_them():
+    stands = {c.dataset: c.tables for c in load_preset("paper").data}
+    assert stands == {"cifar10": (2,), "cifar100": (2,), "aircraft": (3, 4), "cub": (4,), "cars": (4,)}
+
+
+def test_a_preset_of_ones_own_is_read_from_its_file(tmp_path):
+    text = (preset_module.files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace("seeds: 2", "seeds: 4"), encoding="utf-8")
+    preset = load_preset(str(path))
+    assert (preset.name, preset.seeds) == ("mine", 4)
+    assert preset.generator == load_preset("smoke").generator
+    path.write_text("a: [1", encoding="utf-8")
+    with pytest.raises(UserError, match="preset mine is not valid YAML"):
+        load_preset(str(path))
+    path.write_text("- 1", encoding="utf-8")
+    with pytest.raises(UserError, match="holds no fields"):
+        load_preset(str(path))
+    with pytest.raises(UserError, match=r"unknown preset .*gone\.yaml"):
+        load_preset(str(tmp_path / "gone.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from synthgap.study.store import DATA, SPEC
 def cells(smoke):
     """A small plan: one generator, two reverse steps and a range, three classifiers."""
     arms = smoke.main
-    classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.classifier(0, (50, 100), 1, real=True)]
+    classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.arm("50-100", 1, 0)]
     return [arms.test(c) for c in classifiers] + [arms.figure6()[PAPER, 50, 0]]
 
 
@@ -62,7 +62,7 @@ def test_nothing_missing_is_nothing_to_do(smoke):
 
 
 def test_auto_is_one_process_for_little_work_and_one_a_core_for_much(smoke, monkeypatch):
-    plan = in_order(smoke.plan())
+    plan = in_order(list(smoke.main.table2().values()))
     assert run_module._workers("auto", plan) == 1
     monkeypatch.setattr(run_module, "WORTH_A_CLUSTER", 0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -88,7 +88,7 @@ def test_every_field_counts_in_the_key(spec):
 
 def test_a_configurations_every_field_counts_in_the_key():
     changes = {"epochs": 1, "batch": 1, "learning_rate": 1, "drop_every": 1, "momentum": 0, "nesterov": False}
-    changes["weight_decay"] = 0
+    changes |= {"weight_decay": 0, "policy": "RandAugment"}
     assert set(changes) == set(ClassifierTraining.model_fields)
     keys = {
         CLASSIFIER.model_copy(update={"training": ClassifierTraining(**{name: value})}).key
@@ -99,6 +99,7 @@ def test_a_configurations_every_field_counts_in_the_key():
 
 def test_every_field_of_the_solver_counts_in_the_key():
     changes = {"steps": 5, "method": "euler", "churn": 1, "churn_min": 1, "churn_max": 1, "churn_noise": 1.1}
+    changes["levels"] = "vp"
     assert set(changes) == set(Solver.model_fields)
     for spec in (FULL, HALF):
         solvers = [Solver(**({"steps": 4} | {name: value})) for name, value in changes.items()]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study.stats import estimate_mean, paired_difference
+from synthgap.study.stats import compare, estimate_mean, holm, paired_difference, paired_p, variance_parts
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10])
@@ -62,3 +62,91 @@ def test_what_has_no_mean_is_refused(values):
 def test_values_that_cannot_be_paired_are_refused(other):
     with pytest.raises(ValueError, match="can't be paired"):
         paired_difference(np.ones(3), np.ones(other))
+
+
+# tests of a family
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_the_paired_p_is_scipys(n):
+    a, b = np.random.default_rng(n).normal(90, 2, (2, n))
+    assert paired_p(a, b) == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert paired_p(a, b) == pytest.approx(paired_p(b, a))
+
+
+def test_an_interval_excludes_0_exactly_where_p_is_below_5_percent():
+    for seed in range(200):
+        a, b = np.random.default_rng(seed).normal([[1.5], [0]], 1, (2, 4))
+        e = paired_difference(a, b)
+        assert (e.low > 0 or e.high < 0) == (paired_p(a, b) < 0.05)
+
+
+def test_pairs_that_differ_alike_need_no_division_by_zero():
+    a = np.array([1.0, 2.0, 3.0])
+    assert paired_p(a, a) == 1
+    assert paired_p(a, a - 0.5) == 0
+    assert math.isnan(paired_p(a[:1], a[:1]))
+
+
+def test_holm_by_hand():
+    # sorted .01, .02, .03, .5 are scaled by 4, 3, 2, 1 to .04, .06, .06 (from .06 on it can't fall), .5
+    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.9, 0.6]) == pytest.approx([1, 1])
+    assert holm([0.02]) == pytest.approx([0.02])
+    assert len(holm([])) == 0
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    assert holm([math.nan, 0.02, 0.04]) == pytest.approx([math.nan, 0.04, 0.04], nan_ok=True)
+    assert np.isnan(holm([math.nan, math.nan])).all()
+
+
+def test_holm_keeps_the_error_of_a_family_of_nulls_at_5_percent():
+    rng = np.random.default_rng(0)
+    families = rng.normal(0, 1, (1500, 8, 3))
+    wrong = [(holm([paired_p(x, np.zeros(3)) for x in family]) < 0.05).any() for family in families]
+    assert 0.02 < np.mean(wrong) < 0.07
+
+
+def test_a_family_is_corrected_together_and_keeps_its_order():
+    zero, small, large = np.zeros(5), np.array([0.9, 1.1, 1, 1.2, 0.8]), np.array([1.0, -1, 2, 0.5, -0.2])
+    several = compare([("b", "z", large, zero), ("a", "z", small, zero)])
+    assert [(c.first, c.second) for c in several] == [("b", "z"), ("a", "z")]
+    assert several[1].p_holm == pytest.approx(2 * several[1].p)
+    assert several[0].p_holm == pytest.approx(several[0].p)
+    assert several[1].difference.mean == pytest.approx(1)
+
+
+# variance by source
+
+
+def correctness(generator, classifier, both, size, n=4000, seed=0):
+    """Right and wrong answers with accuracies of known variance by source (standard deviations given)."""
+    rng = np.random.default_rng(seed)
+    rates = 0.8 + generator * rng.standard_normal((size, 1)) + classifier * rng.standard_normal(size)
+    rates = rates + both * rng.standard_normal((size, size))
+    difficulty = rng.random(n)  # the same image is easy or hard for all
+    return difficulty < rates[..., None]
+
+
+@pytest.mark.parametrize(
+    ("generator", "classifier", "both"), [(0.03, 0, 0.005), (0, 0.03, 0.005), (0.02, 0.02, 0.02), (0, 0, 0.02)]
+)
+def test_variance_is_found_where_it_was_put(generator, classifier, both):
+    parts = [variance_parts(correctness(generator, classifier, both, 12, seed=s)) for s in range(12)]
+    for name, wanted in (("generator", generator), ("classifier", classifier), ("both", both)):
+        found = math.sqrt(np.mean([getattr(p, name) ** 2 for p in parts]))
+        assert found == pytest.approx(wanted, rel=0.25, abs=0.004), name
+
+
+def test_test_images_that_all_agree_on_have_the_binomial_error():
+    correct = np.broadcast_to(np.arange(400) % 4 > 0, (3, 3, 400))
+    parts = variance_parts(correct)
+    assert parts.images == pytest.approx(math.sqrt(0.75 * 0.25 / 399), rel=1e-6)
+    assert (parts.generator, parts.classifier, parts.both) == (0, 0, 0)
+    assert parts.shape == (3, 3)
+
+
+def test_one_generator_alone_has_no_variance_to_divide():
+    with pytest.raises(ValueError, match="two generators and two classifiers"):
+        variance_parts(np.ones((1, 3, 10), bool))

@@ -148,7 +148,7 @@ def test_missing_asks_for_inputs_of_what_is_absent_only(damageable, smoke, predi
 
 
 def test_computing_again_gives_equal_bytes(only_data, smoke):
-    specs = [smoke.main.test(smoke.main.classifier(0, (50, 100), real=True))]
+    specs = [smoke.main.test(smoke.main.arm("50-100", 1, 0))]
     assert run(specs, only_data, workers=1) == 4  # generator, samples, classifier, predictions
     for spec in in_order(specs):
         assert content(only_data, spec) == content(smoke.store, spec)

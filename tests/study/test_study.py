@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from synthgap.errors import UserError
 from synthgap.metrics.fidelity import MEASURES
 from synthgap.study import store as store_module
-from synthgap.study.arms import CROSSFIT, FLOOR, PAPER
+from synthgap.study.arms import CROSSFIT, EPOCH_MATCHED, FLOOR, PAPER
 from synthgap.study.specs import (
     Data,
     MeasureFidelity,
@@ -38,7 +38,7 @@ def data_of(spec) -> set[str]:
 
 
 def seeds_of(spec) -> set[int]:
-    return {s.seed for s in in_order([spec]) if hasattr(s, "seed")}
+    return {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None}
 
 
 # who sees what
@@ -70,7 +70,7 @@ def test_accuracies_are_of_the_test_split(smoke):
 
 def test_a_seed_owns_its_generator_its_samples_and_its_classifier(smoke):
     arms = smoke.main
-    for cells in arms.results():
+    for cells in (*arms.results(), *arms.augmentation()):
         assert {seed for (*_, seed) in cells} == {0, 1}
         for (*_, seed), spec in cells.items():
             known = seeds_of(spec)
@@ -78,9 +78,12 @@ def test_a_seed_owns_its_generator_its_samples_and_its_classifier(smoke):
 
 
 def test_every_classifier_takes_an_epoch_of_the_real_set(smoke):
+    matched = {p.classifier for (arm, *_), p in smoke.arms.table3().items() if arm == EPOCH_MATCHED}
+    assert {c.epoch_images for c in matched} == {3 * 40}
     for spec in in_order(smoke.plan()):
-        if isinstance(spec, TrainClassifier):
-            assert spec.epoch_images == (20 if isinstance(spec.real, Subset) else 40)
+        if isinstance(spec, TrainClassifier) and spec not in matched:
+            half = isinstance(spec.real, Subset) and spec.real.half
+            assert spec.epoch_images == (20 if half else 40)
 
 
 def test_the_cross_fitted_classifier_has_not_seen_what_it_judges(smoke):
@@ -114,13 +117,23 @@ def test_halves_divide_every_class(smoke):
 
 
 def test_arms_train_on_what_their_name_says(smoke):
-    for (arm, multiple, _), predict in smoke.main.table3().items():
-        classifier = predict.classifier
-        assert (classifier.real is None) == (arm == "synthetic only")
+    for (arm, multiple, seed), predict in smoke.main.table3().items():
+        classifier, train = predict.classifier, smoke.main.data["train"]
+        base, _, policy = arm.partition(" + ")
+        if base in ("RandAugment", "TrivialAugment"):
+            base, policy = "real only", base
+        assert classifier.training.policy == (policy or "none")
+        assert classifier.real == (None if base in ("real bootstrap", "synthetic only", EPOCH_MATCHED) else train)
         assert len(classifier.synthetic) == multiple
+        if base == "0":
+            assert set(classifier.synthetic) == {train}
+            continue
         assert [s.copy_index for s in classifier.synthetic] == list(range(multiple))
-        low, _, high = arm.partition("-")
-        wanted = (int(low), int(high)) if high else int(low) if low.isdigit() else 100
+        if base == "real bootstrap":
+            assert {(s.images, s.seed) for s in classifier.synthetic} == {(train, seed)}
+            continue
+        low, _, high = base.partition("-")
+        wanted = (int(low), int(high)) if high.isdigit() else int(low) if low.isdigit() else 100
         assert {getattr(s, "t_re", 100) for s in classifier.synthetic} <= {wanted}
 
 
@@ -138,7 +151,7 @@ def test_samples_keep_the_labels_of_the_training_set(smoke):
 
 def test_reverse_step_0_is_the_data_itself(smoke):
     assert smoke.main.samples(0, 0) == smoke.main.data["train"]
-    assert smoke.main.classifier(0, 0) == smoke.main.classifier(0, None, real=True)
+    assert smoke.main.classifier(0, 0) == smoke.main.arm("real only", 0, 0)
 
 
 def test_features_and_fidelity_are_of_the_real_classifier(smoke):
@@ -194,8 +207,11 @@ def test_table_3_has_one_row_a_seed_for_every_arm_and_multiple(smoke):
     assert (rows.groupby(["arm", "multiple", "seed"]).size() == 1).all()
     cells = {(arm, multiple) for arm, multiple in zip(rows.arm, rows.multiple, strict=True)}
     wanted = {("real only", 0), ("synthetic only", 1), ("synthetic only", 3)}
+    wanted |= {(EPOCH_MATCHED, 3), ("real bootstrap", 1), ("real bootstrap", 3)}
     wanted |= {(arm, k) for arm, multiples in smoke.preset.augmentation.items() for k in multiples}
-    assert cells == wanted
+    for policy in ("RandAugment", "TrivialAugment"):
+        wanted |= {(policy, 0), (f"0 + {policy}", 1), (f"100 + {policy}", 3)}
+    assert cells == wanted == set(smoke.main.listed())
     assert len(rows) == 2 * len(wanted)
 
 

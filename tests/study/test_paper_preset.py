@@ -1,0 +1,131 @@
+"""The `paper` preset on fabricated archives of the paper's data sets: 64 images, two steps, the real networks.
+
+Every kind of cell is computed on CIFAR-10 with EDM's own network of 56 million parameters; the other sets are loaded
+by the same preset, and arms that need no generator are trained on them. Numbers mean nothing here.
+"""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import yaml
+from fabricated import fabricate_aircraft, fabricate_cars, fabricate_cifar10, fabricate_cifar100, fabricate_cub
+
+from synthgap.metrics.detection import Detection
+from synthgap.metrics.fidelity import Fidelity
+from synthgap.metrics.likelihood import Likelihood
+from synthgap.metrics.memorization import Memorization
+from synthgap.study.arms import CROSSFIT, PAPER
+from synthgap.study.compute import KINDS
+from synthgap.study.specs import in_order
+from synthgap.study.study import Study
+
+FINE = ("aircraft", "cub", "cars")
+
+
+def shortened(text: str) -> dict:
+    """The preset with its networks, data sets and arms as they are, and as little work as they can have."""
+    content = yaml.safe_load(text)
+    content.update(
+        seeds=1,
+        limits={"train": 64, "validation": 20, "test": 64},
+        probe=10,
+        grid_images=2,
+        curves=[50, 100],
+        attention_images=10,
+        detectors=["logistic", "cnn", "resnet18"],
+        subsets=[0.5],
+        likelihood={"images": 1, "sigmas": [0.1], "settings": {"steps": 1, "method": "hutchinson"}},
+    )
+    content["generator"]["solver"] |= {"steps": 2, "method": "euler"}
+    content["generator"]["training"] |= {"images": 16, "batch": 8, "checkpoint_images": 16}
+    content["classifier"]["training"]["epochs"] = 1
+    return content
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    patch, folder = pytest.MonkeyPatch(), tmp_path_factory.mktemp("paper")
+    root = folder / "archives"
+    fabricate_cifar10(root, patch, train=8, test=8)
+    fabricate_cifar100(root, patch, train=2, test=1)
+    fabricate_aircraft(root, classes=3, train=24, test=8)
+    fabricate_cub(root, classes=3, train=8, test=4)
+    fabricate_cars(root, classes=3, train=8, test=4)
+    patch.setenv("SYNTHGAP_DATA", str(root))
+    path = folder / "paper64.yaml"
+    original = (files("synthgap") / "presets" / "paper.yaml").read_text(encoding="utf-8")
+    path.write_text(yaml.safe_dump(shortened(original), sort_keys=False), encoding="utf-8")
+    yield Study(preset=str(path), results=folder / "results", device="cpu", workers=2)
+    patch.undo()
+
+
+def test_the_data_sets_stand_where_the_paper_has_them(study):
+    assert [a.name for a in study.columns] == ["cifar10", "cifar100", *FINE]
+    assert [a.name for a in study.columns_of(2)] == ["cifar10", "cifar100"]
+    assert [a.name for a in study.columns_of(4)] == list(FINE)
+    assert (study.main.name, study.arms.name) == ("cifar10", "aircraft")
+    assert {a.data["train"].shape for a in study.columns_of(2)} == {(3, 32, 32)}
+    assert {a.data["train"].shape for a in study.columns_of(4)} == {(3, 64, 64)}
+    assert study.store.get(study.main.data["train"]).augment == ("crop", "flip")
+
+
+def test_every_column_of_the_tables_is_planned_for_its_data_sets(study):
+    shapes = {}
+    for spec in in_order(study.plan()):
+        if spec.kind == "train-diffusion":
+            shapes[spec.data.shape[1], spec.data.classes] = spec.network
+    assert set(shapes) == {(32, 10), (32, 100), (64, 3)}
+    assert shapes[32, 10].channel_mult == (2, 2, 2)
+    assert shapes[64, 3].channel_mult == (1, 2, 2, 2)
+    assert shapes[64, 3].attn_resolutions == shapes[32, 10].attn_resolutions == (16,)
+
+
+def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
+    arms, seed = study.main, study.seeds[0]
+    cells = {
+        "predict": arms.table2()[50, seed],
+        "fidelity": arms.figure6()[PAPER, 50, seed],
+        "cross-fitted": arms.figure6()[CROSSFIT, 50, seed],
+        "synthetic": arms.table2()[100, seed],
+        "attend": arms.figure7()[50, seed],
+        "likelihood": arms.likelihood()[0.1, "train", 50, seed],
+        "memorization": arms.memorization()[50, seed],
+        "policy": arms.test(arms.arm("100 + TrivialAugment", 1, seed)),
+        "bootstrap": arms.test(arms.arm("real bootstrap", 1, seed)),
+    }
+    detectors = ("logistic", "cnn")  # resnet18 is a ResNet-18 like the others, and takes a minute
+    for detector in detectors:
+        cells[detector] = arms.table1()["dct", detector, 100, seed]
+    everything = in_order(list(cells.values()))
+    assert {s.kind for s in everything} == {kind.model_fields["kind"].default for kind in KINDS}
+    study.compute(list(cells.values()))
+    network = study.store.get(arms.generator(seed))
+    assert sum(p.numel() for p in network.parameters()) == 55_733_891  # EDM's CIFAR-10 network, class-conditional
+    values = {name: study.store.get(spec) for name, spec in cells.items()}
+    for name in ("predict", "synthetic", "policy", "bootstrap"):
+        assert values[name].logits.shape == (64, 10)
+        assert values[name].features.shape == (64, 512)
+        assert np.isfinite(values[name].logits).all()
+    assert isinstance(values["fidelity"], Fidelity)
+    assert isinstance(values["cross-fitted"], Fidelity)
+    assert isinstance(values["memorization"], Memorization)
+    assert isinstance(values["likelihood"], Likelihood)
+    assert np.isfinite(values["likelihood"].nats).all()
+    assert values["attend"].shape == (10, 32, 32)
+    assert all(isinstance(values[d], Detection) for d in detectors)
+    rebuilt, real = study.store.get(arms.samples(seed, 50)), study.store.get(arms.data["train"])
+    assert rebuilt.images.shape == (64, 3, 32, 32)
+    assert np.array_equal(rebuilt.labels, real.labels)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_classifiers_of_the_papers_recipe_train_on_every_data_set(study, place):
+    arms = study.columns[place]
+    policy = arms.test(arms.arm("RandAugment", 0, 0))
+    study.compute([policy])
+    classes = {"cifar10": 10, "cifar100": 100}.get(arms.name, 3)
+    assert study.store.get(policy).logits.shape == (arms.data["test"].count, classes)
+    training = policy.classifier.training
+    assert (training.batch, training.learning_rate, training.momentum, training.weight_decay) == (64, 0.01, 0.9, 5e-4)
+    assert policy.classifier.network.width == 64

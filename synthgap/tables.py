@@ -257,6 +257,37 @@ def sensitivity_fidelity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) ->
     return myst_table(pd.DataFrame(out), caption, "tab-sensitivity-fidelity")
 
 
+def sensitivity_sentences(rows: pd.DataFrame) -> list[str]:
+    """One sentence a variant and reverse step: does the gap to real images change?"""
+    out = []
+    steps = sorted(set(rows.t_re) - {0})
+    gaps = {
+        (name, t): 100 * (mine[mine.t_re == 0].accuracy.to_numpy() - mine[mine.t_re == t].accuracy.to_numpy())
+        for name, mine in rows.sort_values("seed").groupby("variant", sort=False)
+        for t in steps
+    }
+    for (name, t), gap in gaps.items():
+        if name == DEFAULT:
+            continue
+        e = paired_difference(gap, gaps[DEFAULT, t])
+        if np.isnan(e.half_width):
+            effect = f"{e.mean:+.2f} points (one seed: nothing can be said)"
+        else:
+            moved = "wider" if e.low > 0 else "narrower" if e.high < 0 else ""
+            word = f"**{moved}**" if moved else "not told from unchanged"
+            effect = f"{word}: {e.mean:+.2f} points (95% interval {e.low:+.2f} to {e.high:+.2f}, {e.n} seeds)"
+        out.append(f"With {variant_title(name)} the gap at t_re = {t} is {effect}.")
+    return out
+
+
+def variants_left_out(run: tuple[str, ...], preset: str) -> str:
+    """The variants that a preset does not run, as a list."""
+    left = [name for name in VARIANTS if name not in run]
+    if not left:
+        return f"The preset {preset} runs every variant."
+    return "\n".join(f"- {variant_title(name)}: {NOT_RUN} at {preset}" for name in left)
+
+
 def variant_title(name: str) -> str:
     """A variant as a reader sees it: what it does, in place of what."""
     if name == DEFAULT:

@@ -5,9 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from fabricated import as_official, fabricate_cub
 
 from synthgap import cli
+from synthgap.data.pool import load_pool
 from synthgap.data.sources import load_splits
+from synthgap.study.study import Study
 
 
 @pytest.fixture
@@ -42,6 +45,15 @@ def synthgap(monkeypatch, capsys):
         (["reconstruct", "--t-re", "-1", "--out", "x"], "reverse step '-1'"),
         (["reconstruct", "--split", "all", "--out", "x"], "split is 'all'"),
         (["generate", "--model", "no.safetensors", "--out", "x"], "no.safetensors"),
+        (["export", "--t-re", "101", "--out", "x"], "t_re is 101"),
+        (["export", "--t-re", "0", "--multiple", "3", "--out", "x"], "real images are there once, not ×3"),
+        (["export", "--split", "test", "--out", "x"], "--split test is for real images"),
+        (["run", "--synthetic", "folder:no/such", "--preset", "smoke"], "no/such"),
+        (["run", "--preset", "no.yaml"], "unknown preset 'no.yaml'"),
+        (["datasets", "cifar"], "unknown public data set 'cifar'; known: cifar10"),
+        (["datasets", "cub", "--download"], "torchvision doesn't download CUB-200-2011"),
+        (["datasets", "cars", "--root", "nowhere"], "no data folder nowhere"),
+        (["datasets", "--download"], "which data set?"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(synthgap, tmp_path, monkeypatch, words, says):
@@ -126,3 +138,49 @@ def written(folder):
 
 def per_class(folder):
     return min(len(list(c.iterdir())) for c in folder.iterdir())
+
+
+@pytest.mark.parametrize(("step", "multiple"), [("50-100", 3), ("100", 1), ("0", 1)])
+def test_export_writes_the_images_that_an_arm_was_trained_on(synthgap, smoke, tmp_path, step, multiple):
+    common = ["--preset", "smoke", "--results", smoke.results, "--device", "cpu", "--seed", 1]
+    options = [*common, "--t-re", step, "--multiple", multiple]
+    code, out, _ = synthgap("export", *options, "--out", tmp_path / "set.npz")
+    assert code == 0
+    assert f"{40 * multiple} images of 10 classes" in out
+    assert synthgap("export", *options, "--out", tmp_path / "set")[0] == 0
+    classifier = smoke.main.classifier(1, 0) if step == "0" else smoke.main.arm(step, multiple, 1)
+    specs = classifier.synthetic or (classifier.real,)
+    wanted = np.concatenate([smoke.store.get(s).images for s in specs])
+    with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
+        assert np.array_equal(file["images"], wanted)
+        assert file["classes"].tolist() == list("0123456789")
+    back = load_pool(f"npz:{tmp_path / 'set.npz'}")
+    pngs = load_pool(str(tmp_path / "set"))
+    for images in (back, pngs):
+        mine = {(i.tobytes(), int(y)) for i, y in zip(images.images, images.labels, strict=True)}
+        labels = np.concatenate([smoke.store.get(s).labels for s in specs])
+        assert mine == {(i.tobytes(), int(y)) for i, y in zip(wanted, labels, strict=True)}
+    code, _, err = synthgap("export", *options, "--out", tmp_path / "set.npz")
+    assert code == 2
+    assert "exists; name a new file" in err
+
+
+def test_exported_images_are_an_arm_when_given_back(synthgap, smoke, tmp_path):
+    common = ["--preset", "smoke", "--results", smoke.results, "--device", "cpu"]
+    synthgap("export", *common, "--multiple", 3, "--out", tmp_path / "set.npz")
+    study = Study(
+        preset="smoke", results=smoke.results, device="cpu", workers=1, synthetic=f"npz:{tmp_path / 'set.npz'}"
+    )
+    rows = study.table3()
+    assert set(rows[rows.arm == "given"].multiple) == {1, 3}
+
+
+def test_datasets_verifies_a_local_copy(synthgap, tmp_path, monkeypatch):
+    fabricate_cub(tmp_path)
+    code, _, err = synthgap("datasets", "cub", "--root", tmp_path)
+    assert code == 2
+    assert "train images, not the 5,994 published" in err
+    as_official(monkeypatch, "cub", tmp_path)
+    code, out, _ = synthgap("datasets", "cub", "--root", tmp_path)
+    assert code == 0
+    assert "classes: 3 found, 3 expected" in out

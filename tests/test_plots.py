@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from synthgap import plots
 from synthgap.study.arms import CROSSFIT, PAPER
 
-CURVES = ("figure1", "figure2", "figure9", "figure_agreement", "figure_memorization")
+CURVES = ("figure1", "figure2", "figure9", "figure_agreement", "figure_memorization", "figure_multiples")
+CURVES += ("figure_learning_curve",)
 IMAGES = ("figure4", "figure5")
 
 
@@ -136,3 +137,20 @@ def test_colour_images_are_drawn_in_colour(make_images):
     figure = plots.image_rows(images)
     assert [ax.get_ylabel() for ax in figure.axes[::3]] == ["real", "t_re = 50"]
     assert np.allclose(figure.axes[0].images[0].get_array(), images["real"][0].transpose(1, 2, 0) / 255)
+
+
+def test_every_arm_with_multiples_is_a_line_of_the_multiples_figure(smoke):
+    panels = smoke.figure_multiples().axes
+    assert [len(legend(axes)) for axes in panels] == [1 + 3, 1 + 5, 1 + 4]  # real only and its arms
+    assert all(legend(axes)[0] == "real only" for axes in panels)
+    rows = smoke.table3()
+    naive = rows[rows.arm == "100"].groupby("multiple").accuracy.mean()
+    line = panels[1].lines[legend(panels[1]).index("t_re = 100 (naïve)")]
+    assert line.get_xdata().tolist() == [1, 3]
+    assert line.get_ydata() == pytest.approx(100 * naive.to_numpy())
+
+
+def test_the_learning_curve_has_a_point_a_subset_and_a_line_a_synthetic_set(smoke):
+    (axes,) = smoke.figure_learning_curve().axes
+    assert legend(axes) == ["synthetic ×1", "synthetic ×3", "real images alone"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["10", "20", "40"]

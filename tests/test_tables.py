@@ -257,3 +257,78 @@ def test_copying_is_read_by_its_score(score, words):
     text = tables.copying_sentence(rows)
     assert text.startswith("At reverse step 30 C_T is -9.5 (**reads as copying**)")
     assert words in text.split(";")[1]
+
+
+# Section 5 and its controls
+
+
+def gap_rows(gaps: dict[str, tuple]) -> pd.DataFrame:
+    """variant → gap of each seed at t_re = 100, in points; real images score 90%."""
+    rows = []
+    for variant, values in gaps.items():
+        for seed, gap in enumerate(values):
+            rows.append({"variant": variant, "t_re": 0, "seed": seed, "accuracy": 0.9})
+            rows.append({"variant": variant, "t_re": 100, "seed": seed, "accuracy": 0.9 - gap / 100})
+    return pd.DataFrame(rows).sample(frac=1, random_state=0)
+
+
+def test_a_sensitivity_sentence_says_wider_narrower_or_neither():
+    wider, narrower, neither = (3.0, 3.1, 2.9), (1.0, 1.1, 0.9), (2.5, 1.4, 2.1)
+    rows = gap_rows({"default": (2.0, 2.1, 1.9), "churn": wider, "no-momentum": narrower, "half-steps": neither})
+    text = {s.split(" (in place")[0]: s for s in tables.sensitivity_sentences(rows)}
+    assert len(text) == 3
+    assert "**wider**: +1.00 points" in next(s for k, s in text.items() if "churn" in k)
+    assert "**narrower**: -1.00 points" in text["With plain SGD"]
+    assert "not told from unchanged: +0.00 points" in text["With half the solver steps"]
+
+
+def test_one_seed_decides_nothing_about_a_choice():
+    (sentence,) = tables.sensitivity_sentences(gap_rows({"default": (2.0,), "churn": (9.0,)}))
+    assert "one seed: nothing can be said" in sentence
+
+
+def test_what_a_preset_leaves_out_is_said():
+    from synthgap.study.variants import VARIANTS
+
+    text = tables.variants_left_out(tuple(VARIANTS)[1:], "quick")
+    assert text.startswith("- Heun with churn")
+    assert text.endswith("not run at quick")
+    assert "every variant" in tables.variants_left_out(tuple(VARIANTS), "full")
+
+
+def test_the_verdict_of_a_comparison_goes_by_the_corrected_p():
+    from synthgap.study.stats import Comparison
+
+    ahead = Comparison("50-100 ×5", "real only", Estimate(2.0, 0.1, 0.2, 3), 0.001, 0.01)
+    lost = Comparison("25 ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.02, 0.2)
+    behind = Comparison("synthetic only ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.0001, 0.0004)
+    table = parsed(tables.comparisons([ahead, lost, behind], "c", "tab-x"))
+    assert table["at 5%"].tolist() == ["**ahead**", "undecided", "**behind**"]
+    assert table["p"].tolist() == ["0.001", "0.020", "< .001"]
+    assert table.index.tolist()[0] == "real + t_re = rand(50, 100) ×5"
+
+
+@pytest.mark.parametrize(
+    ("arm", "title"),
+    [
+        ("100", "real + naïve (t_re = 100)"),
+        ("0", "real + a second real batch"),
+        ("0 + RandAugment", "real + a second real batch, RandAugment"),
+        ("50-100", "real + t_re = rand(50, 100)"),
+        ("synthetic only, epoch-matched", "synthetic only, epoch-matched"),
+        ("real bootstrap", "real, drawn with replacement"),
+        ("given", "real + given"),
+        ("TrivialAugment", "TrivialAugment"),
+    ],
+)
+def test_arms_have_titles(arm, title):
+    assert tables.arm_title(arm) == title
+
+
+def test_table_4_sets_the_papers_fid_beside_the_generators_distance(smoke):
+    table = parsed(tables.table4(smoke.table4(), smoke.table4_fidelity(), "smoke"))
+    row = table.loc["Fréchet distance of the samples, t_re = 100"]
+    assert row["Aircraft, paper (%)"] == "4.1 (FID)"
+    assert {"digits (%)", "mnist5k (%)"} <= set(table.columns)
+    assert table.loc["TrivialAugment", "Bird, paper (%)"].startswith("65.42")
+    assert table.loc["synthetic only ×5", "digits (%)"] == "not run"

@@ -72,19 +72,21 @@ def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, s
     """
     real = estimate_mean(100 * rows[rows.arm == "real only"].accuracy.to_numpy())
     half = 0.0 if np.isnan(real.half_width) else real.half_width
-    figure, axes = _figure(3.9 * len(panels), 3.9, 1, len(panels), sharey=True)
-    for ax, (title, arms) in zip(axes[0], panels.items(), strict=True):
+    figure, axes = _figure(7.0, 3.0 * len(panels), len(panels), 1, sharex=True, sharey=True)
+    for ax, (title, arms) in zip(axes[:, 0], panels.items(), strict=True):
         ax.axhspan(real.mean - half, real.mean + half, color="black", alpha=0.08, linewidth=0)
         ax.axhline(real.mean, color="black", linewidth=1, label="real only")
         for number, (arm, label) in enumerate(arms.items()):
             mine = rows[rows.arm == arm]
             if len(mine):
-                _series(ax, mine.assign(percent=100 * mine.accuracy), "multiple", "percent", number, label)
+                beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
+                placed = mine.assign(percent=100 * mine.accuracy, place=mine.multiple + beside)
+                _series(ax, placed, "place", "percent", number, label)
         ax.set_title(title, fontsize=9)
-        ax.set_xlabel("synthetic images, as a multiple of the real ones")
         ax.set_xticks(sorted(set(rows.multiple) - {0}))
-        ax.legend(fontsize=7)
-    axes[0, 0].set_ylabel("top-1 test accuracy (%)")
+        ax.set_ylabel("top-1 test accuracy (%)", fontsize=8)
+        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes[-1, 0].set_xlabel("synthetic images, as a multiple of the real ones")
     figure.suptitle(f"{name}: {rows.seed.nunique()} seeds; {INTERVAL}; band: that of real only", fontsize=9)
     return figure
 

@@ -160,12 +160,15 @@ def comparisons(several: list[Comparison], caption: str, label: str) -> str:
                 "at 5%": f"**{decided}**" if decided != "undecided" else decided,
             }
         )
+    table = pd.DataFrame(out)
+    if table["against"].nunique() == 1:  # the caption says it
+        table = table.drop(columns="against")
     n = several[0].difference.n
     text = (
         f"{caption}. Paired by seed ({n}), 95% intervals and two-sided t tests; Holm's correction is over the "
         f"{len(several)} lines. The last column goes by the corrected p"
     )
-    return myst_table(pd.DataFrame(out), text, label)
+    return myst_table(table, text, label)
 
 
 def validation(rows: pd.DataFrame, test: pd.DataFrame, chosen: dict[int, str]) -> str:

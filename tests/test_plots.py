@@ -146,7 +146,7 @@ def test_every_arm_with_multiples_is_a_line_of_the_multiples_figure(smoke):
     rows = smoke.table3()
     naive = rows[rows.arm == "100"].groupby("multiple").accuracy.mean()
     line = panels[1].lines[legend(panels[1]).index("t_re = 100 (naïve)")]
-    assert line.get_xdata().tolist() == [1, 3]
+    assert np.abs(line.get_xdata() - [1, 3]).max() < 0.2  # beside one another
     assert line.get_ydata() == pytest.approx(100 * naive.to_numpy())
 
 

@@ -21,7 +21,7 @@ class Variant:
 
 VARIANTS: dict[str, Variant] = {
     "churn": Variant(
-        "Heun with churn (γ = √2 − 1 between σ = 0.01 and 1, S_noise 1.007)",
+        "Heun with churn, γ = √2 − 1 between σ = 0.01 and 1, S_noise 1.007",
         "Heun without churn",
         "solver",
         lambda s: {"churn": 0.5 * s.steps, "churn_min": 0.01, "churn_max": 1.0, "churn_noise": 1.007},

@@ -132,7 +132,8 @@ def table4(rows: pd.DataFrame, generators: pd.DataFrame, preset: str) -> str:
         line = {"method": title}
         for name in datasets:
             mine = generators[(generators.dataset == name) & (generators.protocol == protocol) & (generators.t_re == t)]
-            line[f"{name} (%)"] = plus_minus(estimate_mean(mine[column].to_numpy()))
+            few = "too few images"
+            line[f"{name} (%)"] = plus_minus(estimate_mean(mine[column].to_numpy())) if len(mine) else few
         fid = paper_table("table4_fid") if column == "frechet" and t else {}
         out.append(line | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper["real only"]})
     caption = (

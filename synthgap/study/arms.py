@@ -8,6 +8,7 @@ from ..classifier.policies import POLICIES, Policy
 from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
 from ..metrics.detection import DOMAINS
+from ..metrics.fidelity import NEIGHBOURS
 from .preset import Preset, changed, parse_t_re
 from .sizes import classifier_network, generator_network
 from .specs import (
@@ -240,7 +241,7 @@ class Arms:
             (name, protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=arms.judged(protocol, s, t))
             for name in (DEFAULT, *(n for n in choice.variants if VARIANTS[n].concerns == "solver"))
             for arms in [self.varied(name)]
-            for protocol in (PAPER, CROSSFIT)
+            for protocol in self.protocols()
             for t in choice.steps
             for s in self.seeds
         }
@@ -273,6 +274,11 @@ class Arms:
         images = self.data["other"] if t_re == FLOOR else Subset(images=self.samples(seed, t_re), half="b")
         return Predict(classifier=self.crossfit(seed), images=images)
 
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that there are images enough for; small folders have too few held-out ones for CROSSFIT."""
+        halves = min(self.data["train"].count // 2, self.data["other"].count)
+        return (PAPER, CROSSFIT) if halves > NEIGHBOURS + 1 else (PAPER,)
+
     def reference(self, protocol: str, seed: int) -> Predict:
         """What Figure 6 compares with: the training set itself, or (CROSSFIT) other real images."""
         return self.judged(protocol, seed, 0 if protocol == PAPER else FLOOR)
@@ -282,6 +288,7 @@ class Arms:
         return {
             (protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=self.judged(protocol, s, t))
             for protocol, t in ((PAPER, REVERSE_STEPS), (CROSSFIT, 0), (CROSSFIT, REVERSE_STEPS))
+            if protocol in self.protocols()
             for s in self.seeds
         }
 

@@ -1,5 +1,7 @@
 """Section 5 with its controls: what the arms hold, what validation chooses, where the variance lies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from synthgap.data.imageset import ImageSet
 from synthgap.data.npz import save_npz
 from synthgap.data.splits import bootstrap
 from synthgap.errors import UserError
-from synthgap.study.arms import BOOTSTRAP, DEFAULT, EPOCH_MATCHED, GIVEN, GIVEN_ONLY
+from synthgap.study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, EPOCH_MATCHED, GIVEN, GIVEN_ONLY, PAPER
 from synthgap.study.specs import Bootstrap, Data, Subset, TrainClassifier, TrainDiffusion, in_order
 from synthgap.study.study import Study
 from synthgap.study.variants import VARIANTS
@@ -267,3 +269,13 @@ def test_given_images_that_do_not_fit_are_refused(smoke, tmp_path, options, reas
         study_with(smoke, given_set(smoke, tmp_path, 30, **options))
     with pytest.raises(UserError, match="nowhere"):
         study_with(smoke, tmp_path / "nowhere.npz")
+
+
+def test_a_set_with_few_held_out_images_is_measured_in_the_papers_protocol_alone(smoke):
+    arms = smoke.main
+    assert arms.protocols() == (PAPER, CROSSFIT)
+    few = arms.data["other"].model_copy(update={"count": 4})
+    small = replace(arms, data=arms.data | {"other": few})
+    assert small.protocols() == (PAPER,)
+    assert {protocol for protocol, *_ in small.table4_fidelity()} == {PAPER}
+    assert {protocol for _, protocol, *_ in small.sensitivity_fidelity()} == {PAPER}

@@ -84,9 +84,9 @@ def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, s
                 _series(ax, placed, "place", "percent", number, label)
         ax.set_title(title, fontsize=9)
         ax.set_xticks(sorted(set(rows.multiple) - {0}))
+        ax.set_xlabel("synthetic images, as a multiple of the real ones", fontsize=8)
         ax.set_ylabel("top-1 test accuracy (%)", fontsize=8)
         ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    axes[-1, 0].set_xlabel("synthetic images, as a multiple of the real ones")
     figure.suptitle(f"{name}: {rows.seed.nunique()} seeds; {INTERVAL}; band: that of real only", fontsize=9)
     return figure
 

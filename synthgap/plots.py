@@ -68,7 +68,7 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
 def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], name: str) -> Figure:
     """Accuracy against the multiple of synthetic images, a panel a group of arms, real images alone as a band.
 
-    rows: columns arm, multiple (0: real only), seed, accuracy; panels: title → {arm: label}.
+    rows: columns arm, multiple (0: real only), seed, accuracy; panels: title → {arm: label}, of arms with rows.
     """
     real = estimate_mean(100 * rows[rows.arm == "real only"].accuracy.to_numpy())
     half = 0.0 if np.isnan(real.half_width) else real.half_width
@@ -78,10 +78,9 @@ def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, s
         ax.axhline(real.mean, color="black", linewidth=1, label="real only")
         for number, (arm, label) in enumerate(arms.items()):
             mine = rows[rows.arm == arm]
-            if len(mine):
-                beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
-                placed = mine.assign(percent=100 * mine.accuracy, place=mine.multiple + beside)
-                _series(ax, placed, "place", "percent", number, label)
+            beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
+            placed = mine.assign(percent=100 * mine.accuracy, place=mine.multiple + beside)
+            _series(ax, placed, "place", "percent", number, label)
         ax.set_title(title, fontsize=9)
         ax.set_xticks(sorted(set(rows.multiple) - {0}))
         ax.set_xlabel("synthetic images, as a multiple of the real ones", fontsize=8)

@@ -220,21 +220,15 @@ def variance(parts: VarianceParts | None, name: str) -> str:
 
 def sensitivity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
     """Test accuracy with one choice changed, and how the gap to real images moves (see `Study.sensitivity`)."""
+    cells, changes = _by_variant(rows), _gap_changes(rows)
     steps = sorted(set(rows.t_re) - {0})
-
-    def cell(variant: str, t: int) -> np.ndarray:
-        mine = rows[(rows.variant == variant) & (rows.t_re == t)]
-        return 100 * mine.sort_values("seed").accuracy.to_numpy()
-
     out = []
     for variant in dict.fromkeys(rows.variant):
         line: dict[str, object] = {"changed": variant_title(variant)}
-        line["t_re = 0 (%)"] = plus_minus(estimate_mean(cell(variant, 0)))
+        for t in (0, *steps):
+            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cells[variant, t]))
         for t in steps:
-            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cell(variant, t)))
-        for t in steps:
-            gap, usual = (cell(v, 0) - cell(v, t) for v in (variant, DEFAULT))
-            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else _signed(paired_difference(gap, usual))
+            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else _signed(changes[variant, t])
         known = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
         line["evaluations"] = f"{known.evaluations.iloc[0]}" if len(known) else "as usual"
         out.append(line)
@@ -264,16 +258,7 @@ def sensitivity_fidelity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) ->
 def sensitivity_sentences(rows: pd.DataFrame) -> list[str]:
     """One sentence a variant and reverse step: does the gap to real images change?"""
     out = []
-    steps = sorted(set(rows.t_re) - {0})
-    gaps = {
-        (name, t): 100 * (mine[mine.t_re == 0].accuracy.to_numpy() - mine[mine.t_re == t].accuracy.to_numpy())
-        for name, mine in rows.sort_values("seed").groupby("variant", sort=False)
-        for t in steps
-    }
-    for (name, t), gap in gaps.items():
-        if name == DEFAULT:
-            continue
-        e = paired_difference(gap, gaps[DEFAULT, t])
+    for (name, t), e in _gap_changes(rows).items():
         if np.isnan(e.half_width):
             effect = f"{e.mean:+.2f} points (one seed: nothing can be said)"
         else:
@@ -282,6 +267,21 @@ def sensitivity_sentences(rows: pd.DataFrame) -> list[str]:
             effect = f"{word}: {e.mean:+.2f} points (95% interval {e.low:+.2f} to {e.high:+.2f}, {e.n} seeds)"
         out.append(f"With {variant_title(name)} the gap at t_re = {t} is {effect}.")
     return out
+
+
+def _by_variant(rows: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
+    """(variant, t_re) → accuracies in percent, in the order of the seeds."""
+    groups = rows.sort_values("seed").groupby(["variant", "t_re"])
+    return {cell: 100 * mine.accuracy.to_numpy() for cell, mine in groups}
+
+
+def _gap_changes(rows: pd.DataFrame) -> dict[tuple[str, int], Estimate]:
+    """(variant, t_re) → change of the gap to real images by the variant, paired by seed, in points."""
+    cells = _by_variant(rows)
+    gap = {(name, t): cells[name, 0] - cells[name, t] for name, t in cells}
+    names = [name for name in dict.fromkeys(rows.variant) if name != DEFAULT]
+    steps = sorted(set(rows.t_re) - {0})
+    return {(name, t): paired_difference(gap[name, t], gap[DEFAULT, t]) for name in names for t in steps}
 
 
 def variants_left_out(run: tuple[str, ...], preset: str) -> str:

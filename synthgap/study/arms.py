@@ -154,7 +154,10 @@ class Arms:
 
     def table3(self) -> dict[tuple[str, int, int], Predict]:
         """(arm, multiple, seed) → test predictions of every arm that the preset lists (0: real images alone)."""
-        return {(arm, k, s): self.test(self.arm(arm, k, s)) for s in self.seeds for arm, k in self.listed()}
+        return self._tested(self.listed())
+
+    def _tested(self, listed: list[tuple[str, float]]) -> dict[tuple[str, float, int], Predict]:
+        return {(arm, k, s): self.test(self.arm(arm, k, s)) for s in self.seeds for arm, k in listed}
 
     def listed(self) -> list[tuple[str, float]]:
         """(arm, multiple) of every arm that the preset lists, in the order of Table 3."""
@@ -175,10 +178,9 @@ class Arms:
 
     def table4(self) -> dict[tuple[str, float, int], Predict]:
         """The cells of Table 3 that Table 4 repeats on other data sets; augmentation at its largest multiple."""
-        wanted = {REAL_ONLY, SYNTHETIC_ONLY, *self.preset.policies}
-        for arm in (NAIVE, MIX):
-            wanted.add((arm, max(self.preset.augmentation.get(arm, (0,)))))
-        return {c: p for c, p in self.table3().items() if c[0] in wanted or c[:2] in wanted}
+        whole = {REAL_ONLY, SYNTHETIC_ONLY, *self.preset.policies}
+        largest = {(arm, max(self.preset.augmentation.get(arm, (0,)))) for arm in (NAIVE, MIX)}
+        return self._tested([cell for cell in self.listed() if cell[0] in whole or cell in largest])
 
     def validated(self) -> dict[tuple[str, int, int], Predict]:
         """(arm, multiple, seed) → validation predictions of the arms with synthetic images, to choose among them."""
@@ -238,7 +240,7 @@ class Arms:
         """(variant, protocol, t_re, seed) → Figure 6's cells under the variants that change the samples."""
         choice = self.preset.sensitivity
         return {
-            (name, protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=arms.judged(protocol, s, t))
+            (name, protocol, t, s): arms.fidelity(protocol, s, t)
             for name in (DEFAULT, *(n for n in choice.variants if VARIANTS[n].concerns == "solver"))
             for arms in [self.varied(name)]
             for protocol in self.protocols()
@@ -248,8 +250,7 @@ class Arms:
 
     def figure1(self) -> dict[tuple[str, int, int], Predict]:
         """The cells of Table 3 without augmentation and controls."""
-        listed = [(arm, k) for arm, k in self.listed() if arm in (REAL_ONLY, SYNTHETIC_ONLY)]
-        return {(arm, k, s): self.test(self.arm(arm, k, s)) for s in self.seeds for arm, k in listed}
+        return self._tested([cell for cell in self.listed() if cell[0] in (REAL_ONLY, SYNTHETIC_ONLY)])
 
     def features(self, steps: tuple[int, ...]) -> dict[int, Predict]:
         """t_re → features of the training set at t_re, under the first seed's real classifier (Figures 2 and 9)."""
@@ -279,14 +280,15 @@ class Arms:
         halves = min(self.data["train"].count // 2, self.data["other"].count)
         return (PAPER, CROSSFIT) if halves > NEIGHBOURS + 1 else (PAPER,)
 
-    def reference(self, protocol: str, seed: int) -> Predict:
-        """What Figure 6 compares with: the training set itself, or (CROSSFIT) other real images."""
-        return self.judged(protocol, seed, 0 if protocol == PAPER else FLOOR)
+    def fidelity(self, protocol: str, seed: int, t_re: ReverseStep) -> MeasureFidelity:
+        """The set at `t_re` against the training set itself, or (CROSSFIT) against other real images."""
+        real = self.judged(protocol, seed, 0 if protocol == PAPER else FLOOR)
+        return MeasureFidelity(real=real, fake=self.judged(protocol, seed, t_re))
 
     def table4_fidelity(self) -> dict[tuple[str, int, int], MeasureFidelity]:
         """(protocol, t_re, seed) → fidelity of the fully synthetic set and, cross-fitted at t_re = 0, of real ones."""
         return {
-            (protocol, t, s): MeasureFidelity(real=self.reference(protocol, s), fake=self.judged(protocol, s, t))
+            (protocol, t, s): self.fidelity(protocol, s, t)
             for protocol, t in ((PAPER, REVERSE_STEPS), (CROSSFIT, 0), (CROSSFIT, REVERSE_STEPS))
             if protocol in self.protocols()
             for s in self.seeds
@@ -298,13 +300,12 @@ class Arms:
         PAPER compares with the training set itself; at FLOOR other real images take the place of the fake ones.
         CROSSFIT compares with other real images, so that at t_re = 0 it is its own floor.
         """
-        cells = {}
-        for s in self.seeds:
-            for protocol, steps in ((PAPER, (*self.preset.curves, FLOOR)), (CROSSFIT, self.preset.curves)):
-                for t in steps:
-                    real, fake = self.reference(protocol, s), self.judged(protocol, s, t)
-                    cells[protocol, t, s] = MeasureFidelity(real=real, fake=fake)
-        return cells
+        return {
+            (protocol, t, s): self.fidelity(protocol, s, t)
+            for s in self.seeds
+            for protocol, steps in ((PAPER, (*self.preset.curves, FLOOR)), (CROSSFIT, self.preset.curves))
+            for t in steps
+        }
 
     def figure8(self) -> dict[tuple[str, str, int, int], Predict]:
         """(protocol, split, t_re, seed) → predictions of the protocol's classifier on that split at t_re.

@@ -40,30 +40,25 @@ class StudyBase:
         self.workers = workers
         main = self.preset.choose(dataset, image_size)
         beside = self.preset.data[1:] if dataset == "auto" and image_size == "auto" else ()
-        loaded = [self._load(choice) for choice in (main, *beside)]  # before anything is written
-        place = self._place_of_table3((main, *beside))
+        self.choices = (main, *beside)
+        loaded = [self._load(choice) for choice in self.choices]  # before anything is written
+        place = next(i for i, choice in enumerate(self.choices) if 3 in choice.tables)
         given = None if synthetic == "none" else load_like(synthetic, loaded[place][0].train)
         self.results = Path(results)
         self.store = Store(self.results / "store")
         self.records = [splits.record for splits, _ in loaded]
         self.columns = [
-            self._arms(choice, splits, loading)
-            for choice, (splits, loading) in zip((main, *beside), loaded, strict=True)
+            self._arms(choice, splits, loading) for choice, (splits, loading) in zip(self.choices, loaded, strict=True)
         ]
-        self.choices = (main, *beside)
         self.main: Arms = self.columns[0]
         if given is not None:
             how = loaded[place][1].model_copy(update={"synthetic": synthetic})
             self.arms.data["given"] = self._stored(given, how)
 
-    @staticmethod
-    def _place_of_table3(choices: tuple[DataChoice, ...]) -> int:
-        return next(i for i, choice in enumerate(choices) if 3 in choice.tables)
-
     @property
     def arms(self) -> Arms:
         """The data set of Table 3, and of everything else about arms; elsewhere `main` is shown."""
-        return self.columns[self._place_of_table3(self.choices)]
+        return self.columns_of(3)[0]
 
     def columns_of(self, table: int) -> list[Arms]:
         """The data sets that are part of one of the paper's Tables 2, 3 and 4."""

@@ -14,13 +14,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	touch $@
 
 book: env          ## train, execute every chapter, build the book (preset quick)
-	$(BIN)/synthgap run --preset quick
+	$(BIN)/synthgap run --preset quick --yes
 
 smoke: env         ## the same on a handful of images: does everything run?
-	$(BIN)/synthgap run --preset smoke
+	$(BIN)/synthgap run --preset smoke --yes
 
 publish: env       ## as `book`, and replace the notebooks that the repository shows
-	$(BIN)/synthgap run --preset quick --publish
+	$(BIN)/synthgap run --preset quick --yes --publish
 
 test: env
 	$(BIN)/python -m pytest

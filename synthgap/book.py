@@ -25,6 +25,7 @@ from .errors import UserError
 
 CHAPTERS_AT_ONCE = 2
 EXECUTED = Path("book") / "executed"
+ANSWER = "a2_your_data"  # the chapter that is a page of its own, too
 HEADLINE = ("01_introduction", "fig-1", "headline.png")  # chapter, figure name, file shown on the front page
 
 
@@ -91,6 +92,15 @@ def execute_chapters(root: Path, target: Path, parameters: dict, say: Callable[[
                 say(f"chapter {name} executed")
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def answer_page(root: Path, folder: Path, parameters: dict, name: str) -> Path:
+    """Execute the chapter with the plain answer and write it as one HTML page, `folder/answer.html`."""
+    from .page import write_page
+
+    executed = folder / "chapters" / f"{ANSWER}.ipynb"
+    execute_chapter(root / "chapters" / f"{ANSWER}.ipynb", executed, parameters)
+    return write_page(executed, folder / "answer.html", f"Would synthetic images help? {name}")
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

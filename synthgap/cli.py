@@ -11,6 +11,7 @@ import typer
 
 from .errors import UserError
 
+WORTH_ASKING = 1.0  # minutes of work before which a run asks
 INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
 
 app = typer.Typer(
@@ -36,6 +37,14 @@ Seed = Annotated[int, typer.Option(min=0, help="Which generator, and which draw 
 Model = Annotated[
     Path | None, typer.Option(help="A model saved by EDM.save; without it the preset's model is trained or reused.")
 ]
+MaxImages = Annotated[str, typer.Option(help="Most training images; auto: the preset's limit.")]
+Flip = Annotated[
+    bool | None, typer.Option("--flip/--no-flip", help="Mirror images left to right in training; default: as the set.")
+]
+Grey = Annotated[bool, typer.Option("--grey", help="Take colour away.")]
+ClassWeights = Annotated[
+    str, typer.Option(help="balanced: every class counts the same in training, however few its images; or none.")
+]
 Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
 
 
@@ -51,17 +60,26 @@ def run(
     synthetic: Annotated[
         str, typer.Option(help="Images of your own generator, folder:PATH or npz:PATH, judged as an arm of Table 3.")
     ] = "none",
+    max_images: MaxImages = "auto",
+    flip: Flip = None,
+    grey: Grey = False,
+    class_weights: ClassWeights = "none",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before a long run.")] = False,
+    answer_only: Annotated[
+        bool, typer.Option("--answer-only", help="Stop at the page with the answer: no other chapter, no book.")
+    ] = False,
     book: Annotated[bool, typer.Option(help="Execute the chapters and build the book, too.")] = True,
     publish: Annotated[bool, typer.Option(help="Replace the notebooks in book/executed/ by this run's.")] = False,
 ) -> None:
-    """Compute a study, execute every chapter on it and build the book; the last line printed is its path.
+    """Say what synthetic images would do for a data set: one page with the answer, then the whole book for it.
 
-    Interrupted, the same command goes on where it stopped.
+    Before it starts, it says what it found in a folder, what it will do with it, and how long that takes. The page
+    (answer.html) is there as soon as what it needs is computed. Interrupted, the same command goes on where it
+    stopped.
 
-    Example: synthgap run --dataset folder:photos --preset quick
+    Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
-    from .study.estimate import cost
     from .study.study import Study
 
     started = time.monotonic()
@@ -74,23 +92,36 @@ def run(
         "device": device,
         "workers": _number(workers, "workers"),
         "synthetic": synthetic,
+        "max_images": _number(max_images, "max-images"),
+        "flip": "auto" if flip is None else flip,
+        "grey": grey,
+        "class_weights": class_weights,
     }
-    root = pages.find_root() if book or publish else None
+    if answer_only and publish:
+        raise UserError("--publish wants the whole book; leave out --answer-only")
+    root = pages.find_root() if book or publish or answer_only else None
     study = Study(**parameters)
-    for record in study.records:
-        sizes = ", ".join(f"{n:,} {s}" for s, n in record["sizes"].items())
-        typer.echo(f"{record['source']}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
-    missing = study.store.missing(study.plan())
-    seconds = sum(map(cost, missing))
-    work = f"{seconds / 60:.0f} core-minutes" if seconds > 120 else f"{seconds:.0f} core-seconds"
-    typer.echo(f"{preset}: {len(missing)} artifacts to compute, about {work} of a small CPU")
-    study.compute()
+    for line in [*study.found(), *study.intended()]:
+        typer.echo(line)
+    plan = study.answer_plan() if answer_only else study.plan()
+    minutes = study.minutes(plan)
+    chapters = 0.0 if root is None else 0.5 if answer_only else 1.5
+    typer.echo(f"this takes about {_duration(minutes + chapters)} here")
+    if minutes > WORTH_ASKING and not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True):
+        raise typer.Exit()
+
     if root is None:
+        study.compute(plan)
         typer.echo(f"artifacts: {study.store.root}")
         return
-
     folder = study.results / _run_name(dataset, preset)
     executed = folder / "chapters"
+    study.compute(study.answer_plan())
+    page = pages.answer_page(root, folder, parameters, study.arms.name)
+    typer.echo(f"the answer, after {_duration((time.monotonic() - started) / 60)}: {page}")
+    if answer_only:
+        return
+    study.compute(plan)
     pages.execute_chapters(root, executed, parameters, say=typer.echo)
     study.save_raw(executed)
     if publish:
@@ -131,7 +162,7 @@ def generate(
     else:
         study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
         edm, names = _preset_model(study), study.class_names()
-    solver = _solver(preset, steps)
+    solver = _solver(preset, dataset, steps)
     if edm.config.network.label_dim:
         labels = np.repeat(np.arange(edm.config.network.label_dim), per_class)
         images = draw(edm, labels, seed, classes=names, solver=solver)
@@ -171,7 +202,7 @@ def reconstruct(
     study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
     real = study.store.get(study.main.data[split])
     edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
-    images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, steps))
+    images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, dataset, steps))
     typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
 
 
@@ -345,16 +376,24 @@ def datasets(
         typer.echo(f"{known}\n    {text}")
 
 
+def _duration(minutes: float) -> str:
+    """ "40 seconds", "12 minutes", "3.5 hours"."""
+    if minutes < 1.5:
+        return f"{max(5, round(60 * minutes / 5) * 5)} seconds"
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
 def _check_split(split: str) -> None:
     if split not in ("train", "validation", "test"):
         raise UserError(f"split is {split!r}; give train, validation or test")
 
 
-def _solver(preset: str, steps: int | None):
-    """The preset's solver, or the same with another number of steps."""
+def _solver(preset: str, dataset: str, steps: int | None):
+    """The preset's solver for a data set, or the same with another number of steps."""
+    from .study.options import Options
     from .study.preset import load_preset
 
-    solver = load_preset(preset).generator.solver
+    solver = Options().applied(load_preset(preset), dataset).generator.solver
     return solver if steps is None else solver.model_copy(update={"steps": steps})
 
 

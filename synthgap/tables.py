@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -37,12 +38,14 @@ def paper_table(name: str) -> dict:
 
 def myst_table(rows: pd.DataFrame, caption: str, label: str) -> str:
     """A numbered table for Jupyter Book; `label` is what {numref} refers to."""
-    return f"```{{table}} {caption}\n:name: {label}\n\n{_markdown(rows)}\n```"
+    title = caption.replace("`", "'")  # a backtick, of a folder's name perhaps, would end the fence
+    return f"```{{table}} {title}\n:name: {label}\n\n{_markdown(rows)}\n```"
 
 
 def _markdown(rows: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(map(str, rows.columns)) + " |", "|" + "---|" * len(rows.columns)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows.itertuples(index=False)]
+    for row in rows.itertuples(index=False):
+        lines.append("| " + " | ".join(re.sub(r"(?<!\\)[|]", r"\|", str(value)) for value in row) + " |")
     return "\n".join(lines)
 
 
@@ -156,8 +159,8 @@ def comparisons(several: list[Comparison], caption: str, label: str) -> str:
                 "arm": cell_title(c.first),
                 "against": cell_title(c.second),
                 "difference (points)": _interval(c.difference),
-                "p": _p_value(c.p),
-                "p, Holm": _p_value(c.p_holm),
+                "p": p_value(c.p),
+                "p, Holm": p_value(c.p_holm),
                 "at 5%": f"**{decided}**" if decided != "undecided" else decided,
             }
         )
@@ -466,7 +469,8 @@ def cell_title(cell: str) -> str:
     return arm_title(arm) + times + multiple
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
+    """A p-value with three decimals; "–" for none."""
     return "–" if np.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< .001"
 
 

@@ -19,6 +19,7 @@ from .diffusion.edm import EDM
 from .diffusion.reconstruct import generate
 from .diffusion.train import train_edm
 from .errors import UserError
+from .study.options import Options
 from .study.preset import load_preset
 from .study.sizes import generator_network
 
@@ -43,7 +44,7 @@ def train(
     """
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
-    choice = load_preset(preset)
+    choice = Options().applied(load_preset(preset), dataset)
     main = choice.choose(dataset, image_size)
     real = load_splits(
         main.dataset,

@@ -33,6 +33,11 @@ class Prediction:
         return float(self.correct.mean())
 
     @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes present of the share of their images that are right, in [0, 1]."""
+        return float(np.mean([self.correct[self.labels == c].mean() for c in np.unique(self.labels)]))
+
+    @property
     def n(self) -> int:
         return len(self.labels)
 

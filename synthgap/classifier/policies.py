@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment, drawn image by image, for images of any size, grey or colour.
+"""RandAugment, TrivialAugment and plain mirroring, drawn image by image, for images of any size, grey or colour.
 
 RandAugment (Cubuk et al. 2020): two operations an image at magnitude 9 of 30. TrivialAugment (Müller and Hutter 2021),
 "wide" space: one operation an image at a magnitude drawn from 31. Operations and ranges are torchvision's, but for
@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-Policy = Literal["none", "RandAugment", "TrivialAugment"]
+from .augment import augment_batch
+
+Policy = Literal["none", "flip", "RandAugment", "TrivialAugment"]  # "flip": left to right, half of the images
 POLICIES = get_args(Policy)
 
 BINS = 31
@@ -42,6 +44,8 @@ def apply_policy(images: Tensor, policy: Policy, rng: torch.Generator) -> Tensor
         raise ValueError(f"unknown policy {policy!r}; known: {', '.join(POLICIES)}")
     if policy == "none":
         return images
+    if policy == "flip":
+        return augment_batch(images, ("flip",), rng)
     if images.is_floating_point():
         eight_bit = (images * 255).round().clamp(0, 255).to(torch.uint8)
         return apply_policy(eight_bit, policy, rng).to(images.dtype) / 255
@@ -51,13 +55,13 @@ def apply_policy(images: Tensor, policy: Policy, rng: torch.Generator) -> Tensor
 
 
 def _one_round(images: Tensor, policy: Policy, rng: torch.Generator) -> Tensor:
-    count = len(images)
+    count, operations = len(images), list(OPERATIONS)
     names = torch.randint(len(OPERATIONS), (count,), generator=rng).tolist()
     bins = torch.randint(BINS, (count,), generator=rng).tolist()
     signs = (1 - 2 * torch.randint(2, (count,), generator=rng)).tolist()
     groups: dict[tuple[str, float], list[int]] = defaultdict(list)
     for i, (number, place, sign) in enumerate(zip(names, bins, signs, strict=True)):
-        name = list(OPERATIONS)[number]
+        name = operations[number]
         groups[name, magnitude(policy, name, place, sign, images.shape[-2:])].append(i)
     out = images.clone()
     for (name, value), members in groups.items():

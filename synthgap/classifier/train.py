@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +41,7 @@ class ClassifierTraining(BaseModel):
     nesterov: bool = True  # inferred, from the author's later public code
     weight_decay: float = Field(5e-4, ge=0)  # inferred
     policy: Policy = "none"  # Table 4; of all images, real and synthetic, after crop and flip (inferred)
+    class_weights: Literal["none", "balanced"] = "none"  # of the loss; balanced: N / (classes · images of the class)
 
     def steps(self, epoch_images: int) -> int:
         """Optimiser steps: epochs × ceil(epoch_images / batch)."""
@@ -115,13 +118,16 @@ def train_classifier(
         nesterov=training.nesterov and training.momentum > 0,
         weight_decay=training.weight_decay,
     )
+    weight = None
+    if training.class_weights == "balanced":
+        weight = _balanced(np.concatenate([s.labels for s in sources]), network.classes).to(device)
     for step in range(steps):
         for group in sgd.param_groups:
             group["lr"] = training.rate_at(step, steps)
         batches = [_batch(*tensors[order], training, seed, order, step) for order in tensors]
         images = torch.cat([b[0] for b in batches]).contiguous(memory_format=torch.channels_last)
         labels = torch.cat([b[1] for b in batches])
-        loss = F.cross_entropy(net(classifier.standardise(images)), labels)
+        loss = F.cross_entropy(net(classifier.standardise(images)), labels, weight=weight)
         sgd.zero_grad(set_to_none=True)
         loss.backward()
         sgd.step()
@@ -148,6 +154,13 @@ def _batch(
         rng = step_generator(seed, REAL_AUGMENT if order == REAL_ORDER else SYNTHETIC_AUGMENT, step)
         chosen = apply_policy(augment_batch(chosen, augment, rng), training.policy, rng)
     return chosen, labels[positions]
+
+
+def _balanced(labels: np.ndarray, classes: int) -> Tensor:
+    """Weights with which every class counts the same: N / (classes · images of the class); 0 for absent ones."""
+    count = np.bincount(labels, minlength=classes)
+    weights = np.divide(len(labels), (count > 0).sum() * count, out=np.zeros(classes), where=count > 0)
+    return torch.from_numpy(weights).float()
 
 
 def _check(sources: list[ImageSet], network: ResNetConfig) -> None:

@@ -48,7 +48,7 @@ def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
     return path
 
 
-def load_edm_zip(path: Path, train_size: int | None, seed: int) -> Splits:
+def load_edm_zip(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
     """Read such a zip; validation and test are cut from it, class by class.
 
     Raises UserError when the file is missing or damaged, holds no labels, an image twice, a path that leaves the
@@ -66,7 +66,7 @@ def load_edm_zip(path: Path, train_size: int | None, seed: int) -> Splits:
     labels = np.array([label for _, label in entries], dtype=np.int64)
     everything = ImageSet(images, labels, classes, f"{path.stem}/train")
     names = {"train": [name for name, _ in entries]}
-    return complete_splits({"train": everything}, names, train_size, seed, source=f"edm-zip:{path}", notes=[])
+    return complete_splits({"train": everything}, names, train_size, seed, f"edm-zip:{path}", [], limits)
 
 
 def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:

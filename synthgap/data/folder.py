@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from tqdm import tqdm
 
 from ..errors import UserError
 
@@ -107,7 +110,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as file:
             yield file
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise UserError(f"{path} can't be read as an image ({error}); replace or remove it") from error
 
 
@@ -192,7 +195,8 @@ def fit_all(paths: list[Path], height: int, width: int) -> tuple[np.ndarray, Cou
 
     C is 1 only if every image is grey.
     """
-    fitted = [fit(read_image(path), height, width) for path in paths]
+    shown = tqdm(paths, desc="reading images", disable=not sys.stderr.isatty(), delay=2, leave=False)
+    fitted = [fit(read_image(path), height, width) for path in shown]
     colours = Counter("grey" if p.ndim == 2 else "colour" for p in fitted)
     if not colours["colour"]:
         return np.stack(fitted)[:, None], colours

@@ -29,7 +29,7 @@ def save_npz(images: ImageSet, path: str | Path) -> Path:
     return path
 
 
-def load_npz(path: Path, train_size: int | None, seed: int) -> Splits:
+def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
@@ -57,7 +57,7 @@ def load_npz(path: Path, train_size: int | None, seed: int) -> Splits:
     if len(set(shapes.values())) > 1:
         raise UserError(f"{path}: the splits' images differ in shape, {shapes}; bring them to one")
     names = {s: list(range(len(v))) for s, v in sets.items()}
-    return complete_splits(sets, names, train_size, seed, source=f"npz:{path}", notes=[])
+    return complete_splits(sets, names, train_size, seed, source=f"npz:{path}", notes=[], limits=limits)
 
 
 def _images(path: Path, raw: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from .folder import EXTENSIONS, fit, fit_all, list_folder, read_images
 from .imageset import ImageSet
 from .sources import DESCRIPTIONS, load_splits
 from .splits import SPLITS
+from .transform import luminance
 
 LARGEST_SIDE = 128  # of folders' images, where no size is asked for
 
@@ -50,10 +51,11 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     return images if like is None else _matched(images, like)
 
 
-def load_like(source: str, real: ImageSet) -> ImageSet:
+def load_like(source: str, real: ImageSet, grey: bool = False) -> ImageSet:
     """Images from elsewhere, made fit to stand beside `real`: its height, width, channels, classes and augmentations.
 
     source : as for `load_pool`; the images need classes, named as those of `real` (in any order; some may be absent).
+    grey : take colour away first.
     Raises UserError for a class that `real` lacks, or colour images beside grey ones.
     """
     images = load_pool(source, like=real)
@@ -63,8 +65,10 @@ def load_like(source: str, real: ImageSet) -> ImageSet:
             f"{source} has a class {unknown[0]!r}, which {real.name} lacks; name its class folders as those of the "
             f"real images: {', '.join(real.classes[:10])}{', …' if len(real.classes) > 10 else ''}"
         )
+    if grey:
+        images = replace(images, images=luminance(images.images))
     if images.shape[0] > real.shape[0]:
-        raise UserError(f"{source} holds colour images and {real.name} grey ones; make them grey")
+        raise UserError(f"{source} holds colour images and {real.name} grey ones; make them grey (the option grey)")
     place = np.array([real.classes.index(c) for c in images.classes])
     fitted = _coloured(images, real.shape[0])
     return replace(fitted, labels=place[fitted.labels], classes=real.classes, augment=real.augment, name=source)

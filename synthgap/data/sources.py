@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
 from .edmzip import load_edm_zip
-from .folder import find_split_folders, list_folder, read_images
+from .folder import Listing, find_split_folders, list_folder, read_images
 from .imageset import ImageSet
+from .inspect import repeated_files
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
 from .public import PUBLIC, load_public
 from .splits import Splits, complete_splits
-from .transform import limited, padded, resized
+from .transform import greyed, limited, mirrored, padded, resized
 
 DESCRIPTIONS = {
     "digits": "1,797 handwritten digits, 8×8 grey, 10 classes; ships with scikit-learn. "
@@ -54,6 +56,8 @@ def load_splits(
     longest_side: int = 32,
     divisor: int = 1,
     seed: int = 0,
+    flip: bool | None = None,
+    grey: bool = False,
 ) -> Splits:
     """Load and split a data set.
 
@@ -69,6 +73,8 @@ def load_splits(
     longest_side : what None means for folders.
     divisor : sides are padded to a multiple of it (2^(levels − 1) of the U-Net).
     seed : of the split and of what `limits` leaves out.
+    flip : whether classifiers may see the images mirrored left to right; None leaves it to the data set.
+    grey : take colour away.
 
     Returns
     -------
@@ -84,11 +90,11 @@ def load_splits(
         if value is not None and value < least:
             raise UserError(f"{name} is {value}; give {least} or more")
     if kind == "folder" and path:  # images of many sizes: scaled and padded while they are read
-        splits = _folder(Path(path).expanduser(), image_size, longest_side, train_size, seed)
+        splits = _folder(Path(path).expanduser(), image_size, longest_side, train_size, seed, limits)
     elif kind == "npz" and path:
-        splits = resized(load_npz(Path(path).expanduser(), train_size, seed), image_size)
+        splits = resized(load_npz(Path(path).expanduser(), train_size, seed, limits), image_size)
     elif kind == "edm-zip" and path:
-        splits = resized(load_edm_zip(Path(path).expanduser(), train_size, seed), image_size)
+        splits = resized(load_edm_zip(Path(path).expanduser(), train_size, seed, limits), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)
     elif kind in named and not path:
@@ -98,10 +104,18 @@ def load_splits(
             f"unknown data set {source!r}; known: {', '.join([*named, *PUBLIC])}, folder:PATH, npz:PATH, edm-zip:PATH "
             "(synthgap datasets describes them)"
         )
-    return limited(padded(splits, divisor), limits or {}, seed)
+    splits = padded(greyed(splits) if grey else splits, divisor)
+    return limited(mirrored(splits, flip), limits or {}, seed)
 
 
-def _folder(root: Path, image_size: int | None, longest_side: int, train_size: int | None, seed: int) -> Splits:
+def _folder(
+    root: Path,
+    image_size: int | None,
+    longest_side: int,
+    train_size: int | None,
+    seed: int,
+    limits: dict[str, int | None] | None,
+) -> Splits:
     if not root.is_dir():
         raise UserError(f"there is no folder {root}; give the path of an ImageFolder (one subfolder a class)")
     root = root.resolve()
@@ -111,9 +125,12 @@ def _folder(root: Path, image_size: int | None, longest_side: int, train_size: i
     listings = {s: train_listing if s == "train" else list_folder(folders[s], classes) for s in folders}
     if not folders:
         listings = {"train": train_listing}
+    listings, repeats = _without_repeats(listings)
     paths = [listing.root / f for listing in listings.values() for f in listing.files]
     images, notes = read_images(paths, longest_side, image_size)
     ignored = sum(listing.ignored for listing in listings.values())
+    if repeats:
+        notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")
     if ignored:
         notes.append(f"{ignored} files without an image extension passed over")
 
@@ -123,4 +140,22 @@ def _folder(root: Path, image_size: int | None, longest_side: int, train_size: i
         given[split] = ImageSet(images[start:stop], listing.labels, classes, f"{root.name}/{split}")
         names[split] = [p.relative_to(root).as_posix() for p in paths[start:stop]]
         start = stop
-    return complete_splits(given, names, train_size, seed, source=f"folder:{root}", notes=notes)
+    return complete_splits(given, names, train_size, seed, source=f"folder:{root}", notes=notes, limits=limits)
+
+
+def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], int]:
+    """The listings without files that repeat another one of their class and split, and how many those were.
+
+    Left in, the copies of one photograph could come to lie in train and in test.
+    """
+    out, dropped = {}, 0
+    for split, listing in listings.items():
+        groups = repeated_files([listing.root / f for f in listing.files])
+        again = {
+            i for group in groups for n, i in enumerate(group) if listing.labels[i] in listing.labels[list(group[:n])]
+        }
+        kept = [i for i in range(len(listing.files)) if i not in again]
+        files = tuple(listing.files[i] for i in kept)
+        out[split] = replace(listing, files=files, labels=listing.labels[kept])
+        dropped += len(again)
+    return out, dropped

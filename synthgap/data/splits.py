@@ -162,13 +162,19 @@ def complete_splits(
     seed: int,
     source: str,
     notes: list[str],
+    limits: dict[str, int | None] | None = None,
 ) -> Splits:
-    """Keep the splits that the user's data bring, and cut the missing ones out of train."""
+    """Keep the splits that the user's data bring, and cut the missing ones out of train.
+
+    limits : most images that will be used of a split. What train can't use goes to test: it narrows every interval.
+    """
     train = given["train"]
     sizes: Sizes = {"train": None, **CUT}
     sizes = {s: v for s, v in sizes.items() if s == "train" or s not in given}
-    if train_size is not None and len(sizes) == len(SPLITS):
-        sizes["train"], sizes["test"] = train_size, None
+    if len(sizes) == len(SPLITS):
+        most = _most_to_train_on(train, limits or {}) if train_size is None else train_size
+        if most is not None:
+            sizes["train"], sizes["test"] = most, None
     cut = stratified_split(train.labels, sizes, seed, train.classes)
     stem = train.name.rpartition("/")[0]
     sets = {s: replace(train.subset(i), name=f"{stem}/{s}") for s, i in cut.items()} | {
@@ -184,6 +190,13 @@ def complete_splits(
         if absent:
             notes.append(f"{absent} of {len(train.classes)} classes have no {s} image")
     return Splits(**sets, record=split_record(source, policy, sets, files, notes))
+
+
+def _most_to_train_on(pool: ImageSet, limits: dict[str, int | None]) -> int | None:
+    """The limit of train, where less than it would be left to train on; else None."""
+    most = limits.get("train")
+    left = len(pool) - sum(int(share * len(pool)) for share in CUT.values())
+    return None if most is None or most >= left else max(most, len(pool.classes))
 
 
 def split_record(source: str, policy: str, sets: dict[str, ImageSet], members: dict, notes: list[str]) -> dict:

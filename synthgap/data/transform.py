@@ -1,4 +1,4 @@
-"""Changes made alike to all splits of a data set: size limits, resizing, padding; each leaves a note."""
+"""Changes made alike to all splits of a data set: limits, sizes, colours, flips; each leaves a note."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def limited(splits: Splits, limits: dict[str, int | None], seed: int) -> Splits:
         cut.append(f"{len(kept):,} of {len(sets[s]):,} {s}")
         sets[s] = sets[s].subset(kept)
         members[s] = [members[s][i] for i in kept]
-    notes = [*splits.record["notes"], *([f"{', '.join(cut)} images used (limits of the preset)"] if cut else [])]
+    notes = [*splits.record["notes"], *([f"{', '.join(cut)} images used (the limits of the run)"] if cut else [])]
     record = split_record(splits.record["source"], splits.record["policy"], sets, members, notes)
     return Splits(**sets, record=record)
 
@@ -58,6 +58,31 @@ def padded(splits: Splits, divisor: int) -> Splits:
     pad = [(0, 0), (0, 0), (extra_h // 2, extra_h - extra_h // 2), (extra_w // 2, extra_w - extra_w // 2)]
     note = f"padded from {width}×{height} to {width + extra_w}×{height + extra_h} for the network"
     return _mapped(splits, lambda images: np.pad(images, pad, mode="edge"), note)
+
+
+def greyed(splits: Splits) -> Splits:
+    """Colour taken away, where there is any."""
+    if splits.train.shape[0] == 1:
+        return splits
+    return _mapped(splits, luminance, "made grey")
+
+
+def luminance(images: np.ndarray) -> np.ndarray:
+    """uint8 N × 3 × H × W → N × 1 × H × W, by the weights of ITU-R 601; grey images as they are."""
+    if images.shape[1] == 1:
+        return images
+    grey = np.einsum("c,nchw->nhw", np.array([0.299, 0.587, 0.114]), images)
+    return np.rint(grey).astype(np.uint8)[:, None]
+
+
+def mirrored(splits: Splits, flip: bool | None) -> Splits:
+    """Allow (or forbid) classifiers to see the images mirrored left to right; None leaves it to the data set."""
+    if flip is None or flip == ("flip" in splits.train.augment):
+        return splits
+    augment = tuple({*splits.train.augment, "flip"} if flip else {*splits.train.augment} - {"flip"})
+    sets = {s: replace(splits[s], augment=augment) for s in SPLITS}
+    note = "mirrored left to right at random in training" if flip else "not mirrored in training"
+    return Splits(**sets, record=splits.record | {"notes": [*splits.record["notes"], note]})
 
 
 def _mapped(splits: Splits, change: Callable[[np.ndarray], np.ndarray], note: str) -> Splits:

@@ -109,11 +109,53 @@ def _of_class(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float,
     # the mean of the other samples lies count / (count − 1) times as far from a sample as the mean of all
     distances = np.linalg.norm(real - mean, axis=1)
     fair = distances.mean() * count / (count - 1)
-    outer = real[np.argsort(-distances, kind="stable")[: max(1, round(count * OUTER_SHARE))]]
-    radii = np.sort(cdist(fake, fake), axis=1)[:, min(k, len(fake) - 1)]  # place 0 is the sample itself
-    covered = (cdist(outer, fake) <= radii).any(axis=1).mean()
+    covered = _near(real[_outermost(real)], fake, k).mean()
     return (
         float(np.var(fake, axis=0, ddof=1).sum() / spread),
         float(np.linalg.norm(fake - mean, axis=1).mean() / fair),
         float(covered),
     )
+
+
+def outermost(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Positions of the tenth of each class that is furthest from the class's mean (one at least), class by class.
+
+    features : N × D; classes of fewer than 2 samples have no outermost one.
+    """
+    found = []
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        if len(mine) >= LEAST:
+            found.append(mine[_outermost(features[mine].astype(np.float64))])
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+def covered_by(
+    features: np.ndarray,
+    labels: np.ndarray,
+    positions: np.ndarray,
+    fake: np.ndarray,
+    fake_labels: np.ndarray,
+    *,
+    k: int = NEIGHBOURS,
+) -> np.ndarray:
+    """bool: does each of the samples at `positions` lie within the k-th-neighbour radius of a fake of its class?
+
+    Fewer than 2 fakes of a class cover nothing.
+    """
+    out = np.zeros(len(positions), dtype=bool)
+    for label in np.unique(labels[positions]):
+        mine, theirs = labels[positions] == label, fake[fake_labels == label].astype(np.float64)
+        if len(theirs) >= LEAST:
+            out[mine] = _near(features[positions[mine]].astype(np.float64), theirs, k)
+    return out
+
+
+def _outermost(samples: np.ndarray) -> np.ndarray:
+    distances = np.linalg.norm(samples - samples.mean(axis=0), axis=1)
+    return np.argsort(-distances, kind="stable")[: max(1, round(len(samples) * OUTER_SHARE))]
+
+
+def _near(points: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:
+    radii = np.sort(cdist(fake, fake), axis=1)[:, min(k, len(fake) - 1)]  # place 0 is the sample itself
+    return (cdist(points, fake) <= radii).any(axis=1)

@@ -13,6 +13,7 @@ from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
 from ..errors import UserError
 from .arms import Arms
 from .compute import load_all, load_split
+from .options import Options
 from .preset import DataChoice, Preset, load_preset
 from .run import check_workers, run
 from .specs import Data, Loading, Spec
@@ -32,8 +33,13 @@ class StudyBase:
         device: str = "auto",
         workers: int | str = "auto",
         synthetic: str = "none",
+        max_images: int | str = "auto",
+        flip: bool | str = "auto",
+        grey: bool = False,
+        class_weights: str = "none",
     ):
-        self.preset: Preset = load_preset(preset)
+        self.options = Options(image_size, max_images, flip, grey, class_weights)
+        self.preset: Preset = self.options.applied(load_preset(preset), dataset)
         self.seeds = _seeds(seeds, self.preset)
         self.device = resolve_device(device)
         check_workers(workers)
@@ -41,9 +47,10 @@ class StudyBase:
         main = self.preset.choose(dataset, image_size)
         beside = self.preset.data[1:] if dataset == "auto" and image_size == "auto" else ()
         self.choices = (main, *beside)
+        self.given = synthetic != "none"  # images of another generator are judged
         loaded = [self._load(choice) for choice in self.choices]  # before anything is written
         place = next(i for i, choice in enumerate(self.choices) if 3 in choice.tables)
-        given = None if synthetic == "none" else load_like(synthetic, loaded[place][0].train)
+        given = load_like(synthetic, loaded[place][0].train, grey) if self.given else None
         self.results = Path(results)
         self.store = Store(self.results / "store")
         self.records = [splits.record for splits, _ in loaded]
@@ -73,6 +80,8 @@ class StudyBase:
             limits=tuple(self.preset.limits.items()),
             longest_side=self.preset.longest_side,
             divisor=self.preset.of(choice).generator.divisor,
+            flip=self.options.mirrored,
+            grey=self.options.grey,
         )
         return load_all(loading), loading
 

@@ -79,7 +79,7 @@ def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
     """The images that `loading` describes; `splits` where they are loaded already."""
     images = (splits or load_all(loading))[loading.split]
     if loading.synthetic is not None:
-        images = load_like(loading.synthetic, images)
+        images = load_like(loading.synthetic, images, loading.grey)
     return images if loading.take is None else images.subset(spread(images.labels, loading.take))
 
 

@@ -36,9 +36,10 @@ UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together 
 RESNET_RATE = 75e9  # FLOP/s of narrow ResNet-18s
 STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
 CLASSIFIER_OVERHEAD = 0.0085  # the same of the classifier
-POLICY_SECONDS = {"none": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
+POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
+BUSY = 1.15  # how much slower each core is while all of them work (measured with two)
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
 
 

@@ -18,6 +18,10 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "device": (str,),
     "workers": (str, int),
     "synthetic": (str,),
+    "max_images": (str, int),
+    "flip": (str, bool),
+    "grey": (bool,),
+    "class_weights": (str,),
 }
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
@@ -41,7 +45,7 @@ def open_study(namespace: dict) -> Study:
             near = difflib.get_close_matches(name, PARAMETERS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(PARAMETERS)}"
             raise UserError(f"unknown parameter {name} = {value!r}; {hint}")
-        if isinstance(value, bool) or not isinstance(value, PARAMETERS[name]):
+        if type(value) not in PARAMETERS[name]:
             kinds = " or ".join(t.__name__ for t in PARAMETERS[name])
             raise UserError(f"parameter {name} = {value!r} is a {type(value).__name__}; give {kinds}")
     missing = sorted(set(PARAMETERS) - set(given))

@@ -119,12 +119,15 @@ class Preset(_Model):
     subsets: tuple[float, ...]  # shares of the real images that are trained on alone
     crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
     sensitivity: Sensitivity
+    own: dict[str, Any] = {}  # what differs for a reader's own data, whose images are larger
     budget: Budget
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for choice in self.data:
             self.of(choice)
+        if self.own:
+            self.for_own_data()
         if not any(3 in choice.tables for choice in self.data):
             raise ValueError("data: no data set is part of Table 3")
         for arm, multiples in self.combined.items():
@@ -136,6 +139,10 @@ class Preset(_Model):
         """The preset as it is for one of its data sets."""
         mine = {name: changed(getattr(self, name), getattr(choice, name)) for name in ("generator", "classifier")}
         return self.model_copy(update=mine)
+
+    def for_own_data(self) -> Preset:
+        """The preset for a data set that it does not list."""
+        return changed(self, {**self.own, "own": {}})
 
     @field_validator("subsets")
     @classmethod

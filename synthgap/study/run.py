@@ -36,7 +36,7 @@ def run(specs: list[Spec], store: Store, workers: int | str = "auto", label: str
     missing = store.missing(specs)
     if not missing:
         return 0
-    count = _workers(workers, missing)
+    count = workers_for(workers, missing)
     with _Progress(missing, store, label) as progress:
         if count == 1:
             for spec in missing:
@@ -54,7 +54,8 @@ def check_workers(workers: int | str) -> None:
         raise UserError(f'workers is {workers!r}; give a number of processes from 1, or "auto"')
 
 
-def _workers(workers: int | str, missing: list[Spec]) -> int:
+def workers_for(workers: int | str, missing: list[Spec]) -> int:
+    """Processes that work on `missing`: the number asked for, or one a core where the work pays for starting them."""
     if workers != "auto":
         return min(workers, len(missing))
     if sum(map(cost, missing)) < WORTH_A_CLUSTER:

@@ -85,6 +85,8 @@ class Loading(BaseModel):
     longest_side: int = 32
     divisor: int = 1
     take: int | None = None  # only so many images of the split, spread evenly over the classes
+    flip: bool | None = None  # mirrored in training; None: as the data set says
+    grey: bool = False
     synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
 
 

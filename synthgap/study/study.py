@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from .figures import FIGURE4_STEPS, FIGURE9_STEPS, Figures
+from ..data.inspect import inspect_folder, report_lines, shared_images
+from ..data.splits import SPLITS, Splits
+from .answer import Answers
+from .estimate import BUSY, cost
+from .figures import FIGURE4_STEPS, FIGURE9_STEPS
 from .results import ALGORITHM_STEPS
+from .run import workers_for
 from .specs import Spec
 
 
-class Study(Figures):
+class Study(Answers):
     """The paper's experiments on one data set.
 
     Parameters
@@ -26,6 +31,7 @@ class Study(Figures):
     workers : processes on this machine, or "auto".
     synthetic : images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
+    max_images, flip, grey, class_weights : see `study.options.Options`.
 
     Every result method computes what the store lacks and no more. Tables have one row a seed.
     Raises UserError for anything wrong in the arguments or the data.
@@ -39,7 +45,7 @@ class Study(Figures):
         groups += [*self.main.results(), self.main.features(FIGURE9_STEPS)]
         groups += [*self.arms.augmentation(), self.arms.crossed()]
         groups.append(self.main.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid)))
-        return [spec for group in groups for spec in group.values()]
+        return [*self.answer_plan(), *(spec for group in groups for spec in group.values())]
 
     def data_summary(self) -> pd.DataFrame:
         """One row a data set: images a split, shape, classes, how it was split, the hash of its members."""
@@ -59,10 +65,54 @@ class Study(Figures):
             )
         return pd.DataFrame(rows)
 
+    def found(self) -> list[str]:
+        """What the data sets hold, in plain text, warnings included."""
+        lines = []
+        for arms, record in zip(self.columns, self.records, strict=True):
+            kind, _, path = record["source"].partition(":")
+            lines.append(f"found in {record['source']}:")
+            told = report_lines(inspect_folder(Path(path))) if kind == "folder" else []
+            sets = {s: self.store.get(arms.data[s]) for s in SPLITS}
+            for (a, b), count in shared_images(Splits(**sets)).items():
+                told.append(
+                    f"WARNING: at the size used, {count:,} {b} images equal a {a} image pixel for pixel: the {b} set "
+                    "is easier than it should be"
+                )
+            channels, height, width = arms.data["train"].shape
+            classes = arms.data["train"].classes
+            kinds = f"{classes} classes, {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}"
+            lines += [f"  {line}" for line in told or [kinds]]
+        return lines
+
+    def intended(self) -> list[str]:
+        """What will be done with the data: sizes, splits, options, preset."""
+        lines = ["what will be done:"]
+        for arms, record in zip(self.columns, self.records, strict=True):
+            sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
+            lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
+        seeds = len(self.seeds)
+        weights = "" if self.options.class_weights == "none" else "; classes weighted alike in training"
+        mirrored = "mirrored at random" if "flip" in self._train.augment else "not mirrored (--flip mirrors them)"
+        lines.append(f"  images {mirrored} in training{weights}")
+        lines.append(f"  preset {self.preset.name}, {seeds} seed{'s' * (seeds > 1)}: {self.preset.summary}")
+        if self.given:
+            given = self.arms.data["given"]
+            lines.append(f"  {given.count:,} synthetic images of {given.loading.synthetic} are judged")
+        return lines
+
+    def minutes(self, plan: list[Spec]) -> float:
+        """About how long computing what the store lacks of `plan` takes with this study's workers, in minutes.
+
+        The rates are of one machine (see `estimate`); yours may be twice as fast or slow.
+        """
+        missing = self.store.missing(plan)
+        return BUSY * sum(map(cost, missing)) / max(workers_for(self.workers, missing), 1) / 60
+
     def save_raw(self, folder: Path) -> None:
         """Write the per-seed rows behind every table and curve as CSV files, from which they regenerate."""
         folder.mkdir(parents=True, exist_ok=True)
         tables = {
+            "answer.csv": self.answer_rows,
             "table1.csv": self.table1,
             "table2.csv": self.table2,
             "table3.csv": self.table3,

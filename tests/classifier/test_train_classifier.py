@@ -1,5 +1,7 @@
 """Training: how many steps, on which images, with which randomness and learning rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,9 +104,9 @@ def test_labels_stay_with_their_images(make_images, monkeypatch):
     known = {bytes(i): int(y) for s in (real, fake) for i, y in zip(s.images, s.labels, strict=True)}
     loss = torch.nn.functional.cross_entropy
 
-    def checking(logits, labels):
+    def checking(logits, labels, **options):
         inputs[-1][1].extend(labels.tolist())
-        return loss(logits, labels)
+        return loss(logits, labels, **options)
 
     standardise = Classifier.standardise
 
@@ -224,6 +226,37 @@ def test_what_cannot_be_trained_on_is_refused(make_images):
     ):
         with pytest.raises(UserError, match=reason):
             train_classifier(*sets, NETWORK, SHORT, 0)
+
+
+def uneven(make_images) -> ImageSet:
+    """30 images of class 0, 6 of class 1, none of class 2."""
+    return replace(make_images(36), labels=np.repeat([0, 1], [30, 6]))
+
+
+def test_balanced_class_weights_make_every_class_count_the_same(make_images, monkeypatch):
+    seen, loss = [], torch.nn.functional.cross_entropy
+
+    def watching(logits, labels, weight=None):
+        seen.append(weight)
+        return loss(logits, labels, weight=weight)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", watching)
+    images = uneven(make_images)
+    train_classifier(images, None, NETWORK, SHORT.model_copy(update={"class_weights": "balanced"}), 0)
+    given = seen[0]
+    assert given.tolist() == pytest.approx([36 / (2 * 30), 36 / (2 * 6), 0])
+    assert (given[:2] * torch.tensor([30, 6])).tolist() == pytest.approx([18, 18])
+    train_classifier(images, None, NETWORK, SHORT, 0)
+    assert seen[-1] is None
+
+
+def test_balanced_weights_of_even_classes_change_nothing(make_images):
+    images = make_images(36)
+    balanced = SHORT.model_copy(update={"class_weights": "balanced"})
+    even = replace(images, labels=np.arange(36) % 3)
+    plain, weighted = (train_classifier(even, None, NETWORK, recipe, 0) for recipe in (SHORT, balanced))
+    for a, b in zip(weights(plain), weights(weighted), strict=True):
+        assert torch.allclose(a.float(), b.float(), atol=1e-5)
 
 
 def test_weights_that_run_away_are_an_error(make_images):

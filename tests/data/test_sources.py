@@ -194,7 +194,7 @@ def test_limits_keep_that_many_of_the_same_images_with_every_class():
     kept = full.test.subset([positions[m] for m in limited.record["members"]["test"]])
     assert kept.fingerprint == limited.test.fingerprint
     assert limited.record["members_sha256"] != full.record["members_sha256"]
-    assert limited.record["notes"] == ["50 of 1,097 test images used (limits of the preset)"]
+    assert limited.record["notes"] == ["50 of 1,097 test images used (the limits of the run)"]
 
 
 def test_a_limit_below_the_number_of_classes_keeps_one_image_of_each():
@@ -497,6 +497,7 @@ def test_broken_npz_is_a_user_error_that_names_it(tmp_path):
 
 
 def test_exported_set_is_read_back_with_its_class_names(tmp_path):
-    made = ImageSet(np.zeros((20, 1, 8, 8), np.uint8), np.arange(20) % 2, ("wolf", "ape"))
+    pixels = np.broadcast_to(np.arange(20, dtype=np.uint8)[:, None, None, None], (20, 1, 8, 8))
+    made = ImageSet(pixels, np.arange(20) % 2, ("wolf", "ape"))
     splits = load_splits(f"folder:{made.export_folder(tmp_path / 'out')}")
     assert splits.train.classes == ("ape", "wolf")

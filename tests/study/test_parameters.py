@@ -17,6 +17,10 @@ GOOD = {
     "device": "cpu",
     "workers": 1,
     "synthetic": "none",
+    "max_images": "auto",
+    "flip": "auto",
+    "grey": False,
+    "class_weights": "none",
 }
 
 

@@ -88,7 +88,7 @@ def test_every_field_counts_in_the_key(spec):
 
 def test_a_configurations_every_field_counts_in_the_key():
     changes = {"epochs": 1, "batch": 1, "learning_rate": 1, "drop_every": 1, "momentum": 0, "nesterov": False}
-    changes |= {"weight_decay": 0, "policy": "RandAugment"}
+    changes |= {"weight_decay": 0, "policy": "RandAugment", "class_weights": "balanced"}
     assert set(changes) == set(ClassifierTraining.model_fields)
     keys = {
         CLASSIFIER.model_copy(update={"training": ClassifierTraining(**{name: value})}).key

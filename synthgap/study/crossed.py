@@ -1,0 +1,204 @@
+"""Differences that must hold for other seeds *and* other test images: intervals, decisions, and n to decide.
+
+An interval over seeds alone treats the test images as given. With the same images in every seed it covers the value
+on all images of the kind in 30% to 90% of cases instead of 95% (simulated: benchmarks/crossed_coverage.py), so that a
+decision by it is a decision about those images.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+POWER = 0.8  # with which `Crossed.needed` wants a difference to be decided
+POWER_QUANTILE = float(stats.norm.ppf(POWER))
+GRID = 101  # places at which a crossing is looked for
+MOST_SEEDS = 200  # beyond that more seeds alone are no advice
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What would decide: so many seeds with these test images, or so many test images with these seeds, or both.
+
+    seeds, images : None where that alone can't do. both : (seeds, images), grown by the same factor.
+    """
+
+    seeds: int | None
+    images: int | None
+    both: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A mean over seeds × test images, in the unit of the values, with the two parts of its variance.
+
+    seed_part, image_part : variances of the mean by drawing other seeds (NaN with one seed), and other test images.
+    noise_part : what of seed_part is neither seeds nor images but the two together; it falls with either number.
+    """
+
+    mean: float
+    seed_part: float
+    image_part: float
+    noise_part: float
+    seeds: int
+    images: int
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Half of the interval: the two parts' own half-widths, Student's t and the normal's, added in squares."""
+        if self.seeds < 2:
+            return math.nan
+        t, z = _quantiles(level, self.seeds)
+        return float(math.sqrt(t**2 * self.seed_part + z**2 * self.image_part))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        half = self.half_width(level)
+        return self.mean - half, self.mean + half
+
+    @property
+    def low(self) -> float:
+        return self.interval()[0]
+
+    @property
+    def high(self) -> float:
+        return self.interval()[1]
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value against 0: the level at which the interval just reaches it; NaN with one seed."""
+        if self.seeds < 2:
+            return math.nan
+        if self.mean == 0:
+            return 1.0
+        reach = lambda p: self.half_width(1 - p) - abs(self.mean)  # noqa: E731 (falls with p)
+        smallest = 1e-12
+        return smallest if reach(smallest) <= 0 else float(optimize.brentq(reach, smallest, 1.0))
+
+    def needed(self, effect: float, level: float = 0.95) -> Needed:
+        """About how many seeds or test images would tell a difference of `effect` from 0, with power 0.8.
+
+        The parts shrink in proportion to 1/n. Raises ValueError for an effect of 0 or one seed.
+        """
+        if effect <= 0 or self.seeds < 2:
+            raise ValueError(f"effect {effect} with {self.seeds} seeds can't be planned for")
+
+        def decided(seeds: int, images: float) -> bool:
+            fewer, less = self.seeds / seeds, self.images / images
+            noise = self.noise_part * fewer * less
+            alone = max(0.0, self.seed_part - self.noise_part) * fewer
+            grown = Crossed(self.mean, alone + noise, self.image_part * less, noise, seeds, int(images))
+            spread = math.sqrt(grown.seed_part + grown.image_part)
+            return grown.half_width(level) + POWER_QUANTILE * spread <= effect
+
+        several = range(self.seeds, MOST_SEEDS + 1)
+        seeds = next((s for s in several if decided(s, self.images)), None)
+        factors = np.geomspace(1, 1e4, 200)
+        images = next((_round_up(f * self.images) for f in factors if decided(self.seeds, f * self.images)), None)
+        both = next((f for f in factors if decided(math.ceil(f * self.seeds), f * self.images)), 1e4)
+        return Needed(seeds, images, (math.ceil(both * self.seeds), _round_up(both * self.images)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _quantiles(level: float, seeds: int) -> tuple[float, float]:
+    """Of Student's t with seeds − 1 degrees of freedom, and of the normal."""
+    return float(stats.t.ppf(0.5 + level / 2, seeds - 1)), float(stats.norm.ppf(0.5 + level / 2))
+
+
+def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
+    """Mean of values from every seed on the same test images.
+
+    Parameters
+    ----------
+    values : seeds × images; such as (right with one arm) − (right with the other).
+    groups : class of each image; then the mean is that of the classes' means (of balanced accuracy, for instance) and
+        the classes' sizes count as given. Without it all images are one group.
+
+    Raises ValueError for other shapes or no images.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"values are of shape {values.shape}; give seeds × images")
+    seeds, images = values.shape
+    groups = np.zeros(images, dtype=np.int64) if groups is None else np.asarray(groups)
+    if len(groups) != images:
+        raise ValueError(f"{len(groups)} groups for {images} images")
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    by_seed = np.mean([values[:, m].mean(axis=1) for m in members], axis=0)
+    seed_part = float(by_seed.var(ddof=1) / seeds) if seeds > 1 else math.nan
+    parts = np.array([_image_variances(values[:, m]) for m in members]).sum(axis=0) / len(members) ** 2
+    return Crossed(float(by_seed.mean()), seed_part, float(parts[0]), float(parts[1]), seeds, images)
+
+
+def _image_variances(values: np.ndarray) -> tuple[float, float]:
+    """Variances of one group's mean: by other images, and by what seeds and images do together.
+
+    Half an image at +1 and half at −1 are added (after Agresti and Min 2005, for paired proportions): few images that
+    all agree don't prove that every image would.
+    """
+    seeds, images = values.shape
+    means = values.mean(axis=0)
+    between = (((means - means.mean()) ** 2).sum() + 1) / (images + 1)
+    if seeds == 1 or images == 1:
+        return between / images, 0.0
+    rest = values - means - values.mean(axis=1, keepdims=True) + values.mean()
+    noise = (rest**2).sum() / ((seeds - 1) * (images - 1))
+    return max(between - noise / seeds, 1 / (images + 1)) / images, noise / (seeds * images)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a curve reaches a value: an estimate and the interval of all places that the data don't rule out.
+
+    value is inf where the curve never gets there, 0 where it is there from the start. low = 0 and high = inf say that
+    the curve's first or last place is not ruled out: beyond, nothing is known.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def crossing(
+    curve: Sequence[tuple[float, np.ndarray]],
+    target: np.ndarray,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+) -> Crossing:
+    """Where a curve equals a target, both measured with the same seeds on the same images.
+
+    curve : (place, seeds × images) in ascending order of place > 0, two or more; between places it is interpolated
+        over the logarithm. The estimate is where the curve first reaches the target. The interval holds every place
+        at which the difference's own interval holds 0 (a test inverted: no spread of a ratio is needed).
+    """
+    places = np.array([x for x, _ in curve], dtype=np.float64)
+    if len(places) < 2 or (np.diff(places) <= 0).any() or places[0] <= 0:
+        raise ValueError(f"a curve needs two or more ascending places above 0, got {places}")
+    grid = np.unique(np.concatenate([np.geomspace(places[0], places[-1], GRID), places]))
+    grid[0], grid[-1] = places[0], places[-1]  # as they are, not as rounded
+    differences = [crossed(_at(curve, places, x) - target, groups) for x in grid]
+    above = np.array([d.mean >= 0 for d in differences])
+    spans = [d.interval(level) for d in differences]
+    kept = grid[[low <= 0 <= high for low, high in spans]]
+    value = math.inf if not above.any() else 0.0 if above[0] else float(grid[above.argmax()])
+    if not len(kept):  # the whole curve lies on one side
+        return Crossing(value, 0.0, places[0]) if above[0] else Crossing(value, places[-1], math.inf)
+    low = 0.0 if kept[0] == grid[0] else float(kept[0])
+    high = math.inf if kept[-1] == grid[-1] else float(kept[-1])
+    return Crossing(value, low, high)
+
+
+def _at(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:
+    right = int(np.clip(np.searchsorted(places, x), 1, len(places) - 1))
+    share = math.log(x / places[right - 1]) / math.log(places[right] / places[right - 1])
+    before, after = (np.asarray(curve[i][1], dtype=np.float64) for i in (right - 1, right))
+    return (1 - share) * before + share * after
+
+
+def _round_up(count: float) -> int:
+    """A count with two significant digits, for something that is an order of magnitude."""
+    scale = 10 ** max(0, int(math.log10(max(count, 1))) - 1)
+    return int(math.ceil(count / scale) * scale)

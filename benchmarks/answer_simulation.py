@@ -47,7 +47,9 @@ def data_set(kind: str, seed: int, folder: Path) -> tuple[str, str]:
     sizes = {"train": REAL[kind], "val": 100, "test": TEST}
     drawn = {split: draw(rng, count) for split, count in sizes.items()}
     real = folder / "real.npz"
-    arrays = {f"{s}_{what}": part for s, pair in drawn.items() for what, part in zip(("images", "labels"), pair)}
+    arrays = {
+        f"{s}_{what}": part for s, pair in drawn.items() for what, part in zip(("images", "labels"), pair, strict=True)
+    }
     np.savez(real, classes=np.array(CLASSES), **arrays)
     images, labels = drawn["train"]
     if kind == "helps":

@@ -98,7 +98,7 @@ def test_images_of_another_generator_are_judged_without_training_a_diffusion_mod
     cells = uneven.answer_cells
     assert cells["alone"] == [(GIVEN_ONLY, 1)]
     assert cells["beside"] == [(GIVEN, 1)]
-    assert ("synthetic", ) == tuple(name for name, _ in uneven.settings() if name == "synthetic")
+    assert "no model was trained" in dict(uneven.settings())["synthetic"]
 
 
 def test_the_training_images_themselves_are_found_to_be_copies_and_never_better_or_worse(uneven):
@@ -119,7 +119,7 @@ def test_one_multiple_is_no_curve(uneven):
 
 def test_classes_are_listed_worst_first_with_the_images_they_have(uneven):
     rows = uneven.by_class()
-    assert list(rows.n) == [int((uneven._test.labels == "dark light".split().index(c)).sum()) for c in rows["class"]]
+    assert dict(zip(rows["class"], rows.n, strict=True)) == {"dark": 32, "light": 8}
     changes = [c.mean for c in rows.change]
     assert changes == sorted(changes)
     right = uneven.right(REAL)[:, uneven._test.labels == 0].mean()

@@ -109,7 +109,7 @@ def by_class(rows: pd.DataFrame, name: str) -> Figure:
     ax.invert_yaxis()
     ax.set_xlim(right=101)
     ax.set_xlabel("test images of the class told rightly (%)")
-    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.32), ncols=3)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=3)
     figure.suptitle(f"{name}: {BARS}", fontsize=8)
     return figure
 

@@ -56,7 +56,7 @@ class Answer:
         lines = []
         for question, said in self.said.items():
             text = " ".join([said.sentence, *said.more]).replace("**", "")
-            lines.append(f"{QUESTIONS[question]}\n" + re.sub(r"\\([^\w\s])", r"\1", text))
+            lines.append(f"{QUESTIONS[question]}\n" + re.sub(r"\\([^\w\s]|_)", r"\1", text))
         return "\n\n".join(lines)
 
 
@@ -160,9 +160,10 @@ def copying(study: Answers) -> Said:
         words = "**No copying, but they are not like real images either**"
     # one value alone: the score is a z value, which for fresh images has a standard deviation of about 1
     low, high = (e.mean - 2, e.mean + 2) if math.isnan(e.half_width) else (e.low, e.high)
+    score = f"C_T = {number(e.mean)} (95% interval {number(low)} to {number(high)})"
     return Said(
-        f"{words}: {found.images:,} {whose} images score C_T = {e.mean:+.1f} (95% interval {low:+.1f} to {high:+.1f}), "
-        f"where fresh real images score about 0 and copies far below {COPYING_BELOW:+.0f}.",
+        f"{words}: {found.images:,} {whose} images score {score}, where fresh real images score about 0 and copies far "
+        f"below {number(COPYING_BELOW, 0)}.",
         (authentic,),
     )
 
@@ -234,7 +235,12 @@ def interval(d: Crossed) -> str:
 
 def signed(difference: float) -> str:
     """A difference of shares in points, with its sign: "+1.2"."""
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return number(100 * difference)
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A number with its sign: "+1.2", with a real minus."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def share(level: Crossed) -> str:
@@ -293,23 +299,28 @@ def worth_words(worth: Crossing | None, count: int, train: int) -> str:
     """How many real images a synthetic set is worth, and the exchange rate."""
     if worth is None:
         return ""
-    images = f"{count:,} synthetic images (×{count / train:.2g})"
+    images = f"{count:,} synthetic images (×{round(count / train, 2):g})"
     if worth.value in (0, math.inf):
         edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
         return f"{images} are worth {edge}: the exchange rate is **not identifiable**."
-    low = "fewer than tried" if worth.low == 0 else f"{worth.low:.0f}"
-    high = f"more than {train:,}" if worth.high == math.inf else f"{worth.high:.0f}"
-    rate_low = "not identifiable" if worth.high == math.inf else f"{count / worth.high:.1f}"
-    rate_high = "not identifiable" if worth.low == 0 else f"{count / worth.low:.1f}"
+    low = "fewer than tried" if worth.low == 0 else f"{worth.low:,.0f}"
+    high = f"more than {train:,}" if worth.high == math.inf else f"{worth.high:,.0f}"
+    rates = [count / place for place in (worth.high, worth.low) if 0 < place < math.inf]
+    if not rates:
+        between = "any rate is possible"
+    elif len(rates) == 2:
+        between = f"{rates[0]:.1f} to {rates[1]:.1f}"
+    else:
+        between = f"{'at most' if worth.high == math.inf else 'at least'} {rates[0]:.1f}"
     return (
-        f"{images} are worth about {worth.value:.0f} real ones (95% interval {low} to {high}), an exchange rate of "
-        f"{count / worth.value:.1f} synthetic images for a real one ({rate_low} to {rate_high})."
+        f"{images} are worth about {worth.value:,.0f} real ones (95% interval {low} to {high}), an exchange rate of "
+        f"{count / worth.value:.1f} synthetic images for a real one ({between})."
     )
 
 
 def escaped(text: str) -> str:
     """A name of the user's, so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&-])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&-])", r"\\\1", text.strip())
 
 
 def arm_words(arm: str) -> str:

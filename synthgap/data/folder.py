@@ -18,6 +18,16 @@ from tqdm import tqdm
 from ..errors import UserError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+# what Pillow raises for damaged files; the last three for damaged EXIF, which it writes anew to turn an image
+READING = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    struct.error,
+    TypeError,
+    AttributeError,
+)
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -110,7 +120,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as file:
             yield file
-    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+    except READING as error:
         raise UserError(f"{path} can't be read as an image ({error}); replace or remove it") from error
 
 

@@ -166,7 +166,8 @@ def complete_splits(
 ) -> Splits:
     """Keep the splits that the user's data bring, and cut the missing ones out of train.
 
-    limits : most images that will be used of a split. What train can't use goes to test: it narrows every interval.
+    limits : most images that will be used of a split. Where all three splits are cut here, what train can't use goes
+        to test: it narrows every interval.
     """
     train = given["train"]
     sizes: Sizes = {"train": None, **CUT}
@@ -195,7 +196,7 @@ def complete_splits(
 def _most_to_train_on(pool: ImageSet, limits: dict[str, int | None]) -> int | None:
     """The limit of train, where less than it would be left to train on; else None."""
     most = limits.get("train")
-    left = len(pool) - sum(int(share * len(pool)) for share in CUT.values())
+    left = len(pool) - sum(max(int(share * len(pool)), len(pool.classes)) for share in CUT.values())
     return None if most is None or most >= left else max(most, len(pool.classes))
 
 

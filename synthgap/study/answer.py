@@ -342,7 +342,7 @@ class Answers(Figures):
             ("max_images", f"{options.max_images}: {arms.data['train'].count:,} training images"),
             ("flip", f"{options.flip}: {'' if 'flip' in self._train.augment else 'not '}mirrored in training"),
             ("grey", f"{options.grey}"),
-            ("class_weights", options.class_weights),
+            ("class_weights", self.preset.classifier.training.class_weights),
             ("preset, seeds", f"{self.preset.name}, {', '.join(map(str, self.seeds))}"),
         ]
         if self.given:

@@ -151,10 +151,11 @@ def _image_variances(values: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where a curve reaches a value: an estimate and the interval of all places that the data don't rule out.
+    """Where a curve first reaches a value: an estimate and its interval.
 
-    value is inf where the curve never gets there, 0 where it is there from the start. low = 0 and high = inf say that
-    the curve's first or last place is not ruled out: beyond, nothing is known.
+    value is inf where the curve never gets there, 0 where it is there from the start. low is the first place at which
+    the curve is not told to lie below the value (0: so from the start), high the first at which it is told to lie above
+    (inf: nowhere).
     """
 
     value: float
@@ -171,8 +172,8 @@ def crossing(
     """Where a curve equals a target, both measured with the same seeds on the same images.
 
     curve : (place, seeds × images) in ascending order of place > 0, two or more; between places it is interpolated
-        over the logarithm. The estimate is where the curve first reaches the target. The interval holds every place
-        at which the difference's own interval holds 0 (a test inverted: no spread of a ratio is needed).
+        over the logarithm. Estimate and interval come from the differences along the curve (tests inverted: no
+        spread of a ratio is needed); the curve is taken to rise.
     """
     places = np.array([x for x, _ in curve], dtype=np.float64)
     if len(places) < 2 or (np.diff(places) <= 0).any() or places[0] <= 0:
@@ -180,15 +181,19 @@ def crossing(
     grid = np.unique(np.concatenate([np.geomspace(places[0], places[-1], GRID), places]))
     grid[0], grid[-1] = places[0], places[-1]  # as they are, not as rounded
     differences = [crossed(_at(curve, places, x) - target, groups) for x in grid]
-    above = np.array([d.mean >= 0 for d in differences])
     spans = [d.interval(level) for d in differences]
-    kept = grid[[low <= 0 <= high for low, high in spans]]
-    value = math.inf if not above.any() else 0.0 if above[0] else float(grid[above.argmax()])
-    if not len(kept):  # the whole curve lies on one side
-        return Crossing(value, 0.0, places[0]) if above[0] else Crossing(value, places[-1], math.inf)
-    low = 0.0 if kept[0] == grid[0] else float(kept[0])
-    high = math.inf if kept[-1] == grid[-1] else float(kept[-1])
-    return Crossing(value, low, high)
+    value = _first(grid, [d.mean >= 0 for d in differences])
+    low = _first(grid, [high >= 0 for _, high in spans])
+    high = _first(grid, [low > 0 for low, _ in spans])
+    return Crossing(value, places[-1] if low == math.inf else low, places[0] if high == 0 else high)
+
+
+def _first(places: np.ndarray, there: list[bool]) -> float:
+    """The first place where it is so: 0 where it is from the start, inf where it nowhere is."""
+    found = np.flatnonzero(there)
+    if not len(found):
+        return math.inf
+    return float(places[found[0]]) if found[0] else 0.0
 
 
 def _at(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:

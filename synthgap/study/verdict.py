@@ -63,7 +63,11 @@ class Flattening:
 
 def flattening(multiples: list[float], against_last: list[Crossed]) -> Flattening:
     """`against_last`: accuracy at the largest multiple minus that at each smaller one, in ascending order of them."""
-    flat = [k for k, d in zip(multiples[:-1], against_last, strict=True) if d.high < OF_INTEREST]
+    flat = None
+    for k, difference in reversed(list(zip(multiples[:-1], against_last, strict=True))):
+        if not difference.high < OF_INTEREST:
+            break
+        flat = k
     last = against_last[-1]
     rising = bool(not np.isnan(last.low) and last.low > 0)
-    return Flattening(min(flat, default=None), rising, last, (multiples[-2], multiples[-1]))
+    return Flattening(flat, rising, last, (multiples[-2], multiples[-1]))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fabricated
 import nbformat
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from synthgap import book
 ROOT = book.find_root()
 SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls", "tab-validation")
 SECTION_5 += ("fig-learning-curve", "tab-variance", "tab-sensitivity", "tab-sensitivity-fidelity")
+ANSWER = ("tab-settings", "fig-worth", "fig-gains", "fig-how-many", "fig-mixes", "fig-nearest", "fig-by-class")
+ANSWER += ("tab-by-class", "fig-misread", "fig-uncovered", "tab-sure", "tab-arms")
 PAPERMILL = [sys.executable, "-m", "papermill"]
 
 
@@ -54,25 +57,31 @@ def test_every_chapter_executes_and_passes_the_checks(executed):
 def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(executed, tmp_path):
     index = book.build(book.stage(ROOT, executed, tmp_path / "book"))
     pages = "".join(p.read_text(encoding="utf-8") for p in index.parent.rglob("*.html"))
-    for name in ("fig-1", "fig-2", "fig-4", "fig-5", "fig-6", "fig-8", "fig-9", "tab-2", "tab-3", *SECTION_5):
+    for name in ("fig-1", "fig-2", "fig-4", "fig-5", "fig-6", "fig-8", "fig-9", "tab-2", "tab-3", *SECTION_5, *ANSWER):
         assert f'id="{name}"' in pages, name
     assert (index.parent / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
     assert "cdn.jsdelivr" not in pages
 
 
-def test_a_folder_of_colour_images_that_are_not_square_gets_its_own_table(tmp_path):
-    rng = np.random.default_rng(0)
-    for number, name in enumerate(("round things", "Ünïcode")):
-        (tmp_path / "mine" / name).mkdir(parents=True)
-        for i in range(12):
-            pixels = rng.integers(0, 120, (30, 20, 3), dtype=np.uint8) + np.uint8(100 * number)
-            Image.fromarray(pixels).save(tmp_path / "mine" / name / f"{i}.png")
-    target = tmp_path / "out.ipynb"
-    done = papermill("05_data_augmentation", target, tmp_path, dataset="folder:mine", preset="smoke")
+def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):
+    fabricated.messy_photographs(tmp_path / "mine", 40)
+    command = [sys.executable, "-m", "synthgap.cli", "run", "--dataset", "folder:mine", "--preset", "smoke"]
+    options = ["--answer-only", "--flip", "--class-weights", "balanced", "--max-images", "20", "--device", "cpu"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr[-2000:]
-    text = json.dumps(nbformat.read(target, as_version=4))
-    assert "Ours: mine, mean over 2 seeds" in text
-    assert (tmp_path / "results" / "store").is_dir()
+    told = done.stdout
+    assert "46 images in 2 classes: Ünïcode 猫 41, a*b_|c| <x> 5" in told
+    assert "1 file repeats another one of its class byte for byte" in told
+    assert "WARNING: class 'a*b_|c| <x>' has 5 images" in told
+    assert "this takes about" in told
+    page = tmp_path / "results" / "smoke-mine" / "answer.html"
+    assert str(page.relative_to(tmp_path)) in told.splitlines()[-1]
+    text = page.read_text(encoding="utf-8")
+    assert "a*b_|c| &lt;x&gt;" in text
+    assert "<x>" not in text
+    assert "plain accuracy" in text
+    assert text.count("<img") == 8
+    assert [p.name for p in (tmp_path / "results" / "smoke-mine").iterdir() if p.suffix == ".html"] == ["answer.html"]
 
 
 def test_images_of_another_generator_get_rows_of_table_3(smoke, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score
 
 from synthgap.classifier.evaluate import Prediction, evaluate
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
@@ -61,6 +62,38 @@ def test_accuracy_is_the_share_of_labels_with_the_largest_logit():
     assert prediction.correct.tolist() == [True, True, False, False]
     assert prediction.accuracy == 0.5
     assert prediction.n == 4
+
+
+def predicted(guesses, labels, classes):
+    """A prediction whose most probable classes are `guesses`."""
+    logits = np.eye(classes, dtype=np.float32)[np.array(guesses)]
+    return Prediction(np.zeros((len(labels), 8), np.float32), logits, np.array(labels))
+
+
+def test_balanced_accuracy_is_the_mean_of_the_classes_shares():
+    prediction = predicted([0, 0, 1, 0], [0, 0, 0, 1], 2)  # 2 of 3 and 0 of 1
+    assert prediction.accuracy == 0.5
+    assert prediction.balanced_accuracy == pytest.approx(1 / 3)
+
+
+def test_classes_without_images_do_not_count_in_balanced_accuracy():
+    assert predicted([2, 0, 1], [2, 2, 2], 4).balanced_accuracy == pytest.approx(1 / 3)
+    assert predicted([0, 3], [0, 3], 4).balanced_accuracy == 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_balanced_accuracy_is_sklearns(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(5, 200, p=[0.6, 0.2, 0.1, 0.07, 0.03])
+    guesses = np.where(rng.random(200) < 0.7, labels, rng.choice(np.unique(labels), 200))
+    value = predicted(guesses, labels, 5).balanced_accuracy
+    assert value == pytest.approx(balanced_accuracy_score(labels, guesses))
+
+
+def test_with_equal_classes_balanced_accuracy_is_accuracy(classifier, make_images):
+    prediction = evaluate(classifier, make_images(60))
+    assert 0 < prediction.accuracy < 1
+    assert prediction.balanced_accuracy == pytest.approx(prediction.accuracy)
 
 
 def test_prediction_keeps_order_labels_and_dtypes(classifier, make_images):

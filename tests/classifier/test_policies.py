@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: torchvision's operations, drawn for each image, at the image's own scale."""
+"""RandAugment, TrivialAugment: torchvision's operations, drawn for each image, at the image's own scale; mirroring."""
 
 import numpy as np
 import pytest
@@ -138,6 +138,32 @@ def test_floats_are_changed_as_their_8_bit_images(policy):
     out = apply_policy(images.float() / 255, policy, rng())
     assert out.dtype == torch.float32
     assert torch.equal((out * 255).round().to(torch.uint8), apply_policy(images, policy, rng()))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_flip_mirrors_about_half_of_the_images_left_to_right_and_changes_nothing_else(channels):
+    images = picture(channels, 8, 1000)
+    out = apply_policy(images, "flip", rng())
+    kept, mirrored = ((out == other).flatten(1).all(1) for other in (images, images.flip(3)))
+    assert bool((kept ^ mirrored).all())
+    assert 0.45 < float(mirrored.float().mean()) < 0.55
+    assert (out.shape, out.dtype) == (images.shape, torch.uint8)
+
+
+def test_flip_keeps_floats_exactly():
+    images = picture(1, 8, 64).float() / 255 + 1e-4
+    out = apply_policy(images, "flip", rng())
+    same, mirrored = ((out == other).flatten(1).all(1) for other in (images, images.flip(3)))
+    assert bool((same ^ mirrored).all())
+
+
+def test_flip_is_decided_by_the_generator_alone():
+    images = picture(1, 8, 64)
+    torch.manual_seed(1)
+    first = apply_policy(images, "flip", rng(3))
+    torch.manual_seed(2)
+    assert torch.equal(first, apply_policy(images, "flip", rng(3)))
+    assert not torch.equal(first, apply_policy(images, "flip", rng(4)))
 
 
 def test_no_policy_changes_nothing():

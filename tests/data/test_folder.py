@@ -1,10 +1,11 @@
 """Reading a user's folder: which files count, how each format is decoded, what size they are brought to."""
 
 import re
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from synthgap.data.folder import canvas_size, find_split_folders, fit, list_folder, read_image, read_images
 from synthgap.errors import UserError
@@ -305,6 +306,37 @@ def test_broken_files_are_user_errors_that_name_the_file(read, tmp_path):
     for path in broken_files(tmp_path):
         with pytest.raises(UserError, match=f"{re.escape(str(path))} can't be read.*replace or remove"):
             read(path)
+
+
+def test_what_damaged_exif_makes_struct_raise_is_a_user_error_that_names_the_file(tmp_path, monkeypatch):
+    def damaged(image):
+        raise struct.error("unpack requires a buffer of 12 bytes")
+
+    path = save(tmp_path / "x.jpg", RGB)
+    monkeypatch.setattr(ImageOps, "exif_transpose", damaged)
+    for read in (read_image, lambda path: read_images([path], 32)):
+        with pytest.raises(UserError, match=r"x\.jpg can't be read as an image \(unpack .*replace or remove it"):
+            read(path)
+
+
+RESOLUTION = bytes.fromhex("011a 0005")  # the tag XResolution and its type, a fraction
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["0142 0005", "011a 0002", "011a 0007", "010f 0005"],
+    ids=["fraction as tile width", "text as resolution", "bytes as resolution", "fraction as maker"],
+)
+def test_jpeg_with_damaged_exif_is_a_user_error_that_names_the_file(entry, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0
+    path = save(tmp_path / "x.jpg", RGB, exif=exif)
+    whole = path.read_bytes()
+    assert decoded(path).shape == (9, 6, 3)
+    assert whole.count(RESOLUTION) == 1
+    path.write_bytes(whole.replace(RESOLUTION, bytes.fromhex(entry)))
+    with pytest.raises(UserError, match=r"x\.jpg can't be read as an image"):
+        read_image(path)
 
 
 def test_image_too_large_for_memory_is_a_user_error_that_names_the_file(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgap.data.pool import load_pool, same_channels
+from synthgap.data.pool import load_like, load_pool, same_channels
 from synthgap.data.sources import load_splits
 from synthgap.errors import UserError
 
@@ -66,6 +66,59 @@ def test_grey_images_are_repeated_where_the_other_set_has_colour(make_images):
         assert (a.images == grey.images).all()
         assert b.images is colour.images
     assert same_channels(grey, grey)[0].shape == (1, 8, 8)
+
+
+def classed(folder, count=6, **options):
+    for seed, name in enumerate("ab"):
+        write(folder / name, count, seed=seed, **options)
+    return folder
+
+
+def as_grey(folder, name):
+    """Pillow's grey images of a class folder, N × H × W."""
+    return np.stack([Image.open(p).convert("L") for p in sorted((folder / name).iterdir())]).astype(int)
+
+
+def test_colour_images_may_stand_beside_grey_ones_when_colour_is_taken_away(tmp_path):
+    real = load_splits(f"folder:{classed(tmp_path / 'real')}").train
+    made = classed(tmp_path / "made", colour=True)
+    assert real.shape == (1, 8, 8)
+    with pytest.raises(UserError, match=r"holds colour images and .* grey ones; make them grey \(the option grey\)"):
+        load_like(str(made), real)
+    images = load_like(str(made), real, grey=True)
+    assert images.shape == (1, 8, 8)
+    for label, name in enumerate("ab"):
+        mine = images.images[images.labels == label, 0]
+        assert np.abs(mine - as_grey(made, name)).max() <= 1
+
+
+def test_colour_images_stand_beside_colour_ones_whose_colour_was_taken_away(tmp_path):
+    folder = classed(tmp_path / "real", colour=True)
+    real = load_splits(f"folder:{folder}", grey=True, flip=True)
+    same = load_like(str(folder), real.train, grey=True)
+    assert (same.shape, same.classes, same.augment) == ((1, 8, 8), ("a", "b"), ("flip",))
+    known = {i.tobytes() for i in same.images}
+    assert all(i.tobytes() in known for split in (real.train, real.validation, real.test) for i in split.images)
+
+
+def test_grey_images_are_the_same_with_and_without_the_option(tmp_path):
+    real = load_splits(f"folder:{classed(tmp_path / 'real')}").train
+    made = str(classed(tmp_path / "made"))
+    assert load_like(made, real, grey=True).fingerprint == load_like(made, real).fingerprint
+
+
+def test_colour_is_taken_away_from_arrays_and_files_too(tmp_path, make_images):
+    real = make_images(6, classes=2)
+    made = make_images(20, shape=(3, 8, 8), classes=2)
+    np.savez(tmp_path / "made.npz", images=made.images, labels=made.labels, classes=np.array(["a", "b"]))
+    made.save(tmp_path / "made.safetensors")
+    wanted = [np.asarray(Image.fromarray(i.transpose(1, 2, 0)).convert("L")).astype(int) for i in made.images]
+    file = load_like(str(tmp_path / "made.safetensors"), real, grey=True)
+    assert np.abs(file.images[:, 0] - np.array(wanted)).max() <= 1
+    arrays = load_like(f"npz:{tmp_path / 'made.npz'}", real, grey=True)
+    assert sorted(i.tobytes() for i in arrays.images) == sorted(i.tobytes() for i in file.images)
+    with pytest.raises(UserError, match="holds colour images"):
+        load_like(f"npz:{tmp_path / 'made.npz'}", real)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""Data sets by name: the packaged ones, digit pairs, the user's folder, the user's npz."""
+"""Data sets by name: the packaged ones, digit pairs, the user's folder and npz; and what is changed on loading."""
 
 import pickle
 import shutil
 
+import fabricated
 import numpy as np
 import pytest
 from PIL import Image
 
 from synthgap.data import ImageSet, load_dataset, load_splits
+from synthgap.data.splits import Splits
+from synthgap.data.transform import luminance, mirrored
 from synthgap.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -205,6 +208,218 @@ def test_a_limit_below_the_number_of_classes_keeps_one_image_of_each():
 def test_an_unknown_split_in_the_limits_is_a_user_error():
     with pytest.raises(UserError, match=r"'val'.*validation"):
         load_splits("digits", limits={"val": 50})
+
+
+# Colour and mirroring
+
+
+def pillow_grey(images):
+    """N × 3 × H × W → Pillow's N × H × W."""
+    return np.stack([Image.fromarray(i.transpose(1, 2, 0)).convert("L") for i in images]).astype(int)
+
+
+def colour_source(kind, folder):
+    if kind == "folder":
+        return f"folder:{make_folder(folder, channels=3)}"
+    shape = (30, 3, 8, 8) if kind == "npz, channels first" else (30, 8, 8, 3)
+    return f"npz:{make_npz(folder / 'x.npz', images=rng.integers(0, 256, shape, dtype=np.uint8))}"
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz", "npz, channels first"])
+def test_grey_takes_colour_away_as_pillow_does(kind, tmp_path):
+    source = colour_source(kind, tmp_path)
+    colour, grey = load_splits(source), load_splits(source, grey=True)
+    for split in SPLITS:
+        assert colour[split].shape == (3, 8, 8)
+        assert grey[split].shape == (1, 8, 8)
+        assert np.abs(grey[split].images[:, 0] - pillow_grey(colour[split].images)).max() <= 1
+        assert np.array_equal(grey[split].labels, colour[split].labels)
+    assert grey.record == colour.record | {"notes": [*colour.record["notes"], "made grey"]}
+
+
+def test_luminance_has_the_weights_of_itu_r_601_and_keeps_black_and_white():
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255] * 3, [0] * 3, [10, 20, 30]], np.uint8)
+    assert luminance(colours[:, :, None, None]).ravel().tolist() == [76, 150, 29, 255, 0, 18]
+    every = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    assert np.array_equal(luminance(every[:, :, None, None]).ravel(), np.arange(256))
+
+
+@pytest.mark.parametrize("source", ["digits", "folder", "npz"])
+def test_grey_leaves_grey_images_alone_and_says_nothing(source, tmp_path):
+    if source == "folder":
+        source = f"folder:{make_folder(tmp_path)}"
+    elif source == "npz":
+        source = f"npz:{make_npz(tmp_path / 'x.npz')}"
+    assert identical(load_splits(source, grey=True), load_splits(source))
+
+
+def test_colour_is_taken_away_after_resizing_and_padding_too(tmp_path):
+    make_folder(tmp_path, height=12, width=18, channels=3)
+    splits = load_splits(f"folder:{tmp_path}", grey=True, longest_side=9, divisor=4, limits={"train": 6})
+    assert {splits[s].shape for s in SPLITS} == {(1, 8, 12)}
+    assert len(splits.train) == 6
+
+
+FLIP_NOTES = ("mirrored left to right at random in training", "not mirrored in training")
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+@pytest.mark.parametrize("flip", [None, True, False])
+def test_a_users_images_are_mirrored_only_if_it_is_said(kind, flip, tmp_path):
+    source = colour_source(kind, tmp_path)
+    plain, splits = load_splits(source), load_splits(source, flip=flip)
+    notes = [FLIP_NOTES[0]] if flip else []
+    assert [splits[s].augment for s in SPLITS] == [("flip",) if flip else ()] * 3
+    assert splits.record == plain.record | {"notes": plain.record["notes"] + notes}
+    assert all(np.array_equal(splits[s].images, plain[s].images) for s in SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "flip", "augment", "note"),
+    [
+        (("crop", "flip"), None, ("crop", "flip"), None),
+        (("crop", "flip"), True, ("crop", "flip"), None),
+        (("crop", "flip"), False, ("crop",), FLIP_NOTES[1]),
+        (("flip",), False, (), FLIP_NOTES[1]),
+        (("crop",), True, ("crop", "flip"), FLIP_NOTES[0]),
+        (("crop",), False, ("crop",), None),
+        (("crop",), None, ("crop",), None),
+    ],
+)
+def test_mirroring_leaves_other_augmentations_and_notes_alone(allowed, flip, augment, note, make_images):
+    splits = Splits(*(make_images(6, augment=allowed, seed=i) for i in range(3)), record={"notes": ["first"], "a": 1})
+    changed = mirrored(splits, flip)
+    assert [changed[s].augment for s in SPLITS] == [augment] * 3
+    assert changed.record == {"notes": ["first", *([note] if note else [])], "a": 1}
+    assert splits.record == {"notes": ["first"], "a": 1}
+
+
+# Files that repeat one another
+
+
+def copied(root, file, *others):
+    for other in others:
+        shutil.copyfile(root / file, root / other)
+
+
+def contents(root, splits, split):
+    return [(root / f).read_bytes() for f in splits.record["members"][split]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_files_of_a_class_with_the_same_bytes_are_used_once(seed, tmp_path):
+    make_folder(tmp_path)
+    copied(tmp_path, "cat/0.png", *(f"cat/copy {i}.png" for i in range(9)))
+    (tmp_path / "dog" / "deep").mkdir()
+    copied(tmp_path, "dog/3.png", "dog/deep/3.png")
+    splits = load_splits(f"folder:{tmp_path}", seed=seed)
+    assert splits.record["sizes"] == {"train": 12, "validation": 4, "test": 4}
+    assert "10 files that repeat another one of their class and split byte for byte left out" in splits.record["notes"]
+    used = [c for s in SPLITS for c in contents(tmp_path, splits, s)]
+    assert len(used) == len(set(used)) == 20
+    assert {m for m in members(splits) if m.startswith("cat")} == {f"cat/{i}.png" for i in range(10)}  # the first ones
+    assert np.bincount(splits.train.labels).tolist() == [6, 6]
+
+
+def test_without_repeats_nothing_is_said_of_them(tmp_path):
+    notes = load_splits(f"folder:{make_folder(tmp_path)}").record["notes"]
+    assert not any("byte for byte" in note for note in notes)
+
+
+def test_repeats_of_a_given_train_folder_never_come_to_lie_in_the_validation_cut_from_it(tmp_path):
+    make_folder(tmp_path / "train")
+    make_folder(tmp_path / "test", 3)
+    copied(tmp_path / "train", "cat/0.png", *(f"cat/x{i}.png" for i in range(15)))
+    copied(tmp_path / "test", "dog/1.png", "dog/1 again.png")
+    splits = load_splits(f"folder:{tmp_path}")
+    assert splits.record["sizes"] == {"train": 16, "validation": 4, "test": 6}
+    assert "16 files that repeat another one" in " ".join(splits.record["notes"])
+    assert not set(contents(tmp_path, splits, "train")) & set(contents(tmp_path, splits, "validation"))
+
+
+def test_the_same_bytes_in_two_classes_are_kept_once_in_each(tmp_path):
+    make_folder(tmp_path)
+    same = (tmp_path / "cat" / "0.png").read_bytes()
+    copied(tmp_path, "cat/0.png", "cat/again.png", "dog/also.png", "dog/also again.png")
+    splits = load_splits(f"folder:{tmp_path}")
+    holders = [m for s in SPLITS for m in splits.record["members"][s] if (tmp_path / m).read_bytes() == same]
+    assert sorted(holders) == ["cat/0.png", "dog/also again.png"]
+    assert len(members(splits)) == 21
+    assert "2 files that repeat another one" in " ".join(splits.record["notes"])
+
+
+def test_images_keep_their_labels_where_repeats_are_left_out(tmp_path):
+    make_folder(tmp_path, 6, classes=("a", "b", "c"))
+    copied(tmp_path, "a/0.png", "a/00.png")
+    copied(tmp_path, "b/5.png", "b/50.png", "b/51.png")
+    splits = load_splits(f"folder:{tmp_path}")
+    for split in SPLITS:
+        for image, label, file in zip(
+            splits[split].images, splits[split].labels, splits.record["members"][split], strict=True
+        ):
+            assert np.array_equal(image[0], np.asarray(Image.open(tmp_path / file)))
+            assert file[0] == "abc"[label]
+
+
+# What train can't use
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_images_beyond_the_limit_of_train_go_to_test(kind, tmp_path):
+    if kind == "folder":
+        source = f"folder:{make_folder(tmp_path, 50)}"
+    else:
+        source = f"npz:{make_npz(tmp_path / 'x.npz', 100, labels=np.arange(100) % 2)}"
+    splits = load_splits(source, limits={"train": 20})
+    assert splits.record["sizes"] == {"train": 20, "validation": 20, "test": 60}
+    assert len(set(members(splits))) == 100
+    assert all(np.ptp(np.bincount(splits[s].labels)) == 0 for s in SPLITS)
+    assert not any("limits" in note for note in splits.record["notes"])  # nothing was left out
+
+
+def test_images_beyond_the_limit_of_train_are_limited_as_test_images(tmp_path):
+    path = make_npz(tmp_path / "x.npz", 100, labels=np.arange(100) % 2)
+    splits = load_splits(f"npz:{path}", limits={"train": 20, "validation": 10, "test": 30})
+    assert splits.record["sizes"] == {"train": 20, "validation": 10, "test": 30}
+    assert splits.record["notes"] == ["10 of 20 validation, 30 of 60 test images used (the limits of the run)"]
+
+
+@pytest.mark.parametrize("most", [60, 61, 1000, None])
+def test_a_limit_that_train_does_not_reach_changes_nothing(most, tmp_path):
+    path = make_npz(tmp_path / "x.npz", 100)
+    assert identical(load_splits(f"npz:{path}", limits={"train": most}), load_splits(f"npz:{path}"))
+
+
+def test_a_given_test_folder_is_kept_as_it_is_and_train_is_limited(tmp_path):
+    make_folder(tmp_path / "train", 40)
+    make_folder(tmp_path / "test", 5)
+    splits = load_splits(f"folder:{tmp_path}", limits={"train": 20})
+    assert splits.record["sizes"] == {"train": 20, "validation": 16, "test": 10}
+    assert all(m.startswith("test/") for m in splits.record["members"]["test"])
+    assert "20 of 64 train images used (the limits of the run)" in splits.record["notes"]
+
+
+def test_a_given_test_set_of_an_npz_is_kept_as_it_is(tmp_path):
+    images, labels = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8), np.arange(60) % 2
+    arrays = {"train_images": images, "train_labels": labels, "test_images": images[:6], "test_labels": labels[:6]}
+    np.savez(tmp_path / "x.npz", **arrays)
+    splits = load_splits(f"npz:{tmp_path / 'x.npz'}", limits={"train": 20})
+    assert splits.record["sizes"] == {"train": 20, "validation": 12, "test": 6}
+    assert np.array_equal(splits.test.images[:, 0], images[:6])
+
+
+def test_a_train_size_that_is_asked_for_is_limited_and_its_rest_not_given_away(tmp_path):
+    path = make_npz(tmp_path / "x.npz", 100, labels=np.arange(100) % 2)
+    sizes = load_splits(f"npz:{path}", train_size=30, limits={"train": 20}).record["sizes"]
+    assert sizes == {"train": 20, "validation": 20, "test": 50}
+
+
+@pytest.mark.parametrize("most", [5, 9, 10, 12, 15, 17, 18, 100])
+def test_a_limit_of_train_never_makes_a_set_of_small_classes_unusable(most, tmp_path):
+    path = make_npz(tmp_path / "x.npz", 30, labels=np.arange(30) % 10)  # 3 images a class, one for each split
+    splits = load_splits(f"npz:{path}", limits={"train": most})
+    assert splits.record["sizes"] == {"train": 10, "validation": 10, "test": 10}
+    assert complete(splits)
 
 
 # The user's folder
@@ -501,3 +716,20 @@ def test_exported_set_is_read_back_with_its_class_names(tmp_path):
     made = ImageSet(pixels, np.arange(20) % 2, ("wolf", "ape"))
     splits = load_splits(f"folder:{made.export_folder(tmp_path / 'out')}")
     assert splits.train.classes == ("ape", "wolf")
+
+
+def test_uneven_grey_photographs_become_small_splits_with_the_surplus_in_test(tmp_path):
+    root = fabricated.grey_photographs(tmp_path / "sky", 200, side=60)
+    splits = load_splits(f"folder:{root}", limits={"train": 50, "validation": 20, "test": 200}, longest_side=16)
+    assert splits.train.shape == (1, 16, 16)
+    assert splits.record["sizes"] == {"train": 50, "validation": 20, "test": 110}
+    assert np.bincount(splits.train.labels).tolist() == [40, 10]
+
+
+def test_messy_photographs_are_all_read_and_the_copy_is_used_once(tmp_path):
+    root = fabricated.messy_photographs(tmp_path / "mine", 40)
+    splits = load_splits(f"folder:{root}")
+    assert sum(splits.record["sizes"].values()) == 45
+    twice = {"Ünïcode 猫/copy.png", "Ünïcode 猫/é 0.png"}
+    assert len(twice & set(members(splits))) == 1
+    assert splits.train.classes == ("a*b_|c| <x>", "Ünïcode 猫")

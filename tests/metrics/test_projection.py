@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synthgap.errors import UserError
-from synthgap.metrics.projection import Projection, concentration
+from synthgap.metrics.projection import Projection, concentration, covered_by, outermost
 
 
 @pytest.fixture
@@ -154,3 +154,71 @@ def test_sets_that_cannot_be_compared_are_refused():
     ):
         with pytest.raises(UserError, match=reason):
             concentration(*arguments)
+
+
+# The outermost samples, and which of them are covered
+
+
+def test_the_outermost_are_the_furthest_tenth_of_each_class_furthest_first():
+    places, labels = np.zeros(41), np.repeat([7, 3, 5], [20, 20, 1])
+    places[[4, 11]] = 5, -7  # of class 7, mean −0.1
+    places[[20, 39]] = 102, 90
+    places[21:39] = 100  # of class 3, mean 99.6: 90 lies furthest, 102 next
+    places[40] = 1000  # alone in its class
+    order = np.random.default_rng(0).permutation(41)
+    for features in (places[:, None], places[:, None].astype(np.float32)):
+        assert outermost(features, labels).tolist() == [39, 20, 11, 4]
+        assert order[outermost(features[order], labels[order])].tolist() == [39, 20, 11, 4]
+
+
+@pytest.mark.parametrize(("count", "outer"), [(3, 1), (10, 1), (14, 1), (20, 2), (30, 3), (100, 10)])
+def test_a_tenth_is_one_sample_at_least(count, outer):
+    features = np.arange(count, dtype=float)[:, None] ** 2
+    assert outermost(features, np.zeros(count, int)).tolist() == list(range(count))[::-1][:outer]
+
+
+def test_classes_of_one_sample_have_no_outermost_one():
+    found = outermost(np.eye(3), np.arange(3))
+    assert (len(found), found.dtype) == (0, np.int64)
+    assert covered_by(np.eye(3), np.arange(3), found, np.eye(3), np.arange(3)).tolist() == []
+
+
+def covered(places, labels, positions, fakes, fake_labels, k=3):
+    features, fake = (np.array(p, dtype=np.float32)[:, None] for p in (places, fakes))
+    arrays = (features, np.array(labels), np.array(positions), fake, np.array(fake_labels))
+    return covered_by(*arrays, k=k).tolist()
+
+
+def test_a_sample_is_covered_within_the_kth_neighbours_distance_of_a_fake():
+    reach = ([-3, 6, 6.5, -3.5, 1], [0] * 5, [0, 1, 2, 3, 4], [0, 1, 2, 3], [0] * 4)
+    assert covered(*reach, k=3) == [True, True, False, False, True]  # 3 from 0, and from 3
+    assert covered(*reach, k=2) == [False, False, False, False, True]  # 2 from 0, and from 3
+    assert covered(*reach, k=1) == [False, False, False, False, True]
+
+
+def test_only_fakes_of_the_samples_own_class_cover_it():
+    places, labels = [0, 10, 0, 10], [0, 0, 1, 1]
+    fakes, fake_labels = [0, 1, 10, 11], [0, 0, 1, 1]
+    assert covered(places, labels, [0, 1, 2, 3], fakes, fake_labels) == [True, False, False, True]
+    assert covered(places, labels, [3, 1, 0], fakes, fake_labels) == [True, False, True]
+
+
+def test_fewer_than_two_fakes_of_a_class_cover_nothing():
+    assert covered([5, 0], [0, 1], [0, 1], [5, 0, 0], [0, 1, 1]) == [False, True]
+    assert covered([5], [0], [0], [5, 5], [1, 1]) == [False]
+
+
+def test_two_fakes_have_each_other_as_neighbour():
+    assert covered([0, 2, -0.1], [0] * 3, [0, 1, 2], [1, 0.5], [0, 0]) == [True, False, False]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_share_covered_is_the_outer_coverage_of_classes_of_one_size(k):
+    real, labels = two_classes(200, 3, 0)
+    fake, fake_labels = two_classes(50, 3, 1, spread=0.9)
+    found = covered_by(real, labels, outermost(real, labels), fake, fake_labels, k=k)
+    value = concentration(real, labels, fake, fake_labels, k=k)
+    assert len(found) == 20
+    assert found.mean() == pytest.approx(value.outer_coverage)
+    assert found.reshape(2, 10).mean(axis=1) == pytest.approx(value.per_class[:, 2])
+    assert 0 < value.outer_coverage < 1

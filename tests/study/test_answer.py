@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from synthgap import answer_tables
 from synthgap.data.npz import save_npz
 from synthgap.data.sources import load_splits
 from synthgap.plain import QUESTIONS
@@ -14,6 +15,7 @@ from synthgap.study.specs import Synthesize, TrainDiffusion, in_order
 from synthgap.study.study import Study
 
 REAL = (REAL_ONLY, 0)
+FIGURES = ("learning_worth", "gains", "how_many", "mixes", "by_class", "nearest", "misread", "uncovered")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,7 @@ def test_the_plan_holds_all_that_the_answer_and_its_figures_read(smoke, only_dat
     read = []
     study.compute = lambda specs: read.extend(specs)  # everything is in the store; what is asked for is noted
     study.answer()
-    figures = ("learning_worth", "gains", "how_many", "mixes", "by_class", "nearest", "misread", "uncovered")
-    for name in figures:
+    for name in FIGURES:
         getattr(study, f"figure_{name}")()
     study.answer_rows()
     assert {s.key for s in read} <= planned
@@ -99,6 +100,21 @@ def test_images_of_another_generator_are_judged_without_training_a_diffusion_mod
     assert cells["alone"] == [(GIVEN_ONLY, 1)]
     assert cells["beside"] == [(GIVEN, 1)]
     assert "no model was trained" in dict(uneven.settings())["synthetic"]
+
+
+def test_every_figure_and_table_is_there_for_given_images_too(uneven):
+    for name in FIGURES:
+        assert getattr(uneven, f"figure_{name}")().axes
+    tables = (
+        answer_tables.settings(uneven.settings()),
+        answer_tables.by_class(uneven.by_class()),
+        answer_tables.verdicts(uneven.verdicts()),
+        answer_tables.arms(uneven.answer_rows()),
+    )
+    for table in tables:
+        widths = {line.count("|") for line in table.splitlines() if line.startswith("|")}
+        assert len(widths) == 1
+    assert "your generator's images ×1" in tables[3]
 
 
 def test_the_training_images_themselves_are_found_to_be_copies_and_never_better_or_worse(uneven):

@@ -79,12 +79,43 @@ def test_an_unknown_name_like_no_other_gets_the_list(opened):
         ("image_size", 8.0, "float"),
         ("device", 0, "int"),
         ("workers", False, "bool"),
+        ("max_images", True, "bool"),
+        ("max_images", 100.0, "float"),
+        ("flip", 1, "int"),
+        ("flip", None, "NoneType"),
+        ("grey", "auto", "str"),
+        ("grey", "True", "str"),
+        ("grey", 1, "int"),
+        ("class_weights", True, "bool"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named_with_what_is_wanted(opened, name, value, kind):
-    with pytest.raises(UserError, match=rf"parameter {name} = .* is a {kind}; give (str|int)"):
+    with pytest.raises(UserError, match=rf"parameter {name} = .* is a {kind}; give (str|int|bool)"):
         open_study({**GOOD, name: value})
     assert not opened
+
+
+def test_what_is_wanted_lists_every_type_that_is_taken(opened):
+    for name, value, kinds in (("flip", 1, "str or bool"), ("grey", "no", "bool"), ("max_images", True, "str or int")):
+        with pytest.raises(UserError, match=f"; give {kinds}$"):
+            open_study({**GOOD, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("flip", True),
+        ("flip", False),
+        ("flip", "auto"),
+        ("grey", True),
+        ("max_images", 100),
+        ("class_weights", "balanced"),
+    ],
+)
+def test_options_about_images_reach_the_study_as_they_are(opened, name, value):
+    open_study({**GOOD, name: value})
+    assert opened == [{**GOOD, name: value}]
+    assert type(opened[0][name]) is type(value)
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))

@@ -1,0 +1,325 @@
+"""The paper's claims and numbers as data, and what follows from the numbers alone."""
+
+import ast
+import math
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from pydantic import ValidationError
+from scipy import stats
+
+from synthgap import Study
+from synthgap.study.published import (
+    OTHER_NEEDS,
+    PublishedClaim,
+    TextNumber,
+    claims,
+    crossing,
+    error_ratio,
+    inconsistencies,
+    mix_against_naive,
+    significance,
+    text_numbers,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = ROOT / "synthgap" / "paper"
+TABLES = yaml.safe_load((PAPER / "tables.yaml").read_text())
+MIX, NAIVE = "50-100", "100"
+
+
+def of(entries, name):
+    return next(e for e in entries if e.id == name)
+
+
+# significance
+
+
+def test_a_comparison_is_welchs_test_of_runs_with_that_mean_and_spread():
+    a = [75.52 + 0.21 * z for z in (-1, 0, 1)]  # a standard deviation of just .21
+    b = [75.10 + 0.37 * z for z in (-1, 0, 1)]
+    found = significance("table3", MIX, NAIVE, 5, 3)
+    assert found.p == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
+    assert found.difference == pytest.approx(0.42)
+    assert math.isnan(found.p_holm)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "difference", "n", "p"),
+    [
+        ("table3", 1, 0.62, 3, "0.050"),
+        ("table3", 1, 0.62, 5, "0.007"),
+        ("table3", 3, 0.23, 3, "0.34"),
+        ("table3", 3, 0.23, 5, "0.20"),
+        ("table3", 5, 0.42, 3, "0.18"),
+        ("table3", 5, 0.42, 5, "0.067"),
+        ("table4", "Bird", 0.72, 3, "0.15"),
+        ("table4", "Bird", 0.72, 5, "0.042"),
+        ("table4", "Car", 1.84, 3, "0.003"),
+    ],
+)
+def test_the_late_mix_against_naive(table, column, difference, n, p):
+    rows = (MIX, NAIVE) if table == "table3" else ("50-100 ×5", "100 ×5")
+    found = significance(table, *rows, column, n)
+    assert found.difference == pytest.approx(difference)
+    digits = len(p.removeprefix("0."))
+    assert f"{found.p:.{digits}f}" == p
+
+
+def test_five_runs_would_settle_car():
+    assert significance("table4", "50-100 ×5", "100 ×5", "Car", 5).p < 0.0001
+
+
+def test_aircraft_at_5_is_the_same_in_both_tables():
+    assert significance("table3", MIX, NAIVE, 5, 3).p == significance("table4", "50-100 ×5", "100 ×5", "Aircraft", 3).p
+
+
+def test_as_standard_errors_the_late_mix_is_far_from_significant_at_1():
+    assert significance("table3", MIX, NAIVE, 1, 3, "se").p == pytest.approx(0.18, abs=0.005)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_a_standard_error_is_a_standard_deviation_over_the_root_of_n(n):
+    of_deviations = significance("table3", MIX, NAIVE, 1, n)
+    wider = significance("table3", MIX, NAIVE, 1, n, "se")
+    (a, sa), (b, sb) = TABLES["table3"][MIX][1], TABLES["table3"][NAIVE][1]
+    wanted = stats.ttest_ind_from_stats(a, sa * n**0.5, n, b, sb * n**0.5, n, equal_var=False).pvalue
+    assert wider.p == pytest.approx(wanted)
+    assert wider.p > of_deviations.p
+
+
+@pytest.mark.parametrize(("multiple", "p"), [(1, 0.08), (3, 0.10), (5, 0.44)])
+def test_step_25_is_not_told_from_real_only_at_three_runs(multiple, p):
+    found = significance("table3", "25", "real only", multiple, 3)
+    assert found.difference < 0
+    assert round(found.p, 2) == p
+
+
+@pytest.mark.parametrize(("policy", "p"), [("RandAugment", 0.017), ("TrivialAugment", 0.002)])
+def test_on_bird_naive_is_below_traditional_augmentation(policy, p):
+    found = significance("table4", "100 ×5", policy, "Bird", 3)
+    assert found.difference < 0
+    assert round(found.p, 3) == p
+
+
+@pytest.mark.parametrize("multiple", [1, 3, 5])
+def test_the_latest_steps_are_below_naive(multiple):
+    found = significance("table3", "75-100", NAIVE, multiple, 3)
+    assert found.difference < 0
+    assert found.p <= 0.012
+
+
+@pytest.mark.parametrize("spread", ["sd", "se"])
+def test_after_holm_only_car_is_clear_at_three_runs(spread):
+    family = mix_against_naive(3, spread)
+    assert len(family) == 5
+    assert [s.column for s in family if s.p_holm < 0.05] == ["Car"]
+    assert all(s.p_holm >= s.p for s in family)
+
+
+# multiples and ratios
+
+
+@pytest.mark.parametrize(
+    ("column", "table", "multiple"),
+    [
+        ("Aircraft", "table3", 3.0),
+        ("Aircraft", "table4", 3.0),
+        ("Car", "table4", 4.5),
+        ("Bird", "table4", math.inf),
+    ],
+)
+def test_where_synthetic_images_reach_real_ones(column, table, multiple):
+    assert round(crossing(column, table), 1) == multiple
+
+
+def test_the_two_values_of_aircraft_lie_on_either_side_of_three():
+    assert crossing("Aircraft", "table4") < 3 < crossing("Aircraft", "table3")
+
+
+def test_table_3_has_no_other_data_set():
+    with pytest.raises(ValueError, match="no column 'Car'"):
+        crossing("Car", "table3")
+
+
+@pytest.mark.parametrize(("column", "ratio"), [("CIFAR-10", 2.30), ("CIFAR-100", 1.68)])
+def test_errors_grow_by_a_ratio(column, ratio):
+    assert round(error_ratio(column, 100), 2) == ratio
+    assert error_ratio(column, 0) == 1
+
+
+# inconsistencies
+
+
+def test_there_are_fourteen_inconsistencies_and_five_are_numeric():
+    several = inconsistencies()
+    assert [i.number for i in several] == list(range(1, 15))
+    assert [i.number for i in several if i.kind == "numeric"] == [1, 2, 9, 10, 14]
+    assert all(i.what.endswith(".") and i.place for i in several)
+
+
+def test_numeric_inconsistencies_say_what_was_recomputed():
+    numbers = {i.number: i.recomputed for i in inconsistencies()}
+    assert numbers[1]["Table 3, minus real only (points)"] == pytest.approx(-0.03)
+    assert numbers[1]["Table 4, minus real only (points)"] == pytest.approx(0.07)
+    assert numbers[2]["Bird, Table 4 (multiple)"] == math.inf
+    assert numbers[9]["EDM minus StyleGAN3, pixel (points)"] == pytest.approx(-33.41)
+    assert numbers[9]["EDM minus StyleGAN3, dct (points)"] == pytest.approx(5.29)
+    assert numbers[10]["CIFAR-100 (points)"] > numbers[10]["CIFAR-10 (points)"]
+    assert numbers[10]["CIFAR-100 (ratio of errors)"] < numbers[10]["CIFAR-10 (ratio of errors)"]
+    assert numbers[14]["one test image (points)"] == pytest.approx(0.0124, abs=5e-5)
+    assert numbers[14]["± (points)"] < numbers[14]["one test image (points)"] < numbers[14]["next smallest ± (points)"]
+
+
+def test_aircraft_differs_between_tables_3_and_4_in_one_cell_only():
+    third, fourth = TABLES["table3"], TABLES["table4"]
+    pairs = {"real only": third["real only"][0]}
+    pairs |= {f"synthetic only ×{k}": third["synthetic only"][k] for k in (1, 3, 5)}
+    pairs |= {f"{arm} ×5": third[arm][5] for arm in (NAIVE, MIX)}
+    assert [row for row, pair in pairs.items() if fourth[row]["Aircraft"] != pair] == ["synthetic only ×3"]
+
+
+# the running text
+
+
+def test_fids_of_the_text_are_those_beside_table_4():
+    fids = {t.id.removeprefix("fid-").title(): t.value for t in text_numbers() if t.unit == "FID"}
+    assert fids == TABLES["table4_fid"]
+
+
+def test_the_text_names_three_different_multiples():
+    assert [of(text_numbers(), n).value for n in ("match-introduction", "match-section-4")] == [3, 5]
+    assert of(text_numbers(), "match-section-5-three").value == 3
+
+
+def test_a_place_is_one_of_the_papers():
+    entry = {"id": "x", "place": "page 3", "value": 1, "unit": "FID", "about": "y"}
+    with pytest.raises(ValidationError, match="place"):
+        TextNumber.model_validate(entry)
+
+
+# claims
+
+
+def test_every_claim_is_there_once():
+    several = claims()
+    assert len(several) >= 20
+    assert len({c.id for c in several}) == len({c.statement for c in several}) == len(several)
+    assert all(len(set(c.places)) == len(c.places) for c in several)
+
+
+def test_ids_of_the_text_are_unique():
+    assert len({t.id for t in text_numbers()}) == len(text_numbers())
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda c: c.id)
+def test_a_claim_reads_what_a_study_has(claim):
+    assert all(callable(getattr(Study, name)) and not name.startswith("_") for name in claim.reads)
+    if claim.test != "none":
+        assert claim.reads
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda c: c.id)
+def test_a_claim_needs_cells_of_the_tables_or_what_is_listed(claim):
+    cells = {f"{row} ×{k}" for row, cells in TABLES["table3"].items() for k in cells if k}
+    assert set(claim.needs) <= cells | set(TABLES["table4"]) | set(OTHER_NEEDS)
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda c: c.id)
+def test_a_claim_says_what_decides_it_in_the_unit_of_its_interest(claim):
+    assert claim.statement.endswith(".")
+    assert claim.test == "none" or claim.interest.unit in claim.measure.split(", ")[-1]
+
+
+def test_claims_use_every_other_need():
+    assert {need for c in claims() for need in c.needs} >= set(OTHER_NEEDS)
+
+
+def made_by_tables() -> dict[str, set[str]]:
+    """Labels of tables by the function of `synthgap.tables` that makes them."""
+    tree = ast.parse((ROOT / "synthgap" / "tables.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {
+        f.name: {n.value for n in ast.walk(f) if isinstance(n, ast.Constant) and str(n.value).startswith("tab-")}
+        for f in functions
+    }
+
+
+def labels_of_the_book() -> set[str]:
+    """Labels of figures, and of tables that a chapter makes or passes on."""
+    known, made = set(), made_by_tables()
+    for path in (ROOT / "chapters").glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            known.add(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
+            if cell.cell_type == "code":
+                for node in ast.walk(ast.parse(cell.source)):
+                    if isinstance(node, ast.Constant):
+                        known.add(node.value)
+                    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "tables":
+                        known |= made.get(node.attr, set())
+    return {label for label in known if str(label).startswith(("tab-", "fig-"))}
+
+
+def test_every_figure_of_a_claim_is_in_a_chapter():
+    assert {c.figure for c in claims()} <= labels_of_the_book()
+
+
+def good() -> dict:
+    return {
+        "id": "a-claim",
+        "places": ["Abstract"],
+        "statement": "It is so.",
+        "measure": "accuracy, points",
+        "direction": "larger",
+        "interest": {"value": 1, "unit": "points", "why": "because"},
+        "test": "difference",
+        "reads": ["table3"],
+        "needs": [],
+        "figure": "tab-3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"direction": "rises"}, "a test of difference can't decide 'rises'"),
+        ({"direction": "equal"}, "a test of difference can't decide 'equal'"),
+        ({"test": "trend"}, "a test of trend can't decide 'larger'"),
+        ({"level": 3}, "compared with 0"),
+        ({"id": "A claim"}, "id"),
+        ({"interest": {"value": 0, "unit": "points", "why": "w"}}, "greater than 0"),
+        ({"places": []}, "places"),
+        ({"places": ["page 3"]}, "places"),
+        ({"verdict": "reproduced"}, "Extra inputs"),
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_refused(changed, message):
+    PublishedClaim.model_validate(good())
+    with pytest.raises(ValidationError, match=message):
+        PublishedClaim.model_validate(good() | changed)
+
+
+# the files
+
+
+@pytest.mark.parametrize("name", ["claims.yaml", "tables.yaml"])
+def test_a_file_holds_numbers_and_texts_and_nothing_that_yaml_misread(name):
+    """An unquoted `no` or `1e3` would be something else than it looks."""
+
+    def leaves(node):
+        if isinstance(node, dict):
+            return [leaf for value in node.values() for leaf in leaves(value)]
+        return [leaf for value in node for leaf in leaves(value)] if isinstance(node, list) else [node]
+
+    found = leaves(yaml.safe_load((PAPER / name).read_text()))
+    assert {type(leaf) for leaf in found} == {str, int, float}
+    assert all(leaf.strip() for leaf in found if isinstance(leaf, str))
+
+
+def test_levels_and_interests_are_numbers_in_the_file():
+    for entry in yaml.safe_load((PAPER / "claims.yaml").read_text()):
+        assert type(entry["interest"]["value"]) in (int, float)
+        assert type(entry.get("level", 0)) in (int, float)
+        assert all(isinstance(part, str) for name in ("places", "reads", "needs") for part in entry[name])

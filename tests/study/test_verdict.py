@@ -1,0 +1,179 @@
+"""Words for intervals: what is decided and what is left open, how often that is wrong, and where a curve flattens."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from synthgap.study.crossed import Crossed, crossed
+from synthgap.study.verdict import BETTER, OPEN, SAME, WORSE, decide, flattening
+
+
+def certain(mean, error, seeds=3, images=300):
+    """A difference whose standard error is all of the images', so that its intervals are the normal's."""
+    return Crossed(mean, 0.0, error**2, 0.0, seeds, images)
+
+
+def with_p(p, mean=0.05):
+    return certain(mean, abs(mean) / stats.norm.isf(p / 2))
+
+
+def words(*differences):
+    return [v.word for v in decide(list(differences))]
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "word"),
+    [
+        (0.05, 0.01, BETTER),
+        (-0.05, 0.01, WORSE),
+        (0.0, 0.003, SAME),
+        (0.05, 0.03, OPEN),
+        (0.0, 0.01, OPEN),
+        (0.0, 0.0045, OPEN),  # ±0.88 points at 95%, ±1.16 at 99%
+        (0.004, 0.002, SAME),  # −0.1 to +0.9 points
+        (0.006, 0.002, BETTER),  # p = .003, +0.1 to +1.1 points
+        (0.002, 0.0002, SAME),  # ten standard errors from 0, and a fifth of a point
+        (-0.002, 0.0002, SAME),
+        (0.009, 0.001, BETTER),  # up to 1.16 points
+        (-0.009, 0.001, WORSE),
+    ],
+)
+def test_the_word_is_that_of_the_interval_at_99_percent(mean, error, word):
+    assert words(certain(mean, error)) == [word]
+
+
+def test_a_tiny_difference_is_the_same_though_its_p_value_is_small():
+    (verdict,) = decide([certain(0.002, 0.0002)])
+    assert verdict.word == SAME
+    assert verdict.p_holm < 1e-9
+    assert verdict.needed is None
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected", "word"),
+    [
+        ([0.006], [0.006], [BETTER]),
+        ([0.006, 0.008], [0.012, 0.012], [OPEN, OPEN]),
+        ([0.004, 0.008], [0.008, 0.008], [BETTER, BETTER]),
+        ([0.008, 0.004], [0.008, 0.008], [BETTER, BETTER]),
+        ([0.004, 0.02], [0.008, 0.02], [BETTER, OPEN]),
+        ([0.02, 0.004], [0.02, 0.008], [OPEN, BETTER]),
+        ([0.003, 0.004, 0.5], [0.009, 0.009, 0.5], [BETTER, BETTER, OPEN]),
+    ],
+)
+def test_verdicts_of_one_answer_are_corrected_together(p, corrected, word):
+    verdicts = decide([with_p(value) for value in p])
+    assert [v.p_holm for v in verdicts] == pytest.approx(corrected, rel=1e-6)
+    assert [v.word for v in verdicts] == word
+
+
+def test_verdicts_keep_the_order_and_the_differences():
+    differences = [with_p(0.5), with_p(0.001, -0.05), with_p(0.001)]
+    verdicts = decide(differences)
+    assert [v.word for v in verdicts] == [OPEN, WORSE, BETTER]
+    assert all(v.difference is d for v, d in zip(verdicts, differences, strict=True))
+    assert decide([]) == []
+
+
+def test_one_seed_leaves_everything_open_and_nothing_can_be_planned():
+    (verdict,) = decide([crossed(np.ones((1, 300)))])
+    assert (verdict.word, verdict.needed) == (OPEN, None)
+    assert math.isnan(verdict.p_holm)
+
+
+def test_one_seed_beside_several_is_no_test_of_the_family():
+    first, second = decide([crossed(np.ones((1, 300))), with_p(0.006)])
+    assert (first.word, second.word) == (OPEN, BETTER)
+    assert second.p_holm == pytest.approx(0.006, rel=1e-6)
+
+
+@pytest.mark.parametrize(("mean", "effect"), [(0.02, 0.02), (-0.02, 0.02), (0.001, 0.01), (0.0, 0.01)])
+def test_an_open_verdict_says_how_many_images_would_tell_the_difference_or_one_point(mean, effect):
+    (verdict,) = decide([certain(mean, 0.02)])
+    assert verdict.word == OPEN
+    quantiles = stats.norm.ppf(0.995) + stats.norm.ppf(0.8)
+    images = 300 * (0.02 * quantiles / effect) ** 2
+    assert images <= verdict.needed.images <= 1.1 * images  # two digits, rounded up
+    assert verdict.needed.seeds is None  # the images decide alone
+
+
+# How often an answer is wrong
+
+
+TRUTHS = {"help": 0.08, "harm": -0.08, "none": 0.0}
+RIGHT = {"help": BETTER, "harm": WORSE, "none": SAME}
+
+
+def answers(rng, accuracies, of_seed, of_image, of_both, seeds=3, images=300):
+    """Right or wrong, seeds × images, for arms of these true accuracies: the same images, of which some are hard."""
+    spread = math.sqrt(1 + of_seed**2 + of_image**2 + of_both**2)
+    hard = rng.normal(size=images)
+    return [
+        hard
+        + spread * stats.norm.ppf(accuracy)
+        + of_seed * rng.normal(size=(seeds, 1))
+        + of_image * rng.normal(size=images)
+        + of_both * rng.normal(size=(seeds, images))
+        > 0
+        for accuracy in accuracies
+    ]
+
+
+def simulated(truth, studies=400, **of):
+    """The words of so many studies, each with two questions of the same truth."""
+    rng = np.random.default_rng(list(TRUTHS).index(truth))
+    difference = TRUTHS[truth]
+    out = []
+    for _ in range(studies):
+        pairs = [answers(rng, (0.9 + difference / 2, 0.9 - difference / 2), **of) for _ in range(2)]
+        out.append(words(*(crossed(a.astype(float) - b) for a, b in pairs)))
+    return out
+
+
+@pytest.mark.parametrize("truth", TRUTHS)
+def test_at_most_3_answers_in_200_are_wrong_and_large_effects_are_mostly_told(truth):
+    found = simulated(truth, of_seed=0.02, of_image=0.4, of_both=0.1)
+    wrong = [any(word not in (RIGHT[truth], OPEN) for word in answer) for answer in found]
+    assert np.mean(wrong) <= 0.015
+    told = Counter(word for answer in found for word in answer)
+    if truth != "none":
+        assert told[RIGHT[truth]] > 400  # of 800 questions
+
+
+def test_at_most_3_answers_in_200_are_wrong_where_seeds_differ_much_and_nothing_helps():
+    found = simulated("none", of_seed=0.2, of_image=0.4, of_both=0.4)
+    assert np.mean([bool({BETTER, WORSE} & set(answer)) for answer in found]) <= 0.015
+
+
+# Where a curve flattens
+
+
+@pytest.mark.parametrize(
+    ("differences", "multiple", "rising"),
+    [
+        ([(0.05, 0.002), (0.002, 0.002)], 3, False),  # 95% intervals end at 5.4 and 0.6 points
+        ([(0.004, 0.002), (0.002, 0.002)], 1, False),
+        ([(0.05, 0.002), (0.03, 0.002)], None, True),
+        ([(0.05, 0.03), (0.02, 0.03)], None, False),  # can't tell
+        ([(0.05, 0.002), (-0.03, 0.002)], 3, False),  # falls
+        ([(0.05, 0.002), (0.005, 0.002)], 3, True),  # rises, by less than a point
+    ],
+)
+def test_a_curve_is_flat_from_where_the_last_is_no_better_by_a_point(differences, multiple, rising):
+    found = flattening([1, 3, 5], [certain(*d) for d in differences])
+    assert (found.multiple, found.rising) == (multiple, rising)
+    assert found.last.mean == differences[-1][0]
+    assert found.between == (3, 5)
+
+
+def test_two_multiples_are_a_curve():
+    found = flattening([0.5, 1], [certain(0.0, 0.002)])
+    assert (found.multiple, found.rising, found.between) == (0.5, False, (0.5, 1))
+
+
+def test_with_one_seed_a_curve_is_neither_flat_nor_rising():
+    found = flattening([1, 5], [crossed(np.ones((1, 300)))])
+    assert (found.multiple, found.rising) == (None, False)

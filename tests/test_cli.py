@@ -1,5 +1,6 @@
 """The command line: what it says of wrong input, and that images it writes can be read back."""
 
+import io
 import subprocess
 import sys
 
@@ -50,6 +51,10 @@ def synthgap(monkeypatch, capsys):
         (["export", "--split", "test", "--out", "x"], "--split test is for real images"),
         (["run", "--synthetic", "folder:no/such", "--preset", "smoke"], "no/such"),
         (["run", "--preset", "no.yaml"], "unknown preset 'no.yaml'"),
+        (["run", "--max-images", "1"], "max_images is 1"),
+        (["run", "--max-images", "some"], "--max-images is 'some'"),
+        (["run", "--class-weights", "heavy"], "class_weights is 'heavy'; known: none, balanced"),
+        (["run", "--answer-only", "--publish"], "--publish wants the whole book"),
         (["datasets", "cifar"], "unknown public data set 'cifar'; known: cifar10"),
         (["datasets", "cub", "--download"], "torchvision doesn't download CUB-200-2011"),
         (["datasets", "cars", "--root", "nowhere"], "no data folder nowhere"),
@@ -74,6 +79,28 @@ def test_a_folder_that_holds_something_is_refused_before_anything_is_trained(syn
     assert code == 2
     assert "not an empty folder" in err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("answered", ["n\n", ""])
+def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeypatch, answered):
+    class Terminal(io.StringIO):
+        isatty = lambda self: True  # noqa: E731
+
+    monkeypatch.setattr(sys, "stdin", Terminal(answered))
+    code, out, _ = synthgap("run", "--dataset", "digits", "--results", results, "--answer-only", "--device", "cpu")
+    assert code in (0, 1)  # no; or no answer at all
+    assert "found in digits:" in out
+    assert "500 train, 200 validation, 1,097 test" in out
+    assert "minutes here" in out
+    assert [p.name for p in (results / "store").iterdir() if not p.name.startswith(".")] == ["data"]  # nothing computed
+
+
+def test_a_short_run_doesnt_ask(synthgap, smoke, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    words = ("--preset", "smoke", "--results", smoke.results, "--no-book", "--device", "cpu")
+    code, out, _ = synthgap("run", *words)
+    assert code == 0
+    assert "artifacts: " in out
 
 
 def test_generate_and_reconstruct_write_what_the_python_api_computes(synthgap, smoke, tmp_path):

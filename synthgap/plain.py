@@ -290,6 +290,10 @@ def match_words(match: Crossing | None, multiples: list[float]) -> str:
         place = f"is not reached by {last}"
     elif match.value == 0:
         place = f"is {first} or less"
+    if match.high == multiples[0]:
+        return f"At {first} they match your real images already (told at 95%)."
+    if match.low == multiples[-1]:
+        return f"At {last} they don't match your real images yet (told at 95%)."
     low = f"{first} or less" if match.low == 0 else f"×{match.low:.1f}"
     high = f"beyond {last}" if match.high == math.inf else f"×{match.high:.1f}"
     return f"The multiple that matches your real images {place} (95% interval {low} to {high})."

@@ -224,9 +224,7 @@ def test_an_open_end_of_the_worth_leaves_that_end_of_the_rate_unidentified(value
         (Crossing(2.34, 0, 3.96), "is ×2.3 (95% interval ×1 or less to ×4.0)"),
         (Crossing(2.34, 1.52, math.inf), "is ×2.3 (95% interval ×1.5 to beyond ×5)"),
         (Crossing(2.34, 0, math.inf), "is ×2.3 (95% interval ×1 or less to beyond ×5)"),
-        (Crossing(math.inf, 5, math.inf), "is not reached by ×5 (95% interval ×5.0 to beyond ×5)"),
         (Crossing(math.inf, 2.5, math.inf), "is not reached by ×5 (95% interval ×2.5 to beyond ×5)"),
-        (Crossing(0, 0, 1), "is ×1 or less (95% interval ×1 or less to ×1.0)"),
         (Crossing(0, 0, math.inf), "is ×1 or less (95% interval ×1 or less to beyond ×5)"),
     ],
 )
@@ -240,9 +238,15 @@ def test_without_a_curve_nothing_is_said():
 
 
 def test_multiples_may_be_fractions():
-    assert match_words(Crossing(0, 0, 0.5), [0.5, 2.5]) == (
-        "The multiple that matches your real images is ×0.5 or less (95% interval ×0.5 or less to ×0.5)."
+    assert match_words(Crossing(0, 0, 0.8), [0.5, 2.5]) == (
+        "The multiple that matches your real images is ×0.5 or less (95% interval ×0.5 or less to ×0.8)."
     )
+
+
+def test_a_match_told_at_an_end_of_what_was_tried_needs_no_interval():
+    assert match_words(Crossing(0, 0, 1), [1, 3, 5]) == "At ×1 they match your real images already (told at 95%)."
+    told = match_words(Crossing(math.inf, 5, math.inf), [1, 3, 5])
+    assert told == "At ×5 they don't match your real images yet (told at 95%)."
 
 
 # What would decide

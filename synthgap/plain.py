@@ -126,7 +126,7 @@ def how_many(study: Answers) -> Said:
 
 
 def which_step(study: Answers) -> Said:
-    cell, naive = study.chosen(), study.against_naive()
+    cell, rival = study.chosen(), study.against_rival()
     rows = study.mixes()
     means = rows.groupby(["arm", "multiple"], sort=False).value.mean()
     best, worst, n = 100 * means.max(), 100 * means.min(), f"{rows.n.iloc[0]:,} validation images"
@@ -137,19 +137,21 @@ def which_step(study: Answers) -> Said:
         f"**{arm_words(cell[0]).capitalize()}, ×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} "
         f"mixes {worst:.1f}%)"
     )
-    if naive is None:
-        return Said(f"{text}; that is plain sampling, or plain sampling was not run at ×{cell[1]:g}.")
-    compared = f"{told_apart(naive)} plain sampling (t_re = 100) at the same multiple, {points(naive)}"
-    return Said(f"{text}, and on test images {compared}.")
+    if rival is None:
+        return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.")
+    (other, _), difference = rival
+    return Said(f"{text}, and on test images {told_apart(difference)} {arm_words(other)}, {points(difference)}.")
 
 
 def copying(study: Answers) -> Said:
     found = study.copying()
-    whose = "your generator's" if study.given else "fully synthetic (t_re = 100)"
+    whose = "images of your generator" if study.given else "fully synthetic images (t_re = 100)"
     authentic = (
         f"{percent(found.authentic)} of them are no nearer to a training image than that one is to the next training "
-        "image. Images from smaller reverse steps are made from your images and resemble them by design."
+        "image."
     )
+    if not study.given:
+        authentic += " Images from smaller reverse steps are made from your images and resemble them by design."
     if found.score is None:
         return Said(f"**Can't tell**: {found.images:,} images are too few for the test.", (authentic,))
     e = found.score
@@ -162,7 +164,7 @@ def copying(study: Answers) -> Said:
     low, high = (e.mean - 2, e.mean + 2) if math.isnan(e.half_width) else (e.low, e.high)
     score = f"C_T = {number(e.mean)} (95% interval {number(low)} to {number(high)})"
     return Said(
-        f"{words}: {found.images:,} {whose} images score {score}, where fresh real images score about 0 and copies far "
+        f"{words}: {found.images:,} {whose} score {score}, where fresh real images score about 0 and copies far "
         f"below {number(COPYING_BELOW, 0)}.",
         (authentic,),
     )
@@ -171,10 +173,13 @@ def copying(study: Answers) -> Said:
 def failing(study: Answers) -> Said:
     rows = study.by_class()
     worst = rows.iloc[0]
+    where, drop = f"**In class {escaped(worst['class'])}**", "the largest drop"
+    if worst.change.mean >= 0:
+        where, drop = f"**In no class** (class {escaped(worst['class'])} comes nearest)", "the smallest gain"
     text = (
-        f"**In class {escaped(worst['class'])}**: a classifier trained on synthetic images alone tells "
-        f"{share(worst.alone)} of its {worst.n:,} test images rightly, one trained on real images {share(worst.real)}, "
-        f"the largest drop of {len(rows)} classes: {points(worst.change)}."
+        f"{where}: a classifier trained on synthetic images alone tells {share(worst.alone)} of its {worst.n:,} test "
+        f"images rightly, one trained on real images {share(worst.real)}, {drop} of {len(rows)} classes: "
+        f"{points(worst.change)}."
     )
     found = study.coverage()
     if found is None:
@@ -292,7 +297,7 @@ def match_words(match: Crossing | None, multiples: list[float]) -> str:
         place = f"is {first} or less"
     if match.high == multiples[0]:
         return f"At {first} they match your real images already (told at 95%)."
-    if match.low == multiples[-1]:
+    if match.low == math.inf:
         return f"At {last} they don't match your real images yet (told at 95%)."
     low = f"{first} or less" if match.low == 0 else f"×{match.low:.1f}"
     high = f"beyond {last}" if match.high == math.inf else f"×{match.high:.1f}"

@@ -426,6 +426,7 @@ def trends(several: list[Trend], label: str) -> str:
             "seen by": t.protocol,
             "paper": {RISES: "rises", FALLS: "falls"}[t.direction],
             "change from t_re = 0 to 100": _interval(t.change),
+            "p, Page": p_value(t.page),
             "here": f"**{t.verdict}**",
         }
         for t in several
@@ -434,7 +435,7 @@ def trends(several: list[Trend], label: str) -> str:
     caption = (
         f"Trends with the reverse step: slope over all steps times 100, 95% interval over {n} seed{'s' * (n > 1)} "
         "(Student's t, not corrected for the number of trends). Holds, fails: the interval lies on the paper's side "
-        "of 0, or on the other"
+        "of 0, or on the other. p, Page: of Page's one-sided test for the paper's direction"
     )
     return myst_table(pd.DataFrame(out), caption, label)
 

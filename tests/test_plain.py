@@ -245,7 +245,7 @@ def test_multiples_may_be_fractions():
 
 def test_a_match_told_at_an_end_of_what_was_tried_needs_no_interval():
     assert match_words(Crossing(0, 0, 1), [1, 3, 5]) == "At ×1 they match your real images already (told at 95%)."
-    told = match_words(Crossing(math.inf, 5, math.inf), [1, 3, 5])
+    told = match_words(Crossing(math.inf, math.inf, math.inf), [1, 3, 5])
     assert told == "At ×5 they don't match your real images yet (told at 95%)."
 
 

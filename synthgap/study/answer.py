@@ -19,7 +19,7 @@ from ..data.splits import halves, spread
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.neighbours import nearest
 from ..metrics.projection import covered_by, outermost
-from .arms import GIVEN, GIVEN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY
+from .arms import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY
 from .controls import Cell
 from .crossed import Crossed, Crossing, crossed, crossing
 from .figures import Figures
@@ -199,13 +199,16 @@ class Answers(Figures):
         against = [self.difference(alone[-1], cell) for cell in alone[:-1]]
         return flattening([k for _, k in alone], against)
 
-    def against_naive(self) -> Crossed | None:
-        """The chosen mix against naïve images at the same multiple; None where it is that, or there is none."""
+    def against_rival(self) -> tuple[Cell, Crossed] | None:
+        """The chosen mix against naïve images at the same multiple, or naïve ones against the paper's mix.
+
+        None where that was not run.
+        """
         arm, multiple = self.chosen()
-        naive = (NAIVE, multiple)
-        if arm == NAIVE or naive not in self.answer_cells["beside"]:
+        rival = (MIX if arm == NAIVE else NAIVE, multiple)
+        if rival not in self.answer_cells["beside"]:
             return None
-        return self.difference((arm, multiple), naive)
+        return rival, self.difference((arm, multiple), rival)
 
     def _synthetic_shown(self, seed: int | None = None) -> Spec:
         """The synthetic images that are looked at one by one: ×1 of a seed's generator, or all given ones."""
@@ -359,7 +362,8 @@ class Answers(Figures):
         return rows.rename(columns={"balanced_accuracy": "balanced"})
 
     def answer(self) -> plain.Answer:
-        """The sentences, one a question; printing it shows them all."""
+        """The sentences, one a question; printing it shows them all. Computes the whole answer's plan at once."""
+        self.compute(self.answer_plan())
         return plain.answer(self)
 
     # figures

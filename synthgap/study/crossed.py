@@ -153,8 +153,8 @@ class Crossing:
     """Where a curve first reaches a value: an estimate and its interval.
 
     value is inf where the curve never gets there, 0 where it is there from the start. low is the first place at which
-    the curve is not told to lie below the value (0: so from the start), high the first at which it is told to lie above
-    (inf: nowhere).
+    the curve is not told to lie below the value (0: so from the start; inf: told to lie below all along), high the
+    first at which it is told to lie above (inf: nowhere).
     """
 
     value: float
@@ -179,12 +179,14 @@ def crossing(
         raise ValueError(f"a curve needs two or more ascending places above 0, got {places}")
     grid = np.unique(np.concatenate([np.geomspace(places[0], places[-1], GRID), places]))
     grid[0], grid[-1] = places[0], places[-1]  # as they are, not as rounded
-    differences = [crossed(_at(curve, places, x) - target, groups) for x in grid]
+    differences = [crossed(interpolated(curve, places, x) - target, groups) for x in grid]
     spans = [d.interval(level) for d in differences]
     value = _first(grid, [d.mean >= 0 for d in differences])
+    if len(target) == 1:  # one seed rules nothing out
+        return Crossing(value, 0.0, math.inf)
     low = _first(grid, [high >= 0 for _, high in spans])
     high = _first(grid, [low > 0 for low, _ in spans])
-    return Crossing(value, places[-1] if low == math.inf else low, places[0] if high == 0 else high)
+    return Crossing(value, low, float(places[0]) if high == 0 else high)
 
 
 def _first(places: np.ndarray, there: list[bool]) -> float:
@@ -195,7 +197,8 @@ def _first(places: np.ndarray, there: list[bool]) -> float:
     return float(places[found[0]]) if found[0] else 0.0
 
 
-def _at(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:
+def interpolated(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:
+    """The arrays of a curve at place x, linear in the logarithm of its `places`."""
     right = int(np.clip(np.searchsorted(places, x), 1, len(places) - 1))
     share = math.log(x / places[right - 1]) / math.log(places[right] / places[right - 1])
     before, after = (np.asarray(curve[i][1], dtype=np.float64) for i in (right - 1, right))

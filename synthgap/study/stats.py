@@ -85,6 +85,16 @@ def paired_p(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
 
 
+def page_p(values: np.ndarray) -> float:
+    """p-value of Page's trend test: do the columns rise from left to right? values: units × ordered conditions.
+
+    One-sided. NaN with one unit, fewer than three conditions, or missing values.
+    """
+    if len(values) < 2 or values.shape[1] < 3 or not np.isfinite(values).all():
+        return math.nan
+    return float(stats.page_trend_test(values).pvalue)
+
+
 def holm(p: np.ndarray | list[float]) -> np.ndarray:
     """Holm's step-down adjusted p-values (1979), in the order given; NaN stays NaN and counts as no test."""
     p = np.asarray(p, dtype=np.float64)

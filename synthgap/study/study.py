@@ -12,6 +12,7 @@ from ..data.splits import SPLITS, Splits
 from .answer import Answers
 from .estimate import BUSY, cost
 from .figures import FIGURE4_STEPS, FIGURE9_STEPS
+from .raw import to_long
 from .results import ALGORITHM_STEPS
 from .run import workers_for
 from .specs import Spec
@@ -108,32 +109,38 @@ class Study(Answers):
         missing = self.store.missing(plan)
         return BUSY * sum(map(cost, missing)) / max(workers_for(self.workers, missing), 1) / 60
 
-    def save_raw(self, folder: Path) -> None:
-        """Write the per-seed rows behind every table and curve as CSV files, from which they regenerate."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tables = {
-            "answer.csv": self.answer_rows,
-            "table1.csv": self.table1,
-            "table2.csv": self.table2,
-            "table3.csv": self.table3,
-            "figure6.csv": self.fidelity_curve,
-            "figure7.csv": self.attention,
-            "figure8.csv": self.entropy_curve,
-            "concentration.csv": self.concentration,
-            "likelihood.csv": self.likelihood_curve,
-            "memorization.csv": self.memorization,
-            "table4.csv": self.table4,
-            "table4_fidelity.csv": self.table4_fidelity,
-            "validation.csv": self.validation,
-            "learning_curve.csv": self.learning_curve,
-            "crossed.csv": self.crossed,
-            "sensitivity.csv": self.sensitivity,
-            "sensitivity_fidelity.csv": self.sensitivity_fidelity,
+    def raw(self) -> dict[str, pd.DataFrame]:
+        """The per-seed rows behind every table and curve."""
+        makers = {
+            "answer": self.answer_rows,
+            "table1": self.table1,
+            "table2": self.table2,
+            "table3": self.table3,
+            "figure6": self.fidelity_curve,
+            "figure7": self.attention,
+            "figure8": self.entropy_curve,
+            "concentration": self.concentration,
+            "likelihood": self.likelihood_curve,
+            "memorization": self.memorization,
+            "table4": self.table4,
+            "table4_fidelity": self.table4_fidelity,
+            "validation": self.validation,
+            "learning_curve": self.learning_curve,
+            "crossed": self.crossed,
+            "sensitivity": self.sensitivity,
+            "sensitivity_fidelity": self.sensitivity_fidelity,
         }
-        for name, make in tables.items():
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            make().to_csv(temporary, index=False)
-            os.replace(temporary, folder / name)
+        made = {name: make() for name, make in makers.items()}
+        return {name: rows for name, rows in made.items() if len(rows)}
+
+    def save_raw(self, folder: Path) -> None:
+        """Write them as CSV files: one a table, and results.csv, one long file of all (see `study.raw`)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tables = self.raw()
+        for name, rows in {**tables, "results": to_long(tables)}.items():
+            temporary = folder / f".{name}.csv.{os.getpid()}.tmp"
+            rows.to_csv(temporary, index=False)
+            os.replace(temporary, folder / f"{name}.csv")
 
     def colophon(self) -> str:
         """How a chapter's numbers were made, as a Markdown list."""

@@ -10,12 +10,12 @@ degrees of freedom, independent, cos = t / √(t² + q) for t = norm·√n + z. 
 (`accuracy`, by quadrature). z = 0 and q = d − 1 give about Φ(norm / √(1 + d / (n·norm²))), off by less than .001 at
 d = 100, norm = 1.
 
-What synthetic samples are worth. A generator that knows the covariance, learns the two means from N real samples and is
-asked for m samples gives w = (mean of the N) + (mean of m deviations): covariance I/N + I/m, the accuracy of N·m/(N + m)
-real samples exactly (`effective_size`). A memoriser draws m of the N with replacement, class by class. Given the draws w
-is normal with covariance I·Σcᵢ²/m², cᵢ being how often sample i was drawn; with C classes Σcᵢ² is m + m·(m − C)/N on
-average, hence N·m/(N + m − C) samples (`copied_size`). The covariance is exact; the accuracy at its mean is not, for the
-covariance varies with the draws, but at N = 200 by less than .0005.
+What synthetic samples are worth. A generator that knows the covariance, learns the two means from N real samples and
+is asked for m samples gives w = (mean of the N) + (mean of m deviations): covariance I/N + I/m, the accuracy of
+N·m/(N + m) real samples exactly (`effective_size`). A memoriser draws m of the N with replacement, class by class.
+Given the draws w is normal with covariance I·Σcᵢ²/m², cᵢ being how often sample i was drawn; with C classes Σcᵢ² is
+m + m·(m − C)/N on average, hence N·m/(N + m − C) samples (`copied_size`). That covariance is exact; the accuracy
+taken at its mean is not, as it varies with the draws, but at N = 200 by less than .0001.
 """
 
 from __future__ import annotations
@@ -71,6 +71,17 @@ def expected(train: int, multiple: float, d: int, norm: float) -> Expected:
     return Expected(real - fitted, real - copies, real - fitted, copies - fitted, size, drawn / size)
 
 
+def lines(train: int, most: int, d: int, norm: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The closed form for `nulls_plots`: label → (samples up to `most`, accuracy)."""
+    real, drawn = np.geomspace(min(SHARES) * train, most, 60), np.geomspace(train, most, 30)
+    several = {
+        "real, closed form": (real, real),
+        "fitted, closed form": (drawn, effective_size(train, drawn)),
+        "drawn with replacement, closed form": (drawn, copied_size(train, drawn)),
+    }
+    return {label: (x, np.array([accuracy(n, d, norm) for n in sizes])) for label, (x, sizes) in several.items()}
+
+
 @dataclass(frozen=True)
 class Simulated:
     """Right or wrong (bool, seeds × test samples) of every classifier; the test samples are the same for all.
@@ -105,26 +116,28 @@ def simulate(
     rng = np.random.default_rng(seed)
     mean = np.zeros(d)
     mean[0] = norm
-    test = rng.normal(size=(images, d)) + mean  # of class −, mirrored: told rightly where w·x > 0
-    sizes = sorted({_even(share * train) for share in SHARES})
+    test = rng.normal(size=(images, d)) + mean  # samples of class − are mirrored here: right is where w·x > 0
+    size, sizes = _even(train), sorted({_even(share * train) for share in SHARES})
     drawn = {k: _even(k * train) for k in sorted(multiples)}
-    out = Simulated(_even(train), *({} for _ in range(4)))
-    samples = None
+    most = max(drawn.values()) // CLASSES
+    out = Simulated(size, {}, {}, {}, {})
+    samples = rng.normal(size=(CLASSES, size // CLASSES, d)) + mean
     for _ in range(seeds):
-        if samples is None or not shared:
-            samples = rng.normal(size=(CLASSES, max(sizes) // 2, d)) + mean  # those of class − mirrored
-        samples = rng.permuted(samples, axis=1) if False else samples[:, rng.permutation(samples.shape[1])]
-        for n in sizes:
-            _add(out.real, n, test, samples[:, : n // 2])
-        most = max(drawn.values()) // 2
-        noise = rng.normal(size=(CLASSES, most, d))
-        fitted = samples.mean(axis=1, keepdims=True) + noise
-        again = np.stack([one[rng.integers(len(one), size=most)] for one in samples])
-        fresh = rng.normal(size=(CLASSES, most, d)) + mean
-        for k, m in drawn.items():
-            for where, source in ((out.fitted, fitted), (out.bootstrap, again), (out.fresh, fresh)):
-                _add(where, k, test, source[:, : m // 2])
-    return Simulated(out.train, *({k: np.array(v) for k, v in d.items()} for d in (out.real, out.fitted, out.bootstrap, out.fresh)))
+        if not shared:
+            samples = rng.normal(size=samples.shape) + mean
+        order = rng.permutation(size // CLASSES)
+        deviations = rng.normal(size=(CLASSES, most, d))
+        sources = {
+            "fitted": samples.mean(axis=1, keepdims=True) + deviations,
+            "bootstrap": np.stack([one[rng.integers(len(one), size=most)] for one in samples]),
+            "fresh": rng.normal(size=(CLASSES, most, d)) + mean,
+        }
+        cells = [(out.real, n, samples[:, order[: n // CLASSES]]) for n in sizes]
+        cells += [(getattr(out, arm), k, x[:, : m // CLASSES]) for arm, x in sources.items() for k, m in drawn.items()]
+        for arm, place, seen in cells:
+            right = test @ seen.mean(axis=(0, 1)) > 0
+            arm[place] = np.vstack([arm[place], right]) if place in arm else right[None]
+    return out
 
 
 def _even(count: float) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .stats import Estimate, estimate_mean, slopes
+from .stats import Estimate, estimate_mean, page_p, slopes
 
 RISES, FALLS = 1, -1
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -19,12 +20,15 @@ class Trend:
 
     direction : RISES or FALLS, what the paper reports.
     change : in the measure's unit; its interval is Student's over seeds, not corrected for there being several trends.
+    page : p-value of Page's test (1963) that the measure moves in this direction over the ordered steps, ranked within
+        each seed; NaN with one seed or fewer than three steps.
     """
 
     measure: str
     protocol: str
     direction: int
     change: Estimate
+    page: float = math.nan
 
     @property
     def verdict(self) -> str:
@@ -38,4 +42,7 @@ def trend(rows: pd.DataFrame, column: str, measure: str, protocol: str, directio
     """The trend of `column` over `t_re` (≥ 0), a slope a seed; rows: columns t_re, seed and `column`."""
     used = rows[rows.t_re >= 0]
     each = 100 * slopes(used.t_re, used[column], used.seed)
-    return Trend(measure, protocol, direction, estimate_mean(each))
+    table = used.pivot_table(index="seed", columns="t_re", values=column).sort_index(
+        axis=1, ascending=direction == RISES
+    )
+    return Trend(measure, protocol, direction, estimate_mean(each), page_p(table.to_numpy()))

@@ -19,6 +19,9 @@ SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls
 SECTION_5 += ("fig-learning-curve", "tab-variance", "tab-sensitivity", "tab-sensitivity-fidelity")
 ANSWER = ("tab-settings", "fig-worth", "fig-gains", "fig-how-many", "fig-mixes", "fig-nearest", "fig-by-class")
 ANSWER += ("tab-by-class", "fig-misread", "fig-uncovered", "tab-sure", "tab-arms")
+VERDICTS = ("tab-scoreboard", "tab-judged", "tab-inconsistencies-numeric", "tab-inconsistencies-textual")
+VERDICTS += ("tab-significance-mix", "tab-significance-others", "tab-nulls", "fig-nulls", "tab-exchange", "tab-toy")
+VERDICTS += ("fig-toy", "tab-coverage")
 PAPERMILL = [sys.executable, "-m", "papermill"]
 
 
@@ -57,7 +60,20 @@ def test_every_chapter_executes_and_passes_the_checks(executed):
 def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(executed, tmp_path):
     index = book.build(book.stage(ROOT, executed, tmp_path / "book"))
     pages = "".join(p.read_text(encoding="utf-8") for p in index.parent.rglob("*.html"))
-    for name in ("fig-1", "fig-2", "fig-4", "fig-5", "fig-6", "fig-8", "fig-9", "tab-2", "tab-3", *SECTION_5, *ANSWER):
+    for name in (
+        "fig-1",
+        "fig-2",
+        "fig-4",
+        "fig-5",
+        "fig-6",
+        "fig-8",
+        "fig-9",
+        "tab-2",
+        "tab-3",
+        *SECTION_5,
+        *ANSWER,
+        *VERDICTS,
+    ):
         assert f'id="{name}"' in pages, name
     assert (index.parent / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
     assert "cdn.jsdelivr" not in pages

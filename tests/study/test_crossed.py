@@ -142,10 +142,16 @@ def test_the_interval_of_a_crossing_covers_it():
     assert np.mean(hits) > 0.9
 
 
-@pytest.mark.parametrize(("accuracy", "value", "low", "high"), [(0.9, math.inf, 400, math.inf), (0.2, 0, 0, 25)])
+@pytest.mark.parametrize(("accuracy", "value", "low", "high"), [(0.9, math.inf, math.inf, math.inf), (0.2, 0, 0, 25)])
 def test_beyond_the_ends_of_a_curve_nothing_is_identified(accuracy, value, low, high):
     found = crossing(logarithmic(np.random.default_rng(0), 3, 2000), np.full((3, 2000), accuracy))
     assert (found.value, found.low, found.high) == (value, low, high)
+
+
+def test_one_seed_rules_no_place_out():
+    found = crossing(logarithmic(np.random.default_rng(0), 1, 500), np.full((1, 500), 0.6))
+    assert found.value == pytest.approx(100, rel=0.05)
+    assert (found.low, found.high) == (0, math.inf)
 
 
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 0)])

@@ -63,12 +63,12 @@ def test_nothing_missing_is_nothing_to_do(smoke):
 
 def test_auto_is_one_process_for_little_work_and_one_a_core_for_much(smoke, monkeypatch):
     plan = in_order(list(smoke.main.table2().values()))
-    assert run_module._workers("auto", plan) == 1
+    assert run_module.workers_for("auto", plan) == 1
     monkeypatch.setattr(run_module, "WORTH_A_CLUSTER", 0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert run_module._workers("auto", plan) == cores
-    assert run_module._workers("auto", plan[:1]) == 1
-    assert run_module._workers(5, plan[:2]) == 2
+    assert run_module.workers_for("auto", plan) == cores
+    assert run_module.workers_for("auto", plan[:1]) == 1
+    assert run_module.workers_for(5, plan[:2]) == 2
 
 
 def test_work_starts_where_the_longest_chain_begins(smoke):

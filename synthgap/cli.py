@@ -114,7 +114,7 @@ def run(
         study.compute(plan)
         typer.echo(f"artifacts: {study.store.root}")
         return
-    folder = study.results / _run_name(dataset, preset)
+    folder = study.results / _run_name(dataset, preset, synthetic)
     executed = folder / "chapters"
     study.compute(study.answer_plan())
     page = pages.answer_page(root, folder, parameters, study.arms.name)
@@ -404,13 +404,11 @@ def _preset_model(study):
     return study.store.get(spec).to(study.device)
 
 
-def _run_name(dataset: str, preset: str) -> str:
-    """The subfolder of the results for one run's chapters and book."""
-    preset = Path(preset).stem
-    if dataset == "auto":
-        return preset
-    name = Path(dataset.partition(":")[2]).resolve().name if ":" in dataset else dataset
-    return preset + "-" + "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+def _run_name(dataset: str, preset: str, synthetic: str) -> str:
+    """The subfolder of the results for one run's answer, chapters and book: "quick-photos", "quick-photos-drawn"."""
+    sources = [source for source in (dataset, synthetic) if source not in ("auto", "none")]
+    names = [Path(s.partition(":")[2]).resolve().name if ":" in s else s for s in sources]
+    return "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in n) for n in (Path(preset).stem, *names))
 
 
 def _number(text: str, name: str) -> int | str:

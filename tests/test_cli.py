@@ -95,6 +95,19 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
     assert [p.name for p in (results / "store").iterdir() if not p.name.startswith(".")] == ["data"]  # nothing computed
 
 
+@pytest.mark.parametrize(
+    ("dataset", "preset", "synthetic", "name"),
+    [
+        ("auto", "quick", "none", "quick"),
+        ("folder:some/my photos", "quick", "none", "quick-my_photos"),
+        ("folder:some/photos/", "mine.yaml", "folder:drawn", "mine-photos-drawn"),
+        ("digits", "smoke", "npz:a/fakes.npz", "smoke-digits-fakes.npz"),
+    ],
+)
+def test_an_answer_about_other_images_gets_a_folder_of_its_own(dataset, preset, synthetic, name):
+    assert cli._run_name(dataset, preset, synthetic) == name
+
+
 def test_a_short_run_doesnt_ask(synthgap, smoke, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
     words = ("--preset", "smoke", "--results", smoke.results, "--no-book", "--device", "cpu")

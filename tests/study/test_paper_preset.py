@@ -28,7 +28,7 @@ def shortened(text: str) -> dict:
     content = yaml.safe_load(text)
     content.update(
         seeds=1,
-        limits={"train": 64, "validation": 20, "test": 32},
+        limits={"train": 30, "validation": 20, "test": 32},
         probe=10,
         grid_images=2,
         curves=[50, 100],
@@ -113,7 +113,7 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
     assert values["attend"].shape == (10, 32, 32)
     assert isinstance(values["detection"], Detection)
     rebuilt, real = study.store.get(arms.samples(seed, 50)), study.store.get(arms.data["train"])
-    assert rebuilt.images.shape == (64, 3, 32, 32)
+    assert rebuilt.images.shape == (30, 3, 32, 32)
     assert np.array_equal(rebuilt.labels, real.labels)
 
 

@@ -27,10 +27,12 @@ LONG = ("result", "row", "measure", "value", "whole")
 def to_long(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All tables (result → one row a seed) as one: columns result, row, the names of cells, measure, value, whole.
 
-    row : of the number in its own table. whole : the measure is a count.
+    row : of the number in its own table. whole : the measure is a count. Empty tables leave no line.
     """
     parts = []
     for result, table in tables.items():
+        if table.empty:
+            continue
         numbers = [c for c in table.columns if c not in NAMES]
         names = [c for c in table.columns if c in NAMES]
         long = table.reset_index(names="row").melt(["row", *names], numbers, "measure", "value")

@@ -130,8 +130,7 @@ class Study(Answers):
             "sensitivity": self.sensitivity,
             "sensitivity_fidelity": self.sensitivity_fidelity,
         }
-        made = {name: make() for name, make in makers.items()}
-        return {name: rows for name, rows in made.items() if len(rows)}
+        return {name: make() for name, make in makers.items()}
 
     def save_raw(self, folder: Path) -> None:
         """Write them as CSV files: one a table, and results.csv, one long file of all (see `study.raw`)."""

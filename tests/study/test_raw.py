@@ -1,10 +1,14 @@
 """One long CSV holds what the tables are made of."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from synthgap import tables
+from synthgap.book import find_root
 from synthgap.study.raw import from_long, to_long
+from synthgap.study.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,17 @@ def test_the_books_tables_regenerate_from_it(smoke, back):
     }
     for name, make in makers.items():
         assert make(read) == make(computed), name
+
+
+def test_every_file_that_the_book_offers_is_written_also_where_a_run_has_nothing_for_it(smoke, tmp_path):
+    study = Study(preset="smoke", results=smoke.results, seeds=1, device="cpu", workers=1)
+    assert study.attention().empty  # one seed's maps have none to compare with
+    study.save_raw(tmp_path)
+    root = find_root()
+    pages = [page.read_text(encoding="utf-8") for page in (root / "book").glob("*.md")]
+    offered = {name for page in pages for name in re.findall(r"executed/([a-z0-9_]+\.csv)>", page)}
+    assert len(offered) > 5
+    assert offered <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_each_line_names_its_cell_and_seed(back):

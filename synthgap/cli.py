@@ -58,7 +58,7 @@ def run(
     device: Device = "auto",
     workers: Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")] = "auto",
     synthetic: Annotated[
-        str, typer.Option(help="Images of your own generator, folder:PATH or npz:PATH, judged as an arm of Table 3.")
+        str, typer.Option(help="Images of another generator, folder:PATH or npz:PATH, to judge in place of ours.")
     ] = "none",
     max_images: MaxImages = "auto",
     flip: Flip = None,
@@ -114,7 +114,7 @@ def run(
         study.compute(plan)
         typer.echo(f"artifacts: {study.store.root}")
         return
-    folder = study.results / _run_name(dataset, preset, synthetic)
+    folder = study.results / _run_name(parameters)
     executed = folder / "chapters"
     study.compute(study.answer_plan())
     page = pages.answer_page(root, folder, parameters, study.arms.name)
@@ -404,11 +404,19 @@ def _preset_model(study):
     return study.store.get(spec).to(study.device)
 
 
-def _run_name(dataset: str, preset: str, synthetic: str) -> str:
-    """The subfolder of the results for one run's answer, chapters and book: "quick-photos", "quick-photos-drawn"."""
-    sources = [source for source in (dataset, synthetic) if source not in ("auto", "none")]
+def _run_name(parameters: dict) -> str:
+    """The subfolder of the results for one run's answer, chapters and book: "quick-photos", "quick-photos-grey".
+
+    Other options get a folder of their own, so that their answers can be laid side by side.
+    """
+    sources = [parameters[name] for name in ("dataset", "synthetic") if parameters[name] not in ("auto", "none")]
     names = [Path(s.partition(":")[2]).resolve().name if ":" in s else s for s in sources]
-    return "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in n) for n in (Path(preset).stem, *names))
+    for name in ("seeds", "image_size", "max_images", "flip", "grey", "class_weights"):
+        value = parameters[name]
+        if value not in ("auto", "none", False) or (name == "flip" and value is False):
+            names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
+    parts = (Path(parameters["preset"]).stem, *names)
+    return "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)
 
 
 def _number(text: str, name: str) -> int | str:

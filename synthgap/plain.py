@@ -173,9 +173,10 @@ def copying(study: Answers) -> Said:
 def failing(study: Answers) -> Said:
     rows = study.by_class()
     worst = rows.iloc[0]
-    where, drop = f"**In class {escaped(worst['class'])}**", "the largest drop"
-    if worst.change.mean >= 0:
-        where, drop = f"**In no class** (class {escaped(worst['class'])} comes nearest)", "the smallest gain"
+    name, drop = escaped(worst["class"]), "the largest drop" if worst.change.mean < 0 else "the smallest gain"
+    where = f"**In class {name}**"
+    if not worst.change.high < 0:
+        where = f"**Can't tell**, in class {name} if anywhere"
     text = (
         f"{where}: a classifier trained on synthetic images alone tells {share(worst.alone)} of its {worst.n:,} test "
         f"images rightly, one trained on real images {share(worst.real)}, {drop} of {len(rows)} classes: "
@@ -198,7 +199,7 @@ def sure(study: Answers) -> Said:
     if seeds < 2:
         return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
     decided = sum(v.word != OPEN for v in several)
-    widest = max(v.difference.half_width() for v in several)
+    widest = min(1.0, max(v.difference.half_width() for v in several))
     text = (
         f"**{decided} of {len(several)} questions are decided**, at an error of {ALPHA:.0%} for both together, with "
         f"{basis}, whose 95% intervals are up to ±{100 * widest:.1f} points wide."

@@ -96,16 +96,24 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("dataset", "preset", "synthetic", "name"),
+    ("given", "name"),
     [
-        ("auto", "quick", "none", "quick"),
-        ("folder:some/my photos", "quick", "none", "quick-my_photos"),
-        ("folder:some/photos/", "mine.yaml", "folder:drawn", "mine-photos-drawn"),
-        ("digits", "smoke", "npz:a/fakes.npz", "smoke-digits-fakes.npz"),
+        ({}, "quick"),
+        ({"dataset": "folder:some/my photos"}, "quick-my_photos"),
+        ({"dataset": "folder:photos/", "preset": "mine.yaml", "synthetic": "folder:drawn"}, "mine-photos-drawn"),
+        ({"dataset": "digits", "synthetic": "npz:a/fakes.npz"}, "quick-digits-fakes.npz"),
+        ({"dataset": "digits", "image_size": 32, "max_images": 9}, "quick-digits-image_size_32-max_images_9"),
+        (
+            {"dataset": "digits", "flip": True, "grey": True, "class_weights": "balanced"},
+            "quick-digits-flip_True-grey_True-class_weights_balanced",
+        ),
+        ({"seeds": [0, 2], "flip": False}, "quick-seeds_0_2-flip_False"),
     ],
 )
-def test_an_answer_about_other_images_gets_a_folder_of_its_own(dataset, preset, synthetic, name):
-    assert cli._run_name(dataset, preset, synthetic) == name
+def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given, name):
+    usual = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
+    usual |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none"}
+    assert cli._run_name(usual | given) == name
 
 
 def test_a_short_run_doesnt_ask(synthgap, smoke, monkeypatch):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .plain import arm_words
-from .plots import COLOURS, LINES, MARKERS, _figure, _image
+from .plots import COLOURS, LINES, MARKERS, _draw_maps, _figure
 from .study.crossed import Crossed
 
 BARS = "bars: 95% interval (seeds × test images)"
@@ -118,14 +118,9 @@ def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list
     """Images with the GradCAM maps of each classifier below, a caption above each column."""
     lines, count = len(maps) + 1, len(images)
     figure, axes = _figure(1.1 * count + 1.5, 1.15 * lines + 0.4, lines, count)
-    for column, image in enumerate(images):
-        _image(axes[0, column], image / 255)
-        axes[0, column].set_title(captions[column], fontsize=6)
-        for line, several in enumerate(maps.values(), start=1):
-            _image(axes[line, column], image / 255)
-            axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
-    for line, label in enumerate(("image", *maps)):
-        axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    _draw_maps(axes, images, maps)
+    for ax, caption in zip(axes[0], captions, strict=True):
+        ax.set_title(caption, fontsize=6)
     return figure
 
 

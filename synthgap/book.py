@@ -75,12 +75,15 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def execute_chapters(root: Path, target: Path, parameters: dict, say: Callable[[str], None] = print) -> None:
+def execute_chapters(
+    root: Path, target: Path, parameters: dict, say: Callable[[str], None] = print, done: tuple[str, ...] = ()
+) -> None:
     """Execute every chapter into `target`, two at a time, each from a process of its own (threads of one hung once).
 
+    done : chapters that lie in `target` already, executed with these parameters.
     Raises the first failing chapter's UserError.
     """
-    names = chapter_names(root)
+    names = [name for name in chapter_names(root) if name not in done]
     with ProcessPoolExecutor(CHAPTERS_AT_ONCE, mp_context=get_context("spawn")) as pool:
         running = [
             pool.submit(execute_chapter, root / "chapters" / f"{name}.ipynb", target / f"{name}.ipynb", parameters)

@@ -122,7 +122,7 @@ def run(
     if answer_only:
         return
     study.compute(plan)
-    pages.execute_chapters(root, executed, parameters, say=typer.echo)
+    pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
     study.save_raw(executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED)

@@ -267,6 +267,12 @@ def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure
     margin = 0.075 * max(map(len, maps)) + 0.3
     lines = len(maps) + 1
     figure, axes = _figure(0.75 * count * width / height + margin, 0.75 * lines + 0.2, lines, count)
+    _draw_maps(axes, images, maps)
+    return figure
+
+
+def _draw_maps(axes: np.ndarray, images: np.ndarray, maps: Mapping[str, np.ndarray]) -> None:
+    """The images in the first line of `axes`, and below them the maps over them, a labelled line a classifier."""
     for column, image in enumerate(images):
         _image(axes[0, column], image / 255)
         for line, several in enumerate(maps.values(), start=1):
@@ -274,7 +280,6 @@ def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure
             axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
     for line, label in enumerate(("image", *maps)):
         axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-    return figure
 
 
 def _label_steps(axes: np.ndarray) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from .classifier.policies import POLICIES
 from .metrics.memorization import COPYING_BELOW
 from .study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, GIVEN, REAL_ONLY
+from .study.published import read_paper
 from .study.stats import Comparison, Estimate, VarianceParts, estimate_mean, paired_difference
 from .study.trends import FALLS, RISES, Trend
 from .study.variants import VARIANTS
@@ -29,11 +27,9 @@ DOMAINS = {"pixel": "pixel (%)", "dct": "DCT (%)"}
 PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell stays on one line
 
 
-@functools.cache
 def paper_table(name: str) -> dict:
     """Published numbers of "table1" … "table4"; a pair is [mean, ±] in percent."""
-    text = files("synthgap").joinpath("paper", "tables.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)[name]
+    return read_paper("tables.yaml")[name]
 
 
 def myst_table(rows: pd.DataFrame, caption: str, label: str) -> str:

@@ -90,23 +90,24 @@ class PublishedClaim(_Model):
 @functools.cache
 def claims() -> tuple[PublishedClaim, ...]:
     """Every claim of the paper, each once, in the order of its arguments."""
-    return tuple(PublishedClaim.model_validate(entry) for entry in _read("claims.yaml"))
+    return tuple(PublishedClaim.model_validate(entry) for entry in read_paper("claims.yaml"))
 
 
 @functools.cache
 def text_numbers() -> tuple[TextNumber, ...]:
     """Results of the running text, in its order."""
-    return tuple(TextNumber.model_validate(entry) for entry in _read("tables.yaml")["text"])
+    return tuple(TextNumber.model_validate(entry) for entry in read_paper("tables.yaml")["text"])
 
 
 @functools.cache
-def _read(name: str) -> Any:
+def read_paper(name: str) -> Any:
+    """The content of one YAML file of `synthgap/paper/`: published numbers or claims."""
     return yaml.safe_load(files("synthgap").joinpath("paper", name).read_text(encoding="utf-8"))
 
 
 def _pair(table: str, row: str, column: str | int) -> tuple[float, float]:
     """One cell of Tables 2 to 4 as (mean, ±), in percent; a row of one number has it in every column of Table 3."""
-    cells = _read("tables.yaml")[table][row]
+    cells = read_paper("tables.yaml")[table][row]
     mean, spread = cells[0 if list(cells) == [0] else column]
     return mean, spread
 
@@ -275,7 +276,7 @@ def _crossings() -> dict[str, float]:
 
 
 def _detection() -> dict[str, float]:
-    table = _read("tables.yaml")["table1"]
+    table = read_paper("tables.yaml")["table1"]
     return {f"EDM minus StyleGAN3, {d} (points)": table["EDM"][d] - table["StyleGAN3"][d] for d in ("pixel", "dct")}
 
 
@@ -288,7 +289,7 @@ def _losses() -> dict[str, float]:
 
 
 def _least_spread() -> dict[str, float]:
-    tables = _read("tables.yaml")
+    tables = read_paper("tables.yaml")
     pairs = [pair for name in ("table2", "table3", "table4") for row in tables[name].values() for pair in row.values()]
     least, second = sorted(spread for _, spread in pairs)[:2]
     return {"± (points)": least, "one test image (points)": 100 / CAR_TEST_IMAGES, "next smallest ± (points)": second}

@@ -23,7 +23,7 @@ publish: env       ## as `book`, and replace the notebooks that the repository s
 	$(BIN)/synthgap run --preset quick --yes --publish
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: env
 	$(BIN)/ruff check .

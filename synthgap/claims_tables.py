@@ -57,7 +57,7 @@ def scoreboard(several: Sequence[ClaimVerdict], name: str) -> str:
         "table in the paper's order) with its 95% interval, by which the verdict goes; of a multiple 0 stands for "
         "“from the smallest on” and ∞ for “nowhere”. p: corrected for all tested claims"
     )
-    return myst_table(pd.DataFrame(out), caption, "tab-scoreboard")
+    return myst_table(pd.DataFrame(out), caption, "tab-scoreboard", sortable=True)
 
 
 def judged(several: Sequence[ClaimVerdict]) -> str:
@@ -74,7 +74,7 @@ def judged(several: Sequence[ClaimVerdict]) -> str:
         for i, v in enumerate(several, start=1)
     ]
     caption = "What judged each claim, in the order of the paper's arguments (numbers as in the scoreboard)"
-    return myst_table(pd.DataFrame(out), caption, "tab-judged")
+    return myst_table(pd.DataFrame(out), caption, "tab-judged", sortable=True)
 
 
 def inconsistencies(several: Sequence[Inconsistency], kind: str) -> str:

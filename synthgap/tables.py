@@ -32,10 +32,11 @@ def paper_table(name: str) -> dict:
     return read_paper("tables.yaml")[name]
 
 
-def myst_table(rows: pd.DataFrame, caption: str, label: str) -> str:
-    """A numbered table for Jupyter Book; `label` is what {numref} refers to."""
+def myst_table(rows: pd.DataFrame, caption: str, label: str, *, sortable: bool = False) -> str:
+    """A numbered table for Jupyter Book; `label` is what {numref} refers to, `sortable` lets readers order its rows."""
     title = caption.replace("`", "'")  # a backtick, of a folder's name perhaps, would end the fence
-    return f"```{{table}} {title}\n:name: {label}\n\n{_markdown(rows)}\n```"
+    options = f":name: {label}\n" + ":class: sortable\n" * sortable
+    return f"```{{table}} {title}\n{options}\n{_markdown(rows)}\n```"
 
 
 def _markdown(rows: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -91,14 +92,24 @@ def stratified_take(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 
     All positions when `count` is N or more. Raises UserError when `count` is below the number of classes.
     """
+    rng = np.random.default_rng([seed, len(labels), count])
+    return _taken(labels, count, rng.permutation)
+
+
+def stratified_lowest(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
+    """As `stratified_take`, as many a class, but of each class those with the lowest `values` (float, N)."""
+    return _taken(labels, count, lambda members: members[np.argsort(values[members], kind="stable")])
+
+
+def _taken(labels: np.ndarray, count: int, ordered: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Sorted positions of `count` images, of each class the first as `ordered` puts its positions."""
     if count >= len(labels):
         return np.arange(len(labels))
     present, per_class = np.unique(labels, return_counts=True)
     if count < len(present):
         raise UserError(f"{count} images can't hold {len(present)} classes; raise the limit")
     quota = _proportional(count, weights=per_class, most=per_class)
-    rng = np.random.default_rng([seed, len(labels), count])
-    taken = [rng.permutation(np.flatnonzero(labels == c))[:q] for c, q in zip(present, quota, strict=True)]
+    taken = [ordered(np.flatnonzero(labels == c))[:q] for c, q in zip(present, quota, strict=True)]
     return np.sort(np.concatenate(taken))
 
 

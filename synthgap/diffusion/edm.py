@@ -61,6 +61,7 @@ class EDM(nn.Module):
         super().__init__()
         self.config = config
         self.model = build_network(config.network)
+        self.snapshots: dict[int, EDM] = {}  # by images seen: what a study keeps of a training besides its end
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -83,7 +83,7 @@ def train_edm(
     real : training images; their shape and classes must fit `network`.
     network, training : sizes and recipe.
     seed : initial weights, image order, noise, augmentation and dropout.
-    checkpoint : file to save to every `checkpoint_images` and to continue from where it exists.
+    checkpoint : file to save to every `checkpoint_images` and at the end, and to continue from where it exists.
     progress : called after every step.
     on_checkpoint : called with (averaged model, images seen) every `checkpoint_images`.
 
@@ -127,11 +127,11 @@ def train_edm(
         state.step = step + 1
         if rank == 0 and progress:
             progress(min(seen, training.images), training.images, loss)
-        if rank == 0 and state.step % every == 0 and state.step < training.steps:
-            if checkpoint:
-                state.save(checkpoint)
-            if on_checkpoint:
-                on_checkpoint(state.ema, seen)
+        due, over = state.step % every == 0, state.step == training.steps
+        if rank == 0 and checkpoint and (due or over):  # the last one lets a finished run be made longer
+            state.save(checkpoint)
+        if rank == 0 and on_checkpoint and due and not over:
+            on_checkpoint(state.ema, seen)
     return state.ema
 
 

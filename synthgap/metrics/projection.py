@@ -151,6 +151,16 @@ def covered_by(
     return out
 
 
+def centrality(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float N in [0, 1): the share of a sample's class that lies nearer to the class's mean than the sample does."""
+    features, out = np.asarray(features, dtype=np.float64), np.empty(len(labels))
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        distances = np.linalg.norm(features[mine] - features[mine].mean(axis=0), axis=1)
+        out[mine[np.argsort(distances, kind="stable")]] = np.arange(len(mine)) / len(mine)
+    return out
+
+
 def _outermost(samples: np.ndarray) -> np.ndarray:
     distances = np.linalg.norm(samples - samples.mean(axis=0), axis=1)
     return np.argsort(-distances, kind="stable")[: max(1, round(len(samples) * OUTER_SHARE))]

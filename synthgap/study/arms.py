@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..classifier.policies import POLICIES, Policy
 from ..classifier.train import ClassifierTraining
@@ -21,11 +22,13 @@ from .specs import (
     MeasureMemorization,
     Predict,
     Reconstruct,
+    Snapshot,
     Spec,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    Trim,
 )
 from .variants import VARIANTS
 
@@ -67,7 +70,15 @@ class Arms:
         """The diffusion model of one seed."""
         choice, train = self.preset.generator, self.data["train"]
         network = generator_network(choice, train.shape, train.classes)
-        return TrainDiffusion(data=train, network=network, training=choice.training, seed=seed, device=self.device)
+        snapshots = tuple(round(share * choice.training.images) for share in sorted(self.preset.checkpoints))
+        return TrainDiffusion(
+            data=train,
+            network=network,
+            training=choice.training,
+            snapshots=snapshots,
+            seed=seed,
+            device=self.device,
+        )
 
     def samples(
         self, seed: int, t_re: ReverseStep, copy_index: int = 0, split: str = "train"
@@ -197,11 +208,43 @@ class Arms:
         train = self.data["train"]
         cells = {(train.count, s): self.test(self.classifier(s, 0)) for s in self.seeds}
         for share in sorted(self.preset.subsets):
-            count = max(train.classes, round(share * train.count))
+            count = self._share(share)
             for s in self.seeds:
                 part = Subset(images=train, count=count, seed=s)
                 cells[count, s] = self.test(self.classifier(s, 0).model_copy(update={"real": part}))
         return cells
+
+    def trimming(self) -> dict[tuple[str, int, int], Predict]:
+        """("central" or "random", real images, seed) → test predictions of as many of either, at the whole set's steps.
+
+        The central ones are nearest to their class means; the random ones are those of `learning_curve`.
+        """
+        train, cells = self.data["train"], {}
+        for share in sorted(self.preset.trimmed):
+            count = self._share(share)
+            for s in self.seeds:
+                chosen = {
+                    "central": Trim(images=train, seen=self.halves_seen(s), count=count),
+                    "random": Subset(images=train, count=count, seed=s),
+                }
+                for name, part in chosen.items():
+                    cells[name, count, s] = self.test(self.classifier(s, 0).model_copy(update={"real": part}))
+        return cells
+
+    def checkpoints(self) -> dict[tuple[int, int], Predict]:
+        """(images that the generator had seen, seed) → test predictions of synthetic only ×1 from it then."""
+        cells = {}
+        for s in self.seeds:
+            run, whole = self.generator(s), self.classifier(s, REVERSE_STEPS)
+            for count in run.snapshots:
+                images = self.samples(s, REVERSE_STEPS).model_copy(update={"model": Snapshot(run=run, images=count)})
+                cells[count, s] = self.test(whole.model_copy(update={"synthetic": (images,)}))
+            cells[run.training.images, s] = self.test(whole)
+        return cells
+
+    def _share(self, share: float) -> int:
+        train = self.data["train"]
+        return max(train.classes, round(share * train.count))
 
     def crossed(self) -> dict[tuple[int, int], Predict]:
         """(generator's seed, classifier's seed) → test predictions of "synthetic only" ×1, every pair of a few seeds.
@@ -261,11 +304,19 @@ class Arms:
         """t_re → a few training images at t_re, first seed (Figures 4 and 5)."""
         return {t: self.samples(self.seeds[0], t, split="grid") for t in steps}
 
-    def crossfit(self, seed: int) -> TrainClassifier:
-        """The classifier trained on half A of train, by the same recipe."""
-        half = Subset(images=self.data["train"], half="a")
+    def crossfit(self, seed: int, half: Literal["a", "b"] = "a") -> TrainClassifier:
+        """The classifier trained on one half of train, by the same recipe."""
+        part = Subset(images=self.data["train"], half=half)
         whole = self.classifier(seed, 0)
-        return whole.model_copy(update={"real": half, "epoch_images": -(-self.data["train"].count // 2)})
+        return whole.model_copy(update={"real": part, "epoch_images": -(-self.data["train"].count // 2)})
+
+    def halves_seen(self, seed: int) -> tuple[Predict, Predict]:
+        """Half A of train as half B's classifier sees it, and half B as half A's does."""
+        first, second = (Subset(images=self.data["train"], half=half) for half in "ab")
+        return (
+            Predict(classifier=self.crossfit(seed, "b"), images=first),
+            Predict(classifier=self.crossfit(seed, "a"), images=second),
+        )
 
     def judged(self, protocol: str, seed: int, t_re: ReverseStep) -> Predict:
         """The set at `t_re` as the protocol's classifier sees it: all of train's, or half B's (FLOOR: other images)."""
@@ -382,7 +433,7 @@ class Arms:
         """Every group of cells that the chapters read of the main data set, but for the pictures."""
         groups = (self.figure1, self.table1, self.table2, self.figure6, self.figure7, self.figure8)
         more = (self.concentration, self.likelihood, self.memorization, self.sensitivity, self.sensitivity_fidelity)
-        return [group() for group in (*groups, *more)]
+        return [group() for group in (*groups, *more, self.trimming, self.checkpoints)]
 
     def augmentation(self) -> list[dict[tuple, Spec]]:
         """Every group of cells that they read of the data set of Table 3, but for `crossed`."""

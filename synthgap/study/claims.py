@@ -192,7 +192,7 @@ class _Rows:
 
     def difference(self, arms: Arms, first: Cell, second: Cell, group: str = "table3") -> Crossed:
         """First minus second arm, in points."""
-        return _points(crossed(self.right(arms, group, first) - self.right(arms, group, second)))
+        return crossed(self.right(arms, group, first) - self.right(arms, group, second)).in_points
 
     def by_step(self, arms: Arms) -> dict[int, np.ndarray]:
         """Reverse step → seeds × test images of Table 2."""
@@ -256,12 +256,6 @@ def _finite(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
-def _points(d: Crossed) -> Crossed:
-    """The same with its unit a hundredth as large."""
-    parts = {name: 1e4 * getattr(d, name) for name in ("seed_part", "image_part", "noise_part")}
-    return replace(d, mean=100 * d.mean, **parts)
-
-
 def _apart(a: Crossed, b: Crossed) -> Crossed:
     """a − b of different test images and different seeds' work; as many seeds, and so a cautious Student's t."""
     parts = {name: getattr(a, name) + getattr(b, name) for name in ("seed_part", "image_part", "noise_part")}
@@ -274,7 +268,7 @@ def _slope(steps: dict[int, np.ndarray]) -> Crossed:
     if not centred.any():
         raise _NotHereError("a slope takes two reverse steps")
     weights = 100 * centred / (centred @ centred)
-    return _points(crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True))))
+    return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True))).in_points
 
 
 def _at(table: pd.DataFrame, t: int) -> pd.Series:
@@ -385,7 +379,7 @@ def _harder_task(rows: _Rows, claim: PublishedClaim) -> _Found:
         steps = rows.by_step(columns[classes])
         if not {0, REVERSE_STEPS} <= set(steps):
             raise _NotHereError(f"this run lacks reverse step 0 or {REVERSE_STEPS} here")
-        falls[classes] = _points(crossed(steps[0] - steps[REVERSE_STEPS]))
+        falls[classes] = crossed(steps[0] - steps[REVERSE_STEPS]).in_points
     return _found([_apart(falls[100], falls[10])], claim, f"{columns[100].name}, {columns[10].name}")
 
 

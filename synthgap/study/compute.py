@@ -18,8 +18,8 @@ from ..classifier.train import Classifier, train_classifier
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.sources import Splits, load_splits
-from ..data.splits import bootstrap, halves, spread, stratified_take
-from ..diffusion.edm import EDM
+from ..data.splits import bootstrap, halves, spread, stratified_lowest, stratified_take
+from ..diffusion.edm import EDM, load_edm
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
 from ..errors import UserError
@@ -28,6 +28,7 @@ from ..metrics.fidelity import Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
+from ..metrics.projection import centrality
 from .specs import (
     Attend,
     Bootstrap,
@@ -39,11 +40,13 @@ from .specs import (
     MeasureMemorization,
     Predict,
     Reconstruct,
+    Snapshot,
     Spec,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    Trim,
 )
 
 Arrays = dict[str, np.ndarray]
@@ -84,15 +87,28 @@ def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
 
 
 def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
-    return train_edm(
-        job.get(spec.data),
-        spec.network,
-        spec.training,
-        spec.seed,
-        device=spec.device,
-        checkpoint=job.work / "checkpoint.safetensors",
-        progress=lambda seen, total, loss: job.report(seen / total),
-    ).cpu()
+    """Trained from snapshot to snapshot: each stage goes on where the last one ended, as if nothing had happened."""
+    real, kept = job.get(spec.data), {n: job.work / f"after-{n}.safetensors" for n in sorted(spec.snapshots)}
+    for images in (*kept, spec.training.images):
+        if images in kept and kept[images].exists():
+            continue
+        edm = train_edm(
+            real,
+            spec.network,
+            spec.training.model_copy(update={"images": images}),
+            spec.seed,
+            device=spec.device,
+            checkpoint=job.work / "checkpoint.safetensors",
+            progress=lambda seen, total, loss: job.report(seen / spec.training.images),
+        ).cpu()
+        if images in kept:
+            edm.save(kept[images])
+    edm.snapshots = {n: load_edm(path) for n, path in kept.items()}
+    return edm
+
+
+def snapshot(spec: Snapshot, job: Job) -> EDM:
+    return job.get(spec.run).snapshots[spec.images]
 
 
 def synthesize(spec: Synthesize, job: Job) -> ImageSet:
@@ -136,6 +152,20 @@ def subset(spec: Subset, job: Job) -> ImageSet:
     if spec.seed is None:
         return images.subset(spread(images.labels, spec.count))
     return images.subset(stratified_take(images.labels, spec.count, spec.seed))
+
+
+def trim(spec: Trim, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    values = centralities(images.labels, [job.get(seen).features for seen in spec.seen])
+    return images.subset(stratified_lowest(images.labels, spec.count, values))
+
+
+def centralities(labels: np.ndarray, features: list[np.ndarray]) -> np.ndarray:
+    """`centrality` of each image within its half; features: of half a and of half b."""
+    out = np.empty(len(labels))
+    for positions, vectors in zip(halves(labels), features, strict=True):
+        out[positions] = centrality(vectors, labels[positions])
+    return out
 
 
 def classify(spec: TrainClassifier, job: Job) -> Classifier:
@@ -204,12 +234,19 @@ def _counter(job: Job, total: int) -> Callable[[int], None]:
 
 
 def encode_edm(edm: EDM) -> tuple[Arrays, Meta]:
-    tensors, meta = edm.to_arrays()
-    return {k: v.numpy() for k, v in tensors.items()}, meta
+    _, meta = edm.to_arrays()
+    several = {"": edm} | {f"{n}:": kept for n, kept in edm.snapshots.items()}
+    return {f"{at}{k}": v.numpy() for at, one in several.items() for k, v in one.to_arrays()[0].items()}, meta
 
 
 def decode_edm(arrays: Arrays, meta: Meta) -> EDM:
-    return EDM.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
+    several: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in arrays.items():
+        at, _, key = name.rpartition(":")
+        several.setdefault(at, {})[key] = torch.from_numpy(value)
+    edm = EDM.from_arrays(several.pop(""), meta)
+    edm.snapshots = {int(at): EDM.from_arrays(tensors, meta) for at, tensors in several.items()}
+    return edm
 
 
 def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
@@ -261,10 +298,12 @@ _images = (ImageSet.to_arrays, ImageSet.from_arrays)
 KINDS: dict[type[Spec], Kind] = {
     Data: Kind(load_data, *_images),
     TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
+    Snapshot: Kind(snapshot, encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
     Bootstrap: Kind(resample, *_images),
     Subset: Kind(subset, *_images),
+    Trim: Kind(trim, *_images),
     TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
     Predict: Kind(predict, *_record(Prediction)),
     Attend: Kind(attend, _encode_array, _decode_array),

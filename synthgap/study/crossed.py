@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, stats
@@ -65,6 +65,12 @@ class Crossed:
     @property
     def high(self) -> float:
         return self.interval()[1]
+
+    @property
+    def in_points(self) -> Crossed:
+        """The same of shares in [0, 1], in percentage points."""
+        parts = {name: 1e4 * getattr(self, name) for name in ("seed_part", "image_part", "noise_part")}
+        return replace(self, mean=100 * self.mean, **parts)
 
     @property
     def p(self) -> float:

@@ -30,6 +30,7 @@ from .specs import (
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    Trim,
 )
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
@@ -91,14 +92,14 @@ def network_evaluations(spec: Synthesize | Reconstruct) -> float:
 
 def _source_data(images: Spec) -> Data:
     """The real images that `images` are, or are made from."""
-    if isinstance(images, (Subset, Bootstrap)):
+    if isinstance(images, (Subset, Trim, Bootstrap)):
         return _source_data(images.images)
     return getattr(images, "data", images)
 
 
 def _count(images: Spec) -> int:
     count = _source_data(images).count
-    if isinstance(images, Subset):
+    if isinstance(images, (Subset, Trim)):
         count = images.count or -(-count // 2)
     return count
 

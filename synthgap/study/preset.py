@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import ReverseStep, check_t_re
@@ -117,6 +117,8 @@ class Preset(_Model):
     policies: tuple[Literal["RandAugment", "TrivialAugment"], ...]  # each on the real images alone, and
     combined: dict[str, tuple[int, ...]]  # with these arms of `augmentation`
     subsets: tuple[float, ...]  # shares of the real images that are trained on alone
+    trimmed: tuple[float, ...] = ()  # shares of the real images, the nearest to their class means, trained on alone
+    checkpoints: tuple[float, ...] = ()  # shares of the generator's training after which it is judged, too
     crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
     sensitivity: Sensitivity
     own: dict[str, Any] = {}  # what differs for a reader's own data, whose images are larger
@@ -144,11 +146,11 @@ class Preset(_Model):
         """The preset for a data set that it does not list."""
         return changed(self, {**self.own, "own": {}})
 
-    @field_validator("subsets")
+    @field_validator("subsets", "trimmed", "checkpoints")
     @classmethod
-    def _shares(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+    def _shares(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if not all(0 < v < 1 for v in values):
-            raise ValueError(f"subsets are {values}; give shares between 0 and 1")
+            raise ValueError(f"{info.field_name} are {values}; give shares between 0 and 1")
         return values
 
     @field_validator("table2", "curves", "grid")

@@ -16,6 +16,7 @@ NAMES = (  # columns that say which cell a number is of; every other column is a
     "arm",
     "multiple",
     "real_images",
+    "generator_images",
     "t_re",
     "generator",
     "classifier",

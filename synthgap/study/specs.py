@@ -116,7 +116,7 @@ class Data(Spec):
 
 
 class TrainDiffusion(Spec):
-    """A denoiser trained on `data`."""
+    """A denoiser trained on `data`; `snapshots` are numbers of images seen after which it is kept, too."""
 
     kind: Literal["train-diffusion"] = "train-diffusion"
     code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.train", "synthgap.study.compute:train_diffusion")
@@ -124,8 +124,26 @@ class TrainDiffusion(Spec):
     data: Data
     network: UNetConfig
     training: DiffusionTraining
+    snapshots: tuple[int, ...] = ()
     seed: int = Field(ge=0)
     device: Device = "cpu"
+
+
+class Snapshot(Spec):
+    """The denoiser of `run` when it had seen `images` training images, one of its snapshots."""
+
+    kind: Literal["snapshot"] = "snapshot"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.study.compute:snapshot",)
+
+    run: TrainDiffusion
+    images: int = Field(gt=0)
+
+    @property
+    def network(self) -> UNetConfig:
+        return self.run.network
+
+
+Denoiser = Annotated[TrainDiffusion | Snapshot, Field(discriminator="kind")]
 
 
 class Synthesize(Spec):
@@ -134,7 +152,7 @@ class Synthesize(Spec):
     kind: Literal["synthesize"] = "synthesize"
     code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.study.compute:synthesize")
 
-    model: TrainDiffusion
+    model: Denoiser
     data: Data
     copy_index: int = Field(0, ge=0)
     solver: Solver
@@ -148,7 +166,7 @@ class Reconstruct(Spec):
     kind: Literal["reconstruct"] = "reconstruct"
     code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.study.compute:rebuild")
 
-    model: TrainDiffusion
+    model: Denoiser
     data: Data
     t_re: int | tuple[int, int]
     copy_index: int = Field(0, ge=0)
@@ -187,6 +205,25 @@ class Subset(Spec):
     seed: int | None = Field(None, ge=0)
 
 
+class Trim(Spec):
+    """The `count` images of `images` that lie nearest to the means of their classes, as many a class as in `Subset`.
+
+    seen : half a under a classifier of half b, and half b under one of half a: each half is ranked by features that
+        were not trained on it.
+    """
+
+    kind: Literal["trim"] = "trim"
+    code: ClassVar[tuple[str, ...]] = (
+        "synthgap.data.splits",
+        "synthgap.metrics.projection",
+        "synthgap.study.compute:trim",
+    )
+
+    images: Data
+    seen: tuple[Predict, Predict]
+    count: int = Field(gt=0)
+
+
 Images = Annotated[Data | Synthesize | Reconstruct | Bootstrap | Subset, Field(discriminator="kind")]
 
 
@@ -196,7 +233,7 @@ class TrainClassifier(Spec):
     kind: Literal["train-classifier"] = "train-classifier"
     code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.train", "synthgap.study.compute:classify")
 
-    real: Annotated[Data | Subset, Field(discriminator="kind")] | None
+    real: Annotated[Data | Subset | Trim, Field(discriminator="kind")] | None
     synthetic: tuple[Images, ...] = ()
     epoch_images: int = Field(gt=0)  # the real set's size, in every arm that is not epoch-matched
     network: ResNetConfig
@@ -276,10 +313,12 @@ class MeasureMemorization(Spec):
 KINDS: tuple[type[Spec], ...] = (
     Data,
     TrainDiffusion,
+    Snapshot,
     Synthesize,
     Reconstruct,
     Bootstrap,
     Subset,
+    Trim,
     TrainClassifier,
     Predict,
     Attend,
@@ -288,6 +327,8 @@ KINDS: tuple[type[Spec], ...] = (
     MeasureLikelihood,
     MeasureMemorization,
 )
+for _kind in KINDS:
+    _kind.model_rebuild()  # a classifier may be trained on what predictions of another one chose
 AnySpec = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007 (made of a tuple)
 
 

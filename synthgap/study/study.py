@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..data.inspect import inspect_folder, report_lines, shared_images
 from ..data.splits import SPLITS, Splits
-from .answer import Answers
+from .causes import Causes
 from .estimate import BUSY, cost
 from .figures import FIGURE4_STEPS, FIGURE9_STEPS
 from .raw import to_long
@@ -18,7 +18,7 @@ from .run import workers_for
 from .specs import Spec
 
 
-class Study(Answers):
+class Study(Causes):
     """The paper's experiments on one data set.
 
     Parameters
@@ -126,6 +126,8 @@ class Study(Answers):
             "table4_fidelity": self.table4_fidelity,
             "validation": self.validation,
             "learning_curve": self.learning_curve,
+            "trimming": self.trimming,
+            "checkpoints": self.checkpoints,
             "crossed": self.crossed,
             "sensitivity": self.sensitivity,
             "sensitivity_fidelity": self.sensitivity_fidelity,

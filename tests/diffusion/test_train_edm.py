@@ -187,7 +187,7 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     longer = train_edm(
         pictures(), NETWORK, RECIPE, 1, checkpoint=checkpoint, progress=lambda *now: seen.append(now[:2])
     )
-    assert seen[0] == (32, 96)  # not from the start
+    assert seen[0] == (56, 96)  # not from the start
     assert same(longer, train_edm(pictures(), NETWORK, RECIPE, 1))
 
 
@@ -203,10 +203,10 @@ def test_a_run_can_be_continued_with_another_distance_between_checkpoints(tmp_pa
 
 def test_a_checkpoint_past_the_end_of_the_run_is_refused_and_one_at_its_end_is_the_answer(tmp_path):
     checkpoint = tmp_path / "c"
-    train_edm(pictures(), NETWORK, RECIPE, 1, checkpoint=checkpoint)  # the last one is at 72 images
-    with pytest.raises(UserError, match="has seen 72 images, more than the 64 asked for"):
+    train_edm(pictures(), NETWORK, RECIPE, 1, checkpoint=checkpoint)  # the last one is at 96 images
+    with pytest.raises(UserError, match="has seen 96 images, more than the 64 asked for"):
         train_edm(pictures(), NETWORK, recipe(images=64), 1, checkpoint=checkpoint)
-    at_its_end = recipe(images=72)
+    at_its_end = recipe(images=96)
     assert same(
         train_edm(pictures(), NETWORK, at_its_end, 1, checkpoint=checkpoint),
         train_edm(pictures(), NETWORK, at_its_end, 1),
@@ -215,7 +215,7 @@ def test_a_checkpoint_past_the_end_of_the_run_is_refused_and_one_at_its_end_is_t
 
 @pytest.fixture(scope="module")
 def checkpoint_of_a_run(tmp_path_factory):
-    """The checkpoint at 24 images of (pictures, TOLD, RECIPE, seed 0)."""
+    """The checkpoint at 32 images of (pictures, TOLD, RECIPE, seed 0)."""
     path = tmp_path_factory.mktemp("run") / "c"
     train_edm(pictures(), TOLD, recipe(images=32), 0, checkpoint=path)
     return path

@@ -18,9 +18,12 @@ from synthgap.study.specs import (
     MeasureFidelity,
     Predict,
     Reconstruct,
+    Snapshot,
+    Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    Trim,
     in_order,
     parse_spec,
 )
@@ -36,7 +39,10 @@ CLASSIFIER = TrainClassifier(
 )
 PREDICT = Predict(classifier=CLASSIFIER, images=DATA)
 FIDELITY = MeasureFidelity(real=PREDICT, fake=Predict(classifier=CLASSIFIER, images=HALF))
-ALL = (DATA, MODEL, FULL, HALF, CLASSIFIER, PREDICT, FIDELITY)
+EARLY = Snapshot(run=MODEL.model_copy(update={"snapshots": (100, 200)}), images=100)
+SEEN = tuple(Predict(classifier=CLASSIFIER, images=Subset(images=DATA, half=half)) for half in "ab")
+TRIM = Trim(images=DATA, seen=SEEN, count=20)
+ALL = (DATA, MODEL, EARLY, FULL, HALF, CLASSIFIER, PREDICT, TRIM, FIDELITY)
 
 OTHER_VALUES = {
     Data: {"fingerprint": "h", "count": 41, "shape": (1, 8, 9), "classes": 11},
@@ -44,9 +50,12 @@ OTHER_VALUES = {
         "data": OTHER,
         "network": UNetConfig(num_blocks=3),
         "training": DiffusionTraining(batch=511),
+        "snapshots": (100,),
         "seed": 1,
         "device": "cuda",
     },
+    Snapshot: {"run": EARLY.run.model_copy(update={"seed": 1}), "images": 200},
+    Trim: {"images": OTHER, "seen": SEEN[::-1], "count": 21},
     Synthesize: {
         "model": MODEL.model_copy(update={"seed": 1}),
         "data": OTHER,
@@ -149,7 +158,7 @@ def test_code_counts_in_the_key_and_in_the_key_of_everything_downstream(monkeypa
     )
     after = keys()
     changed = {kind for kind in before if before[kind] != after[kind]}
-    assert changed == {"train-diffusion", "synthesize", "reconstruct", "train-classifier", "predict", "fidelity"}
+    assert changed == {s.kind for s in ALL} - {"data"}
 
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda s: s.kind)
@@ -203,7 +212,7 @@ def test_in_order_puts_inputs_first_and_names_everything_once():
     ordered = in_order([FIDELITY, PREDICT, FULL, FULL])
     place = {spec.key: i for i, spec in enumerate(ordered)}
     assert len(place) == len(ordered) == 8
-    assert set(ordered) == {*ALL, FIDELITY.fake}
+    assert set(ordered) == {*ALL, FIDELITY.fake} - {EARLY, TRIM}
     for spec in ordered:
         assert all(place[i.key] < place[spec.key] for i in spec.inputs)
 

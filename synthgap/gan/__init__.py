@@ -1,0 +1,1 @@
+"""StyleGAN3: networks, adversarial training with adaptive augmentation, sampling, signs of collapse."""

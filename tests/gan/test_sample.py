@@ -9,7 +9,8 @@ from synthgap.errors import UserError
 from synthgap.gan.sample import generate_gan, latents
 from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 
-SHAPE = {"height": 8, "width": 8, "channels": 1}
+SHAPE = {"height": 8, "width": 8, "channels": 1, "channel_max": 8, "mapping_layers": 1}
+SHAPE |= {"z_dim": 8, "w_dim": 8, "layers": 3, "critical_layers": 1, "margin": 1}
 LABELS = np.array([0, 1, 2, 1, 0, 2, 2])
 
 

@@ -22,12 +22,13 @@ from synthgap.gan.train import GanTraining, _Data, _State, train_gan
 RECIPE = GanTraining(
     images=96, batch=8, ema_half_life=32, r1_every=3, ada_images=200, ada_every=2, ada_start=0.3, checkpoint_images=24
 )
-SHAPE = {"height": 4, "width": 4, "channels": 1}
-NETWORK, JUDGE = GeneratorConfig(**SHAPE, label_dim=2), DiscriminatorConfig(**SHAPE, label_dim=2)
+SHAPE = {"height": 8, "width": 8, "channels": 1, "label_dim": 2, "channel_max": 8, "mapping_layers": 1}
+NETWORK = GeneratorConfig(**SHAPE, z_dim=8, w_dim=8, layers=3, critical_layers=1, margin=1)
+JUDGE = DiscriminatorConfig(**SHAPE)
 FREE = NETWORK.model_copy(update={"label_dim": 0}), JUDGE.model_copy(update={"label_dim": 0})
 
 
-def pictures(count=10, shape=(1, 4, 4), augment=("flip",)):
+def pictures(count=10, shape=(1, 8, 8), augment=("flip",)):
     """Bright rows in class 1, dark ones in class 0, brighter to the right."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 2
@@ -65,7 +66,7 @@ def interrupted_after(steps):
 class LinearDiscriminator(nn.Module):
     """D(x) = <w, x> + b: its gradient is w at every image."""
 
-    def __init__(self, pixels=16):
+    def __init__(self, pixels=64):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.linspace(-1, 2, pixels)), nn.Parameter(torch.tensor(0.5))
 
@@ -84,7 +85,7 @@ class ConstantGenerator(nn.Module):
     def forward(self, z, labels=None):
         if self.training:
             self.calls += 1
-        return self.grey.expand(len(z), 1, 4, 4)
+        return self.grey.expand(len(z), 1, 8, 8)
 
 
 # losses
@@ -113,7 +114,7 @@ def test_the_losses_don_t_overflow():
 @pytest.mark.parametrize("gamma", [0.1, 1.0, 10.0])
 def test_r1_of_a_linear_discriminator_is_half_gamma_times_the_squared_weights(gamma):
     judge = LinearDiscriminator()
-    images = torch.randn(5, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     penalty = r1_penalty(judge, images, None, gamma)
     assert penalty.item() == pytest.approx(gamma / 2 * judge.weight.square().sum().item(), rel=1e-6)
     (slope,) = torch.autograd.grad(penalty, judge.weight)
@@ -175,7 +176,7 @@ def test_what_a_step_reports_is_what_the_players_did(monkeypatch):
     report = state.play(_Data(real, 8, 3, False, 0, "cpu"), 0)
     with torch.no_grad():
         on_real = judge(torch.from_numpy(to_model(real.images)).float())
-        on_fake = judge(torch.full((1, 1, 4, 4), 0.1))
+        on_fake = judge(torch.full((1, 1, 8, 8), 0.1))
     assert report.generator == pytest.approx(math.log1p(math.exp(-on_fake.item())), rel=1e-5)
     wanted = np.log1p(np.exp(-on_real.numpy())).mean() + math.log1p(math.exp(on_fake.item()))
     assert report.discriminator == pytest.approx(wanted, rel=1e-5)
@@ -385,9 +386,9 @@ def test_learning_rates_that_are_too_high_are_an_error():
     ("real", "networks", "seed", "reason"),
     [
         (pictures(0), (NETWORK, JUDGE), 0, "pictures is empty"),
-        (pictures(shape=(1, 4, 6)), (NETWORK, JUDGE), 0, r"\(1, 4, 6\) .* the generator is for"),
+        (pictures(shape=(1, 8, 6)), (NETWORK, JUDGE), 0, r"\(1, 8, 6\) .* the generator is for"),
         (pictures(), (NETWORK.model_copy(update={"label_dim": 3}), JUDGE), 0, "in 2 classes, the generator .* in 3"),
-        (pictures(), (NETWORK, JUDGE.model_copy(update={"height": 8})), 0, "the discriminator is for"),
+        (pictures(), (NETWORK, JUDGE.model_copy(update={"height": 9})), 0, "the discriminator is for"),
         (pictures(), (NETWORK, FREE[1]), 0, "build both with the same label_dim"),
         (pictures(), (NETWORK, JUDGE), -1, "seed is -1"),
     ],
@@ -425,12 +426,8 @@ def test_the_samples_of_each_class_have_the_grey_of_their_class():
     labels = np.arange(200) % 2
     pixels = np.where(labels, 190, 60)[:, None, None, None] + rng.normal(0, 10, (200, 1, 8, 8))
     real = ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, ("dark", "bright"))
-    shape = {"height": 8, "width": 8, "channels": 1, "label_dim": 2}
-    training = GanTraining(images=LEARNING["images"], batch=32, ema_half_life=1000, r1_gamma=1.0, ada_images=20_000)
-    generator = train_gan(real, GeneratorConfig(**shape), DiscriminatorConfig(**shape), training, 0)
+    training = GanTraining(images=20_000, batch=32, ema_half_life=1000, r1_gamma=1.0, ada_images=20_000)
+    generator = train_gan(real, NETWORK, JUDGE, training, 0)
     drawn = generate_gan(generator, np.arange(200) % 2, seed=1)
     for c, grey in enumerate((60, 190)):
         assert drawn.images[drawn.labels == c].mean() == pytest.approx(grey, abs=20)
-
-
-LEARNING = {"images": 20_000}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..weights import read_weights, write_weights
 from .networks import build_network
 from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for, vp_sigma, vp_time
 from .unet import UNetConfig
@@ -145,17 +144,8 @@ class EDM(nn.Module):
 
     def save(self, path: str | Path, provenance: dict | None = None) -> Path:
         """Write weights, configuration and training provenance to one safetensors file (whole or not at all)."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors, meta = self.to_arrays()
-        meta["provenance"] = json.dumps(provenance or {}, sort_keys=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            save_file(tensors, temporary, metadata=meta)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        return write_weights(path, tensors, meta | {"provenance": json.dumps(provenance or {}, sort_keys=True)})
 
     def to_arrays(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """(contiguous CPU tensors by name, {"config": JSON})."""
@@ -186,9 +176,7 @@ def load_edm(path: str | Path) -> EDM:
 
         return from_released(path)
     try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-            return EDM.from_arrays(tensors, file.metadata() or {})
+        return EDM.from_arrays(*read_weights(path))
     except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not an EDM saved by synthgap ({reason}); train or save it again") from error

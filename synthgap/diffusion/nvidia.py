@@ -1,4 +1,4 @@
-"""Reading the released EDM pickles without running what is inside them.
+"""Reading the released pickles of EDM and StyleGAN3 without running what is inside them.
 
 A released file pickles whole objects, class source code included; plain unpickling executes that code. Here an
 unpickler resolves only the few names that such a file needs, each to a harmless stand-in of our own, and refuses
@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..errors import UserError
 
+NETWORKS = {"ema": "EDM", "G_ema": "StyleGAN3"}  # where a kind of checkpoint keeps its averaged network
 LARGEST = 4 * 2**30  # bytes; the largest released checkpoint has 1.2 GiB
 # bounds on what a file may ask of the reader, several times what the largest checkpoint does
 MOST_OPERATIONS, MOST_TUPLES, MOST_PARTS, DEEPEST = 5_000_000, 50_000, 10_000, 16
@@ -120,6 +121,22 @@ def _dtype(name: str, *rest: Any) -> Any:
     return _DType(made)
 
 
+class _Array:
+    """Stand-in for numpy.ndarray: numbers within the bytes that the pickle gives."""
+
+    values: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, by_columns, data = state
+        if self.values is not None or not isinstance(dtype, _DType) or not isinstance(data, bytes):
+            raise pickle.UnpicklingError("a numpy array that is set twice or is not made of plain numbers")
+        self.values = np.ndarray(shape, dtype.dtype, buffer=data, order="F" if by_columns else "C")
+
+
+def _numpy_array(kind: Any, shape: Any, code: Any) -> _Array:
+    return _Array()
+
+
 class _DType:
     """Stand-in for numpy.dtype: takes the byte order from the pickle, nothing else."""
 
@@ -144,6 +161,9 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch.nn.modules.container", "ModuleDict"): _ModuleDict,
     ("numpy.core.multiarray", "scalar"): _numpy_scalar,
     ("numpy._core.multiarray", "scalar"): _numpy_scalar,
+    ("numpy.core.multiarray", "_reconstruct"): _numpy_array,
+    ("numpy._core.multiarray", "_reconstruct"): _numpy_array,
+    ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _dtype,
     ("dnnlib.util", "EasyDict"): _EasyDict,
 }
@@ -164,16 +184,18 @@ class _Unpickler(pickle.Unpickler):
             return self.allowed[module, name]
         except KeyError:
             raise UserError(
-                f"the pickle asks for {_shown(f'{module}.{name}')}, which no EDM checkpoint needs; "
+                f"the pickle asks for {_shown(f'{module}.{name}')}, which no released checkpoint needs; "
                 "it was refused and nothing ran"
             ) from None
 
     def persistent_load(self, pid: Any) -> Any:
-        raise UserError("the pickle refers to data outside itself; no EDM checkpoint does")
+        raise UserError("the pickle refers to data outside itself; no released checkpoint does")
 
 
-def read_pickle(path: str | Path) -> dict[str, Any]:
+def read_pickle(path: str | Path, entry: str = "ema") -> dict[str, Any]:
     """The top-level dictionary of a released pickle, its objects as `Persistent` records.
+
+    `entry` must hold a network: EDM's averaged network is "ema", that of StyleGAN3 "G_ema".
 
     Raises UserError when the file is missing, damaged, too large, not such a pickle, or asks for any name that is
     not on the list. Nothing in the file is executed.
@@ -181,7 +203,7 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} has more than {LARGEST // 2**30} GiB; that is no EDM checkpoint")
+            raise UserError(f"{path} has more than {LARGEST // 2**30} GiB; that is no released checkpoint")
         with path.open("rb") as file:
             _check_demands(file)
             file.seek(0)
@@ -190,9 +212,11 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle raises almost anything
         reason = f"{type(error).__name__}: {_shown(str(error))}"
-        raise UserError(f"{path} can't be read as an EDM pickle ({reason})") from error
-    if not isinstance(content, dict) or not isinstance(content.get("ema"), Persistent):
-        raise UserError(f"{path} is a pickle without an 'ema' network; give a released EDM checkpoint")
+        raise UserError(f"{path} can't be read as a released pickle ({reason})") from error
+    if not isinstance(content, dict) or not isinstance(content.get(entry), Persistent):
+        raise UserError(
+            f"{path} is a pickle without an {entry!r} network; give a released {NETWORKS[entry]} checkpoint"
+        )
     return content
 
 
@@ -203,7 +227,7 @@ def _check_demands(file: io.BufferedReader) -> None:
         tuples += "TUPLE" in operation.name  # Python hashes nested tuples recursively, without a limit
         memo = argument if operation.name.endswith("PUT") else 0  # the reader makes room for this many objects
         if memo > count or tuples > MOST_TUPLES or count > MOST_OPERATIONS:
-            raise UserError("the pickle asks for more memory than any EDM checkpoint needs; it was refused")
+            raise UserError("the pickle asks for more memory than any released checkpoint needs; it was refused")
 
 
 def _shown(text: str) -> str:

@@ -6,12 +6,14 @@ a signal upsampled by a Kaiser-windowed sinc, and what is too high for the outpu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import torch
 import torch.nn.functional as F
 from scipy.signal import firwin
 from torch import Tensor
+
+from .layers import SLOPE
 
 MATRIX_SIDE = 64  # output sides up to this are filtered by matrix products: faster on a CPU, where measured
 
@@ -36,42 +38,57 @@ def first_sample(size_in: int, size_out: int, up: int, down: int, taps_up: int, 
     return twice // 2
 
 
-def filtered(
-    x: Tensor, point: Callable[[Tensor], Tensor], taps_up: Tensor, taps_down: Tensor, up: int, down: int, size: int
+def filtered_leaky(
+    x: Tensor, taps_up: Tensor, taps_down: Tensor, *, up: int, down: int, size: int, clamp: float | None = None
 ) -> Tensor:
-    """x, B × C × N × N → upsampled by `up`, filtered, `point`wise changed, filtered, every `down`-th → size × size.
+    """Upsample, leaky ReLU times √2, clip to ± `clamp`, low-pass filter, keep every `down`-th sample.
 
-    Input and output have the same centre; beyond the input are zeros. Filters are symmetric, 1-D, used along
-    both axes; amplitudes are kept.
+    x: B × C × N × N  →  B × C × size × size with the same centre; beyond x are zeros. The filters are symmetric,
+    1-D and work along both axes; a constant passes with its value.
     """
+    bound = None if clamp is None else clamp / math.sqrt(2)
     product = x.shape[-1] <= MATRIX_SIDE and size <= MATRIX_SIDE
-    return (by_matrices if product else by_convolutions)(x, point, taps_up, taps_down, up, down, size)
+    # the activation is homogeneous: its gain may come later, on the filter, which saves a pass over the large map
+    return (by_matrices if product else by_convolutions)(
+        x, taps_up * up, taps_down * math.sqrt(2), up=up, down=down, size=size, bound=bound
+    )
 
 
-def by_matrices(x, point, taps_up, taps_down, up, down, size):
-    """`filtered`, every 1-D filtering as the matrix that it is."""
-    inner = (size - 1) * down + len(taps_down)
-    start = first_sample(x.shape[-1], size, up, down, len(taps_up), len(taps_down))
-    device = x.device
-    fine = torch.arange(inner, device=device)
-    raised = _banded(taps_up * up, fine[:, None] + start - up * torch.arange(x.shape[-1], device=device))
-    lowered = _banded(taps_down, fine - down * torch.arange(size, device=device)[:, None])
-    x = point(raised @ x @ raised.T)
+def by_matrices(
+    x: Tensor, taps_up: Tensor, taps_down: Tensor, *, up: int, down: int, size: int, bound: float | None
+) -> Tensor:
+    """`filtered_leaky` with the taps as they are, without √2: every 1-D filtering is a product with a matrix."""
+    inner, start = _fine_grid(x, taps_up, taps_down, up, down, size)
+    fine = torch.arange(inner, device=x.device)
+    raised = _banded(taps_up, fine[:, None] + start - up * torch.arange(x.shape[-1], device=x.device))
+    lowered = _banded(taps_down, fine - down * torch.arange(size, device=x.device)[:, None])
+    x = _leaky(raised @ x @ raised.T, bound)
     return lowered @ x @ lowered.T
 
 
-def by_convolutions(x, point, taps_up, taps_down, up, down, size):
-    """`filtered`, by 1-D convolutions of each channel."""
-    channels, sides = x.shape[1], x.shape[-1]
-    inner = (size - 1) * down + len(taps_down)
-    start = first_sample(sides, size, up, down, len(taps_up), len(taps_down))
-    end = inner + start - ((sides - 1) * up + len(taps_up))
+def by_convolutions(
+    x: Tensor, taps_up: Tensor, taps_down: Tensor, *, up: int, down: int, size: int, bound: float | None
+) -> Tensor:
+    """`by_matrices`, by 1-D convolutions of each channel: fewer operations on large maps."""
+    channels, length = x.shape[1], (x.shape[-1] - 1) * up + len(taps_up)
+    inner, start = _fine_grid(x, taps_up, taps_down, up, down, size)
     for axis in (2, 3):
-        x = F.conv_transpose2d(x, _along(taps_up * up, axis, channels), stride=_stride(up, axis), groups=channels)
-    x = point(F.pad(x, (-start, end, -start, end)))
+        x = F.conv_transpose2d(x, _along(taps_up, axis, channels), stride=_stride(up, axis), groups=channels)
+    x = _leaky(F.pad(x, (-start, start + inner - length) * 2), bound)
     for axis in (2, 3):
         x = F.conv2d(x, _along(taps_down, axis, channels), stride=_stride(down, axis), groups=channels)
     return x
+
+
+def _fine_grid(x: Tensor, taps_up: Tensor, taps_down: Tensor, up: int, down: int, size: int) -> tuple[int, int]:
+    """(samples of the upsampled signal that are needed, index of the first one)."""
+    inner = (size - 1) * down + len(taps_down)
+    return inner, first_sample(x.shape[-1], size, up, down, len(taps_up), len(taps_down))
+
+
+def _leaky(x: Tensor, bound: float | None) -> Tensor:
+    x = F.leaky_relu(x, SLOPE)
+    return x if bound is None else x.clamp(-bound, bound)
 
 
 def _banded(taps: Tensor, index: Tensor) -> Tensor:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..weights import read_weights, write_weights
 from .layers import Mapping, one_hot
 from .schedule import GeneratorConfig
 from .synthesis import Synthesis
 
-__all__ = ["Generator", "GeneratorConfig"]
+__all__ = ["Generator", "GeneratorConfig", "load_generator"]
 
 
 class Generator(nn.Module):
@@ -73,3 +79,37 @@ class Generator(nn.Module):
         canvas = self.synthesis(w)
         top, left = (self.config.side - self.config.height) // 2, (self.config.side - self.config.width) // 2
         return canvas[:, :, top : top + self.config.height, left : left + self.config.width]
+
+    def save(self, path: str | Path, provenance: dict | None = None) -> Path:
+        """Write weights, configuration and training provenance to one safetensors file (whole or not at all)."""
+        tensors, meta = self.to_arrays()
+        return write_weights(path, tensors, meta | {"provenance": json.dumps(provenance or {}, sort_keys=True)})
+
+    def to_arrays(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """(contiguous CPU tensors by name, {"config": JSON})."""
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
+        return tensors, {"config": self.config.model_dump_json()}
+
+    @classmethod
+    def from_arrays(cls, tensors: dict[str, Tensor], meta: dict[str, str]) -> Generator:
+        """The inverse of `to_arrays`, in eval mode."""
+        generator = cls(GeneratorConfig.model_validate_json(meta["config"]))
+        generator.load_state_dict(tensors)
+        return generator.eval()
+
+
+def load_generator(path: str | Path) -> Generator:
+    """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
+
+    Nothing in the file is executed: see `synthgap.diffusion.nvidia` for pickles.
+    Raises UserError when the file is missing, damaged, not such a generator, or asks for code that is not allowed.
+    """
+    if Path(path).suffix == ".pkl":
+        from .convert import from_released
+
+        return from_released(path)
+    try:
+        return Generator.from_arrays(*read_weights(path))
+    except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a generator saved by synthgap ({reason}); train or save it again") from error

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .filters import filtered, lowpass
-from .layers import SLOPE, Linear
+from .filters import filtered_leaky, lowpass
+from .layers import Linear
 from .schedule import GeneratorConfig, Level
 
 KERNEL = 3  # of all convolutions but the last, to colours
@@ -51,17 +51,18 @@ class FourierInput(nn.Module):
         across, down = freqs[:, :, :1] * line, freqs[:, :, 1:] * line  # B × C × N each
         angles = down[:, :, :, None] + across[:, :, None, :] + phases[:, :, None, None]
         waves = (2 * math.pi * angles).sin() * (1 - excess).clamp(0, 1)[:, :, None, None]
-        mixed = torch.einsum("oc,bchw->bohw", self.weight / math.sqrt(len(self.weight)), waves)
-        return mixed
+        return torch.einsum("oc,bchw->bohw", self.weight / math.sqrt(len(self.weight)), waves)
 
 
-def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool, padding: int) -> Tensor:
-    """Convolution of image b with weight · style[b] (one factor an input channel), as in Karras et al. 2020, Eq. 1–3.
+def modulated_conv(
+    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool, gain: Tensor | float = 1.0, padding: int = 0
+) -> Tensor:
+    """Convolution of image b with weight · style[b], one factor an input channel (Karras et al. 2020, Eq. 1–3).
 
     x: B × I × H × W, weight: O × I × K × K, style: B × I. `demodulate` scales each output channel of each image so
-    that independent inputs of unit variance give unit variance.
+    that independent inputs of unit variance give unit variance; `gain` is what scales the inputs to that.
     """
-    x = F.conv2d(x * style[:, :, None, None], weight, padding=padding)  # scaling the input scales the weight
+    x = F.conv2d(x * (style * gain)[:, :, None, None], weight, padding=padding)  # the same, with one weight for all
     if demodulate:
         power = style.square() @ weight.square().sum(dim=(2, 3)).T
         x = x * (power + 1e-8).rsqrt()[:, :, None, None]
@@ -98,16 +99,14 @@ class SynthesisLayer(nn.Module):
         style = self.affine(w)
         if self.to_rgb:
             style = style / math.sqrt(x.shape[1])
-        kernel = self.weight.shape[-1]
-        x = modulated_conv(x, self.weight, style, demodulate=not self.to_rgb, padding=kernel - 1)
-        x = torch.addcmul(self.bias[:, None, None], x, self.magnitude_ema.rsqrt())
+        padding = self.weight.shape[-1] - 1  # all that the input reaches; the layer's size is cut after filtering
+        gain = self.magnitude_ema.rsqrt()
+        x = modulated_conv(x, self.weight, style, demodulate=not self.to_rgb, gain=gain, padding=padding)
+        x = x + self.bias[:, None, None]
         if self.to_rgb:
             return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-        return filtered(x, self._point, self.up_filter, self.down_filter, self.up, self.down, self.size)
-
-    def _point(self, x: Tensor) -> Tensor:
-        x = F.leaky_relu(x, SLOPE) * math.sqrt(2)
-        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+        resampling = {"up": self.up, "down": self.down, "size": self.size}
+        return filtered_leaky(x, self.up_filter, self.down_filter, **resampling, clamp=self.clamp)
 
 
 class Synthesis(nn.Module):

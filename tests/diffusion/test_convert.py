@@ -253,7 +253,7 @@ def test_convert_says_what_is_wrong_in_one_line_and_writes_nothing(synthgap, tmp
     good = written(tmp_path / "good.pkl", network(small()))
     for source, target, says in (
         ("bad.pkl", "a.safetensors", "asks for posix.system"),
-        ("text.pkl", "a.safetensors", "can't be read as an EDM pickle"),
+        ("text.pkl", "a.safetensors", "can't be read as a released pickle"),
         ("none.pkl", "a.safetensors", "No such file"),
         (good.name, "a.pkl", "ends in .safetensors"),
         (good.name, good.name, "ends in .safetensors"),

@@ -385,7 +385,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
     plain, zipped = tmp_path / "net.pkl", tmp_path / "net.pt"
     plain.write_bytes(pickle.dumps({"ema": Bomb(str(target))}))
     torch.save({"ema": Bomb(str(target))}, zipped)
-    for path, reason in ((plain, "open, which no EDM checkpoint needs"), (zipped, "is not an EDM")):
+    for path, reason in ((plain, "open, which no released checkpoint needs"), (zipped, "is not an EDM")):
         with pytest.raises(UserError, match=reason):
             load_edm(path)
     assert not target.exists()

@@ -12,7 +12,8 @@ from synthgap.study.specs import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-LAYERS = ("errors", "seeding", "data", "diffusion", "classifier", "metrics", "study")  # lowest first
+# lowest first
+LAYERS = ("errors", "seeding", "affine", "checkpoint", "data", "diffusion", "gan", "classifier", "metrics", "study")
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)

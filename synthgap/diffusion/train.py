@@ -8,9 +8,6 @@ whole batch and works on its slice, so the batch is the same whatever the number
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -19,11 +16,18 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ..checkpoint import (
+    load_checkpoint,
+    module_tensors,
+    optimizer_tensors,
+    restore_module,
+    restore_optimizer,
+    run_identity,
+    save_checkpoint,
+)
 from ..data.imageset import ImageSet
 from ..errors import UserError
 from ..seeding import batch_positions, step_generator, torch_seed
@@ -237,41 +241,17 @@ class _State:
 
     def save(self, path: Path) -> None:
         """Write everything to one safetensors file, whole or not at all."""
-        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
-        for i, moments in self.adam.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{k}": v for k, v in moments.items()}
+        tensors = module_tensors("net", self.net) | module_tensors("ema", self.ema)
+        tensors |= optimizer_tensors("adam", self.adam)
         meta = {"step": self.step, "run": self.identity, "scaler": self.scaler.state_dict()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
-        os.replace(temporary, path)
+        save_checkpoint(path, tensors, meta)
 
     def load(self, path: Path) -> None:
         """Continue from what `save` wrote; UserError when it is damaged, of another run or past the run's end."""
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-                meta = json.loads((file.metadata() or {})["meta"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise UserError(f"{path} is not a readable checkpoint ({error}); remove it to start again") from error
-        if not isinstance(meta, dict) or meta.get("run") != self.identity:
-            raise UserError(
-                f"{path} belongs to a run with other data, sizes, recipe or seed; name another file or remove it"
-            )
-        if meta["step"] > self.training.steps:
-            raise UserError(
-                f"{path} has seen {meta['step'] * self.training.batch:,} images, more than the "
-                f"{self.training.images:,} asked for; ask for more or name another file"
-            )
-        for prefix, module in (("net.", self.net), ("ema.", self.ema)):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("adam."):
-                _, i, name = key.split(".")
-                moments.setdefault(int(i), {})[name] = value
-        self.adam.load_state_dict({"state": moments, "param_groups": self.adam.state_dict()["param_groups"]})
+        tensors, meta = load_checkpoint(path, self.identity, self.training.images, self.training.batch)
+        restore_module(self.net, "net", tensors)
+        restore_module(self.ema, "ema", tensors)
+        restore_optimizer(self.adam, "adam", tensors)
         self.scaler.load_state_dict(meta["scaler"])
         self.step = meta["step"]
 
@@ -279,8 +259,7 @@ class _State:
 def _identity(config: EDMConfig, training: DiffusionTraining, seed: int, real: ImageSet) -> str:
     """What a checkpoint belongs to. The length of a run isn't part of it: a finished run may be made longer."""
     recipe = training.model_dump(exclude={"images", "checkpoint_images"})
-    what = [config.model_dump(), recipe, seed, real.fingerprint]
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=list).encode()).hexdigest()
+    return run_identity(config.model_dump(), recipe, seed, real.fingerprint)
 
 
 def _check(

@@ -1,1 +1,1 @@
-"""StyleGAN3, the generative adversarial rival of Table 1: generator, discriminator and released checkpoints."""
+"""StyleGAN3: networks, adversarial training with adaptive augmentation, sampling, signs of collapse."""

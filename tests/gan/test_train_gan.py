@@ -165,7 +165,7 @@ def test_the_penalty_is_taken_every_so_many_steps_and_weighs_as_many(monkeypatch
     plain = ["generator", "discriminator"]
     assert names == [*plain, "R1", *plain, *plain] * 2 + [*plain, "R1"]
     penalty = judge.weight.square().sum().item()  # γ/2 = 1
-    assert [float(loss) for name, loss in descents if name == "R1"] == pytest.approx([3 * penalty] * 3)
+    assert [loss.item() for name, loss in descents if name == "R1"] == pytest.approx([3 * penalty] * 3)
     assert [report.r1 for report in reports] == pytest.approx([penalty] * 7)
 
 
@@ -421,12 +421,13 @@ def test_steps_are_the_fewest_whole_batches_that_show_all_images(images, batch):
 
 def test_the_samples_of_each_class_have_the_grey_of_their_class():
     """Two classes of constant grey levels, 60 and 190, plus noise of 10: after training the mean of each class's
-    samples is within 20 of the real one, an eighth of the distance."""
+    samples is within 20 of the real one, 0.15 of their distance."""
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 2
     pixels = np.where(labels, 190, 60)[:, None, None, None] + rng.normal(0, 10, (200, 1, 8, 8))
     real = ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, ("dark", "bright"))
-    training = GanTraining(images=20_000, batch=32, ema_half_life=1000, r1_gamma=1.0, ada_images=20_000)
+    rates = {"generator_rate": 0.01, "discriminator_rate": 0.01}
+    training = GanTraining(images=2500, batch=16, **rates, ema_half_life=200, r1_gamma=0.1, ada_images=20_000)
     generator = train_gan(real, NETWORK, JUDGE, training, 0)
     drawn = generate_gan(generator, np.arange(200) % 2, seed=1)
     for c, grey in enumerate((60, 190)):

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from .classifier.train import Classifier
 from .classifier.train import train_classifier as _train_classifier
 from .data.imageset import ImageSet
-from .diffusion.edm import EDM
+from .diffusion.edm import EDM, load_edm
+from .diffusion.reconstruct import generate as _generate
 from .diffusion.train import train_edm as _train_edm
 from .errors import UserError
+from .gan.sample import generate_gan
+from .gan.stylegan3 import Generator, load_generator
+from .gan.train import GanStep
+from .gan.train import train_gan as _train_gan
 from .metrics.detection import fake_detection
 from .metrics.entropy import output_entropy
 from .metrics.features import extractor as build_extractor
@@ -18,9 +25,20 @@ from .metrics.features import features
 from .metrics.fidelity import Fidelity, fidelity_of_features
 from .metrics.gradcam import gradcam
 from .study.preset import load_preset
-from .study.sizes import classifier_network, generator_network
+from .study.sizes import classifier_network, gan_networks, generator_network
 
-__all__ = ["fake_detection", "fidelity", "gradcam", "output_entropy", "train_classifier", "train_edm"]
+__all__ = [
+    "fake_detection",
+    "fidelity",
+    "generate",
+    "gradcam",
+    "load_model",
+    "output_entropy",
+    "train_classifier",
+    "train_edm",
+    "train_gan",
+]
+SOLVER_OPTIONS = {"solver", "steps", "guide", "callback"}
 
 
 def train_edm(
@@ -39,6 +57,55 @@ def train_edm(
     choice = load_preset(preset).generator
     network = generator_network(choice, real.shape, len(real.classes))
     return _train_edm(real, network, choice.training, seed, device=device, progress=progress)
+
+
+def train_gan(
+    real: ImageSet,
+    preset: str = "full",
+    seed: int = 0,
+    *,
+    device: str = "cpu",
+    progress: Callable[[int, int, GanStep], None] | None = None,
+) -> Generator:
+    """Train a class-conditional StyleGAN3 on `real`, with the networks and recipe of a preset.
+
+    `progress` gets (images seen, images in all, what the step reports). Returns a generator in eval mode; whether it
+    has collapsed is for `gan.collapse.collapse_of` to say of its samples.
+    Raises UserError where the preset has no GAN.
+    """
+    choice = load_preset(preset).gan
+    if choice is None:
+        raise UserError(f"the preset {preset} has no GAN; name another, or a YAML file with a field gan")
+    networks = gan_networks(choice, real.shape, len(real.classes))
+    return _train_gan(real, *networks, choice.training, seed, device=device, progress=progress)
+
+
+def generate(model: EDM | Generator, labels: np.ndarray | None = None, seed: int = 0, **options) -> ImageSet:
+    """Synthetic images of either kind of model: of a diffusion model fully synthetic ones, t_re = 100.
+
+    options : those of `diffusion.reconstruct.generate` or of `gan.sample.generate_gan`; count, classes, lanes,
+        first_index and progress are common to both.
+    Returns an ImageSet of N images in the order of `labels` (int array, N; None for an unconditional model, with
+    count). Raises UserError as they do, and for an option that the model has no use for.
+    """
+    draw = generate_gan if isinstance(model, Generator) else _generate
+    if isinstance(model, Generator) and (foreign := sorted(set(options) & SOLVER_OPTIONS)):
+        raise UserError(f"{foreign[0]} is an option of diffusion models; a GAN has no reverse process")
+    return draw(model, labels, seed, **options)
+
+
+def load_model(path: str | Path) -> EDM | Generator:
+    """A diffusion model or a GAN, whichever the file holds: of ours (`.safetensors`) or a released pickle (`.pkl`).
+
+    Nothing in the file is executed. Raises UserError when it is neither.
+    """
+    try:
+        return load_edm(path)
+    except UserError as error:
+        try:
+            return load_generator(path)
+        except UserError:
+            raise error from None
 
 
 def train_classifier(

@@ -150,24 +150,29 @@ def generate(
     """
     import numpy as np
 
+    from .api import generate as draw
+    from .api import load_model
     from .data.imageset import check_new_folder
     from .device import resolve_device
-    from .diffusion.edm import load_edm
-    from .diffusion.reconstruct import generate as draw
+    from .gan.stylegan3 import Generator
     from .study.study import Study
 
     check_new_folder(out)
     if model is not None:
-        edm, names = load_edm(model).to(resolve_device(device)), None
+        drawing, names = load_model(model).to(resolve_device(device)), None
     else:
         study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
-        edm, names = _preset_model(study), study.class_names()
-    solver = _solver(preset, dataset, steps)
-    if edm.config.network.label_dim:
-        labels = np.repeat(np.arange(edm.config.network.label_dim), per_class)
-        images = draw(edm, labels, seed, classes=names, solver=solver)
+        drawing, names = _preset_model(study), study.class_names()
+    if isinstance(drawing, Generator):
+        if steps is not None:
+            raise UserError("--steps is of diffusion models; the file holds a GAN, leave it out")
+        known, options = drawing.config.label_dim, {}
     else:
-        images = draw(edm, seed=seed, count=per_class, solver=solver)
+        known, options = drawing.config.network.label_dim, {"solver": _solver(preset, dataset, steps)}
+    if known:
+        images = draw(drawing, np.repeat(np.arange(known), per_class), seed, classes=names, **options)
+    else:
+        images = draw(drawing, seed=seed, count=per_class, **options)
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
 
 

@@ -10,11 +10,13 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .study.arms import CROSSFIT, FLOOR, GAN, INSTEAD
 from .study.stats import estimate_mean
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v")
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
+RIVAL_PLACE = 106  # of a GAN's samples on the axis of reverse steps
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
 
 
@@ -33,6 +35,13 @@ def _series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: 
     half = [0 if np.isnan(e.half_width) else e.half_width for _, e in groups]
     axes.errorbar(xs, [e.mean for _, e in groups], yerr=half, label=label, capsize=3, **style)
     axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
+
+
+def _rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
+    """The GAN's samples, where `rows` has them, to the right of reverse step 100."""
+    mine = rows[rows.t_re == GAN]
+    if len(mine):
+        _series(ax, mine.assign(t_re=RIVAL_PLACE), "t_re", column, number, label)
 
 
 def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
@@ -118,7 +127,8 @@ def feature_planes(points: Mapping[int, np.ndarray], explained: tuple[float, flo
     figure, axes = _figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
     for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
         for step, index, size in ((0, 0, 14), (t, number, 14)):
-            label = "real (t_re = 0)" if step == 0 else f"t_re = {step}" + (" (fully synthetic)" if step == 100 else "")
+            label = INSTEAD.get(step, f"t_re = {step}" + (" (fully synthetic)" if step == 100 else ""))
+            label = "real (t_re = 0)" if step == 0 else label
             face = "none" if step == 0 else COLOURS[index]
             ax.scatter(
                 *points[step].T,
@@ -167,13 +177,14 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
 def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
     """Fréchet distance, and precision with recall, against t_re; a row of panels for each protocol.
 
-    Dotted: other real images in the place of the fake ones (t_re = −1), where the protocol has them.
+    Dotted: other real images in the place of the fake ones (FLOOR), where the protocol has them. A GAN's samples (GAN)
+    stand to the right of the steps.
     """
     protocols = list(dict.fromkeys(rows.protocol))
     figure, axes = _figure(8.4, 3.2 * len(protocols), len(protocols), 2, sharex=True)
     for (left, right), protocol in zip(axes, protocols, strict=True):
         mine = rows[rows.protocol == protocol]
-        curve, floor = mine[mine.t_re >= 0], mine[mine.t_re < 0]
+        curve, floor = mine[mine.t_re >= 0], mine[mine.t_re == FLOOR]
         _series(left, curve, "t_re", "frechet", 0, f"n = {curve.n_real.iloc[0]}, {curve.n_fake.iloc[0]}")
         _series(right, curve, "t_re", "precision", 1, "precision")
         _series(right, curve, "t_re", "recall", 2, "recall")
@@ -182,6 +193,9 @@ def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
             left.axhline(floor.frechet.mean(), color="black", linestyle=":", label=sizes)
             right.axhline(floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real")
             right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real")
+        _rival(left, mine, "frechet", 3, INSTEAD[GAN])
+        _rival(right, mine, "precision", 3, f"precision, {INSTEAD[GAN]}")
+        _rival(right, mine, "recall", 4, f"recall, {INSTEAD[GAN]}")
         left.set(ylabel="Fréchet distance (FD-classifier)", title=protocol)
         left.set_ylim(bottom=0)
         right.set(ylabel="precision, recall (k = 3)", title=protocol, ylim=(-0.02, 1.02))
@@ -198,8 +212,10 @@ def entropy_curves(rows: pd.DataFrame, name: str, largest: float) -> Figure:
     figure, axes = _figure(8.4, 3.4, 1, len(protocols), sharey=True)
     for ax, protocol in zip(axes[0], protocols, strict=True):
         for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
-            chosen = rows[(rows.split == split) & (rows.protocol == protocol)]
+            mine = rows[(rows.split == split) & (rows.protocol == protocol)]
+            chosen = mine[mine.t_re >= 0]
             _series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
+            _rival(ax, mine, "entropy", 3, INSTEAD[GAN])
         ax.set_title(protocol)
         ax.legend(fontsize=8)
     axes[0, 0].set_ylim(bottom=0)
@@ -214,7 +230,10 @@ def agreement_curves(rows: pd.DataFrame, name: str) -> Figure:
     figure, axes = _figure(5.6, 3.6)
     ax = axes[0, 0]
     for number, ((protocol, split), chosen) in enumerate(rows.groupby(["protocol", "split"], sort=False)):
-        _series(ax, chosen.assign(percent=100 * chosen.agreement), "t_re", "percent", number, f"{protocol}, {split}")
+        mine = chosen.assign(percent=100 * chosen.agreement)
+        _series(ax, mine[mine.t_re >= 0], "t_re", "percent", number, f"{protocol}, {split}")
+        if protocol == CROSSFIT:
+            _rival(ax, mine, "percent", 4, f"{protocol}, {INSTEAD[GAN]}")
     ax.set_ylabel("images given their own label (%)")
     ax.legend(fontsize=7)
     _label_steps(axes)
@@ -247,7 +266,8 @@ def memorization_curves(rows: pd.DataFrame, name: str) -> Figure:
             (axes[0, 1], "ratio", "distance to train / to other real images", 1.0),
         )
     ):
-        _series(ax, rows, "t_re", column, number, "reconstructed")
+        _series(ax, rows[rows.t_re >= 0], "t_re", column, number, "reconstructed")
+        _rival(ax, rows, column, 3, INSTEAD[GAN])
         if fair is not None:
             ax.axhline(fair, color="black", linestyle=":", label="no nearer to train")
         ax.set_ylabel(label)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .classifier.policies import POLICIES
 from .metrics.memorization import COPYING_BELOW
-from .study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, GIVEN, REAL_ONLY
+from .study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, GAN, GIVEN, INSTEAD, REAL_ONLY
 from .study.published import read_paper
 from .study.stats import Comparison, Estimate, VarianceParts, estimate_mean, paired_difference
 from .study.trends import FALLS, RISES, Trend
@@ -303,7 +303,8 @@ def table1(rows: pd.DataFrame, name: str) -> str:
     """Table 1: fake detection in both domains, ours by detector and reverse step, the paper's two generators below."""
     out = []
     for (detector, t), group in rows.groupby(["detector", "t_re"], sort=False):
-        line: dict[str, object] = {"generator": f"EDM, {name}", "t_re": t, "detector": detector}
+        model, step = ("StyleGAN3", "–") if t == GAN else ("EDM", t)
+        line: dict[str, object] = {"generator": f"{model}, {name}", "t_re": step, "detector": detector}
         for domain, title in DOMAINS.items():
             line[title] = plus_minus(estimate_mean(100 * group[group.domain == domain].accuracy.to_numpy()))
         out.append(line)
@@ -315,6 +316,51 @@ def table1(rows: pd.DataFrame, name: str) -> str:
         f"{rows.n.iloc[0]:,} pairs, mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-1")
+
+
+def rivals(rows: pd.DataFrame, collapse: pd.DataFrame, collapsed: dict[int, str], name: str, preset: str) -> str:
+    """Real images, the diffusion model's and the GAN's side by side, of `Study.rivals`, `collapse` and `collapsed`."""
+    titles = {
+        "frechet": "FD-classifier",
+        "precision": "precision",
+        "recall": "recall",
+        "agreement": "given their label (%)",
+        **{c: f"accuracy ×{c.partition('_')[2]} (%)" for c in rows if c.startswith("accuracy_")},
+        "copying": "C_T",
+    }
+    out = []
+    for source, mine in rows.groupby("source", sort=False):
+        line: dict[str, object] = {"images": source}
+        for column, title in titles.items():
+            values = mine[column].to_numpy(dtype=float) * (100 if "%" in title else 1)
+            line[title] = "" if np.isnan(values).any() else plus_minus(estimate_mean(values))
+        if source == INSTEAD[GAN]:
+            line["diversity within classes, real = 1"] = plus_minus(estimate_mean(collapse.diversity.to_numpy()))
+            if collapsed:
+                line["images"] = f"{source} (**{len(collapsed)} of {len(mine)} collapsed**)"
+        out.append(line)
+    if collapse.empty:
+        out.append({"images": "StyleGAN3"} | dict.fromkeys(titles.values(), NOT_RUN))
+    caption = (
+        f"The diffusion model and its rival, {name}: mean over {rows.seed.nunique()} seeds ± half-width of the 95% "
+        "interval. Fidelity and labels: cross-fitted, by a classifier of half of the training set on the other half; "
+        "real: that half itself. Accuracy: of classifiers trained on ×k of these images alone. C_T: far below 0 means "
+        f"copying. “{NOT_RUN}”: not part of the preset {preset}"
+    )
+    return myst_table(pd.DataFrame(out).fillna(""), caption, "tab-rivals")
+
+
+def collapse_sentence(collapse: pd.DataFrame, collapsed: dict[int, str]) -> str:
+    """Whether the GAN has collapsed, seed by seed: a mean over seeds would hide it."""
+    if collapse.empty:
+        return "This preset trains no GAN: its rows in this chapter say so."
+    if not collapsed:
+        return f"None of the {len(collapse)} GANs has collapsed, by the signs that are looked for."
+    told = "; ".join(f"seed {seed}: {reason}" for seed, reason in collapsed.items())
+    return (
+        f"**{len(collapsed)} of {len(collapse)} GANs have collapsed** ({told}). Numbers of the GAN in this book are "
+        "means over all seeds and hold these, too; they say little about a GAN that trains well."
+    )
 
 
 def detection_sentence(rows: pd.DataFrame) -> str:
@@ -407,7 +453,9 @@ def attention(rows: pd.DataFrame) -> str:
     for t, group in rows.groupby("t_re"):
         values = group.sort_values("seed").similarity.to_numpy()
         change = "–" if t == 0 else _signed(paired_difference(values, alone))
-        out.append({"t_re": t, "similarity": plus_minus(estimate_mean(values)), "change from t_re = 0": change})
+        out.append(
+            {"t_re": INSTEAD.get(t, t), "similarity": plus_minus(estimate_mean(values)), "change from t_re = 0": change}
+        )
     caption = (
         "Correlation of a test image's GradCAM maps between a classifier trained on real images and classifiers of "
         f"other seeds trained at t_re. Mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
@@ -442,7 +490,7 @@ def _by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
     out = []
     for (*protocol, t), group in rows.groupby(keys, sort=False):
-        name = ": ".join([*protocol, "other real images" if t < 0 else str(t)])
+        name = ": ".join([*protocol, INSTEAD.get(t, str(t))])
         line = {title: plus_minus(estimate_mean(group[column].to_numpy())) for column, title in titles.items()}
         out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)

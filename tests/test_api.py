@@ -60,6 +60,35 @@ def test_generate_and_reconstruct_give_image_sets_with_the_labels(real, edm):
     assert np.array_equal(synthgap.reconstruct(edm, real, t_re=0, seed=0).images, real.images)
 
 
+@pytest.fixture(scope="module")
+def gan(real):
+    return synthgap.train_gan(real, preset="smoke", seed=0)
+
+
+def test_generate_takes_either_model(real, gan):
+    fake = synthgap.generate(gan, labels=real.labels, seed=0)
+    assert np.array_equal(fake.labels, real.labels)
+    assert (fake.shape, fake.classes) == (real.shape, real.classes)
+    assert not np.array_equal(fake.images, synthgap.generate(gan, labels=real.labels, seed=1).images)
+    with pytest.raises(UserError, match="steps is an option of diffusion models"):
+        synthgap.generate(gan, labels=real.labels, steps=3)
+
+
+def test_a_file_is_loaded_as_what_it_holds(edm, gan, tmp_path):
+    for model in (edm, gan):
+        path = model.save(tmp_path / f"{type(model).__name__}.safetensors")
+        assert type(synthgap.load_model(path)) is type(model)
+    (tmp_path / "neither.safetensors").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"neither\.safetensors is not an EDM"):
+        synthgap.load_model(tmp_path / "neither.safetensors")
+
+
+def test_the_api_trains_the_gan_that_the_study_trains(smoke):
+    mine = synthgap.train_gan(smoke.store.get(smoke.main.data["train"]), preset="smoke", seed=1)
+    theirs = smoke.store.get(smoke.main.rival(1))
+    assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in mine.state_dict().items())
+
+
 def test_the_api_trains_the_edm_that_the_study_trains(smoke):
     train = smoke.store.get(smoke.main.data["train"])
     mine = synthgap.train_edm(train, preset="smoke", seed=1)

@@ -11,23 +11,27 @@ from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
 from ..metrics.detection import DOMAINS
 from ..metrics.fidelity import NEIGHBOURS
 from .preset import Preset, changed, parse_t_re
-from .sizes import classifier_network, generator_network
+from .sizes import classifier_network, gan_networks, generator_network
 from .specs import (
     Attend,
     Bootstrap,
     Data,
+    Images,
+    MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
     MeasureLikelihood,
     MeasureMemorization,
     Predict,
     Reconstruct,
+    SampleGan,
     Snapshot,
     Spec,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    TrainGan,
     Trim,
 )
 from .variants import VARIANTS
@@ -35,12 +39,14 @@ from .variants import VARIANTS
 REAL_ONLY, SYNTHETIC_ONLY = "real only", "synthetic only"
 EPOCH_MATCHED = "synthetic only, epoch-matched"  # k times as many optimiser steps at ×k
 BOOTSTRAP = "real bootstrap"
+GAN_ONLY = "StyleGAN3 only"
 GIVEN_ONLY, GIVEN = "given only", "given"  # images of the user's own generator, alone and with the real ones
 NAIVE, MIX = "100", "50-100"  # the arms that Table 4 repeats
 DEFAULT = "default"  # among the variants of the sensitivity study
 PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real classifier judges what
 GENERATOR, TRAINED = "generator", "classifier trained on them"  # others who look at images
-FLOOR = -1  # in the place of a reverse step: other real images
+FLOOR, GAN = -1, -2  # in the place of a reverse step: other real images, samples of the GAN
+INSTEAD = {FLOOR: "other real images", GAN: "StyleGAN3"}
 
 
 @dataclass(frozen=True)
@@ -80,21 +86,35 @@ class Arms:
             device=self.device,
         )
 
+    def rival(self, seed: int) -> TrainGan:
+        """The GAN of one seed."""
+        choice, train = self.preset.gan, self.data["train"]
+        generator, discriminator = gan_networks(choice, train.shape, train.classes)
+        return TrainGan(
+            data=train,
+            generator=generator,
+            discriminator=discriminator,
+            training=choice.training,
+            seed=seed,
+            device=self.device,
+        )
+
+    @property
+    def rivals(self) -> tuple[int, ...]:
+        """What stands beside the reverse steps: GAN, where the preset has one."""
+        return (GAN,) if self.preset.gan else ()
+
     def samples(
         self, seed: int, t_re: ReverseStep, copy_index: int = 0, split: str = "train"
-    ) -> Data | Synthesize | Reconstruct:
-        """Images at one reverse step: 0 is the data itself, 100 a fully synthetic set of the same size."""
+    ) -> Data | Synthesize | Reconstruct | SampleGan:
+        """Images at one reverse step: 0 is the data itself, 100 a fully synthetic set of the same size, GAN a GAN's."""
         data = self.data[split]
         if t_re == 0:
             return data
-        common = {
-            "model": self.generator(seed),
-            "data": data,
-            "copy_index": copy_index,
-            "solver": self.preset.generator.solver,
-            "seed": seed,
-            "device": self.device,
-        }
+        common = {"data": data, "copy_index": copy_index, "seed": seed, "device": self.device}
+        if t_re == GAN:
+            return SampleGan(model=self.rival(seed), **common)
+        common |= {"model": self.generator(seed), "solver": self.preset.generator.solver}
         return Synthesize(**common) if t_re == REVERSE_STEPS else Reconstruct(t_re=t_re, **common)
 
     def classifier(self, seed: int, t_re: ReverseStep, multiple: int = 1) -> TrainClassifier:
@@ -120,6 +140,8 @@ class Arms:
         fields: dict = {"training": self._recipe(policy or "none")}
         if base == REAL_ONLY:
             pass
+        elif base == GAN_ONLY:
+            fields |= {"real": None, "synthetic": self.classifier(seed, GAN, int(multiple)).synthetic}
         elif base in (SYNTHETIC_ONLY, EPOCH_MATCHED):
             fields |= {"real": None, "synthetic": self.classifier(seed, REVERSE_STEPS, int(multiple)).synthetic}
             if base == EPOCH_MATCHED:
@@ -153,7 +175,7 @@ class Arms:
         """The classifier on the test split."""
         return Predict(classifier=classifier, images=self.data["test"])
 
-    def seen_by_real(self, seed: int, images: Data | Synthesize | Reconstruct) -> Predict:
+    def seen_by_real(self, seed: int, images: Images) -> Predict:
         """Any images through the classifier that seed `seed` trained on the real set."""
         return Predict(classifier=self.classifier(seed, 0), images=images)
 
@@ -176,6 +198,7 @@ class Arms:
         several: dict[str, tuple[float, ...]] = {
             REAL_ONLY: (0,),
             SYNTHETIC_ONLY: preset.replication,
+            GAN_ONLY: preset.gan.replication if preset.gan else (),
             EPOCH_MATCHED: preset.epoch_matched,
             BOOTSTRAP: preset.bootstrap,
             **preset.augmentation,
@@ -293,15 +316,15 @@ class Arms:
 
     def figure1(self) -> dict[tuple[str, int, int], Predict]:
         """The cells of Table 3 without augmentation and controls."""
-        return self._tested([cell for cell in self.listed() if cell[0] in (REAL_ONLY, SYNTHETIC_ONLY)])
+        return self._tested([cell for cell in self.listed() if cell[0] in (REAL_ONLY, SYNTHETIC_ONLY, GAN_ONLY)])
 
     def features(self, steps: tuple[int, ...]) -> dict[int, Predict]:
         """t_re → features of the training set at t_re, under the first seed's real classifier (Figures 2 and 9)."""
         seed = self.seeds[0]
         return {t: self.seen_by_real(seed, self.samples(seed, t)) for t in steps}
 
-    def grid(self, steps: tuple[int, ...]) -> dict[int, Data | Synthesize | Reconstruct]:
-        """t_re → a few training images at t_re, first seed (Figures 4 and 5)."""
+    def grid(self, steps: tuple[int, ...]) -> dict[int, Images]:
+        """t_re → a few training images at t_re, first seed (Figures 4 and 5); GAN: a GAN's of their classes."""
         return {t: self.samples(self.seeds[0], t, split="grid") for t in steps}
 
     def crossfit(self, seed: int, half: Literal["a", "b"] = "a") -> TrainClassifier:
@@ -349,20 +372,21 @@ class Arms:
         """(protocol, t_re, seed) → fidelity of the set at t_re.
 
         PAPER compares with the training set itself; at FLOOR other real images take the place of the fake ones.
-        CROSSFIT compares with other real images, so that at t_re = 0 it is its own floor.
+        CROSSFIT compares with other real images, so that at t_re = 0 it is its own floor. At GAN stand a GAN's samples.
         """
         return {
             (protocol, t, s): self.fidelity(protocol, s, t)
             for s in self.seeds
             for protocol, steps in ((PAPER, (*self.preset.curves, FLOOR)), (CROSSFIT, self.preset.curves))
-            for t in steps
+            for t in (*steps, *self.rivals)
         }
 
     def figure8(self) -> dict[tuple[str, str, int, int], Predict]:
         """(protocol, split, t_re, seed) → predictions of the protocol's classifier on that split at t_re.
 
         PAPER: the classifier of all of train on train and on test. CROSSFIT: that of half A on half B (which the
-        generator has seen) and on test (which neither has).
+        generator has seen) and on test (which neither has). A GAN's samples (GAN) are made from no image; they stand
+        under "train", whose labels they have.
         """
         cells = {}
         for s in self.seeds:
@@ -372,11 +396,12 @@ class Arms:
                 cells[PAPER, "test", t, s] = self.seen_by_real(s, test)
                 cells[CROSSFIT, "train", t, s] = self.judged(CROSSFIT, s, t)
                 cells[CROSSFIT, "test", t, s] = Predict(classifier=self.crossfit(s), images=test)
+            cells |= {(p, "train", t, s): self.judged(p, s, t) for p in (PAPER, CROSSFIT) for t in self.rivals}
         return cells
 
     def concentration(self) -> dict[tuple[str, int, int], Predict]:
         """(protocol, t_re, seed) → features of the set at t_re and, at FLOOR, of other real images."""
-        steps = (*self.preset.table2, FLOOR)
+        steps = (*self.preset.table2, FLOOR, *self.rivals)
         return {(p, t, s): self.judged(p, s, t) for p in (PAPER, CROSSFIT) for t in steps for s in self.seeds}
 
     def table1(self) -> dict[tuple[str, str, int, int], MeasureDetection]:
@@ -390,7 +415,7 @@ class Arms:
             )
             for number, detector in enumerate(self.preset.detectors)
             for domain in DOMAINS
-            for t in (self.preset.table2 if number == 0 else (REVERSE_STEPS,))
+            for t in (*(self.preset.table2 if number == 0 else (REVERSE_STEPS,)), *self.rivals)
             for s in self.seeds
         }
 
@@ -399,7 +424,7 @@ class Arms:
         images = Subset(images=self.data["test"], count=min(self.preset.attention_images, self.data["test"].count))
         return {
             (t, s): Attend(classifier=self.classifier(s, t), images=images)
-            for t in self.preset.table2
+            for t in (*self.preset.table2, *self.rivals)
             for s in self.seeds
         }
 
@@ -425,15 +450,19 @@ class Arms:
         """(t_re, seed) → copying of the training images by the set at t_re."""
         return {
             (t, s): MeasureMemorization(train=self.data["train"], test=self.data["test"], fake=self.samples(s, t))
-            for t in self.preset.table2
+            for t in (*self.preset.table2, *self.rivals)
             for s in self.seeds
         }
+
+    def collapse(self) -> dict[tuple[int], MeasureCollapse]:
+        """(seed,) → signs of collapse of the GAN; none where the preset has none."""
+        return {(s,): MeasureCollapse(fake=self.samples(s, t)) for t in self.rivals for s in self.seeds}
 
     def results(self) -> list[dict[tuple, Spec]]:
         """Every group of cells that the chapters read of the main data set, but for the pictures."""
         groups = (self.figure1, self.table1, self.table2, self.figure6, self.figure7, self.figure8)
         more = (self.concentration, self.likelihood, self.memorization, self.sensitivity, self.sensitivity_fidelity)
-        return [group() for group in (*groups, *more, self.trimming, self.checkpoints)]
+        return [group() for group in (*groups, *more, self.trimming, self.checkpoints, self.collapse)]
 
     def augmentation(self) -> list[dict[tuple, Spec]]:
         """Every group of cells that they read of the data set of Table 3, but for `crossed`."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..diffusion.schedule import REVERSE_STEPS
 from ..errors import UserError
-from .arms import CROSSFIT, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
+from .arms import CROSSFIT, GAN, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
 from .controls import Cell, cell_name
 from .crossed import Crossed, crossed, crossing
 from .published import PublishedClaim, claims
@@ -35,6 +35,7 @@ NUMBERS = ("match-above-three", "match-at-five-or-more", "match-at-three")  # cl
 HELD = {  # what a run must hold beyond cells of its tables → does the study? What is not listed no study has.
     "two seeds": lambda study: len(study.seeds) >= 2,
     "several data sets": lambda study: len(study.columns_of(4)) >= 2,
+    "GAN": lambda study: bool(study.main.rivals),
     "three data sets": lambda study: len(study.columns_of(4)) >= 3,
     "100 classes": lambda study: {10, 100} <= {arms.data["train"].classes for arms in study.columns_of(2)},
 }
@@ -360,6 +361,25 @@ def _detection(rows: _Rows, claim: PublishedClaim) -> _Found:
     return _found([_over_seeds(largest)], claim, rows.study.main.name, f" (detector: {detector})")
 
 
+def _against_gan(domain: str) -> Measure:
+    """Detection accuracy of the diffusion model's images minus that of the GAN's, by the preset's first detector."""
+
+    def measure(rows: _Rows, claim: PublishedClaim) -> _Found:
+        collapsed = rows.study.collapsed()
+        if collapsed:
+            raise _NotHereError(f"the GAN has collapsed in seed {', '.join(map(str, collapsed))}")
+        table = rows.table("table1")
+        detector = table.detector.iloc[0]
+        mine = table[(table.detector == detector) & (table.domain == domain)]
+        if mine.empty:
+            raise _NotHereError(f"nothing was detected on {domain} here")
+        by = 100 * mine.pivot(index="seed", columns="t_re", values="accuracy")
+        where = f" (detector: {detector})"
+        return _found([_over_seeds(by[REVERSE_STEPS] - by[GAN])], claim, rows.study.main.name, where)
+
+    return measure
+
+
 def _likelihood(rows: _Rows, claim: PublishedClaim) -> _Found:
     sigma = rows.table("likelihood_curve").sigma.max()  # at the smallest it is about the grid of grey levels
     found = _trend("likelihood_curve", "nats", split="test", sigma=sigma)(rows, claim)
@@ -425,6 +445,8 @@ MEASURES: dict[str, Measure] = {
     "recall-falls": _trend("fidelity_curve", "recall"),
     "recall-falls-most": _recall_beyond_precision,
     "nearly-undetectable": _detection,
+    "harder-to-detect-than-gan-pixel": _against_gan("pixel"),
+    "harder-to-detect-than-gan-dct": _against_gan("dct"),
     "accuracy-falls": _accuracy_by_step,
     "harder-task-loses-more": _harder_task,
     "attention-unchanged": _change("attention", "similarity", REVERSE_STEPS, 0),

@@ -23,6 +23,10 @@ from ..diffusion.edm import EDM, load_edm
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
 from ..errors import UserError
+from ..gan.collapse import Collapse, collapse_of
+from ..gan.sample import generate_gan
+from ..gan.stylegan3 import Generator
+from ..gan.train import train_gan
 from ..metrics.detection import Detection, fake_detection
 from ..metrics.fidelity import Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam
@@ -34,18 +38,21 @@ from .specs import (
     Bootstrap,
     Data,
     Loading,
+    MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
     MeasureLikelihood,
     MeasureMemorization,
     Predict,
     Reconstruct,
+    SampleGan,
     Snapshot,
     Spec,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    TrainGan,
     Trim,
 )
 
@@ -136,6 +143,35 @@ def rebuild(spec: Reconstruct, job: Job) -> ImageSet:
         first_index=spec.copy_index * len(real),
         progress=_counter(job, len(real) * spec.solver.evaluations(high)),
     )
+
+
+def train_rival(spec: TrainGan, job: Job) -> Generator:
+    return train_gan(
+        job.get(spec.data),
+        spec.generator,
+        spec.discriminator,
+        spec.training,
+        spec.seed,
+        device=spec.device,
+        checkpoint=job.work / "checkpoint.safetensors",
+        progress=lambda seen, total, step: job.report(seen / total),
+    ).cpu()
+
+
+def sample_rival(spec: SampleGan, job: Job) -> ImageSet:
+    real = job.get(spec.data)
+    return generate_gan(
+        job.get(spec.model).to(spec.device),
+        real.labels,
+        spec.seed,
+        classes=real.classes,
+        first_index=spec.copy_index * len(real),
+        progress=_counter(job, len(real)),
+    )
+
+
+def measure_collapse(spec: MeasureCollapse, job: Job) -> Collapse:
+    return collapse_of(job.get(spec.fake), job.get(spec.fake.data))
 
 
 def resample(spec: Bootstrap, job: Job) -> ImageSet:
@@ -249,6 +285,15 @@ def decode_edm(arrays: Arrays, meta: Meta) -> EDM:
     return edm
 
 
+def encode_gan(generator: Generator) -> tuple[Arrays, Meta]:
+    tensors, meta = generator.to_arrays()
+    return {k: v.numpy() for k, v in tensors.items()}, meta
+
+
+def decode_gan(arrays: Arrays, meta: Meta) -> Generator:
+    return Generator.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
+
+
 def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
     arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in classifier.network.state_dict().items()}
     meta = {"network": classifier.network.config.model_dump_json(), "classes": json.dumps(classifier.classes)}
@@ -301,6 +346,8 @@ KINDS: dict[type[Spec], Kind] = {
     Snapshot: Kind(snapshot, encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
+    TrainGan: Kind(train_rival, encode_gan, decode_gan),
+    SampleGan: Kind(sample_rival, *_images),
     Bootstrap: Kind(resample, *_images),
     Subset: Kind(subset, *_images),
     Trim: Kind(trim, *_images),
@@ -311,6 +358,7 @@ KINDS: dict[type[Spec], Kind] = {
     MeasureDetection: Kind(measure_detection, *_record(Detection)),
     MeasureLikelihood: Kind(measure_likelihood, *_record(Likelihood)),
     MeasureMemorization: Kind(measure_memorization, *_record(Memorization)),
+    MeasureCollapse: Kind(measure_collapse, *_record(Collapse)),
 }
 
 

@@ -8,11 +8,10 @@ import pandas as pd
 from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, level_of, sigma_max_for
 from ..errors import UserError
 from .arms import BOOTSTRAP, DEFAULT, GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
-from .results import Results
+from .results import SAMPLES, Results
 from .stats import Comparison, Estimate, VarianceParts, compare, paired_difference, variance_parts
 from .variants import VARIANTS
 
-SAMPLE_MEASURES = ("frechet", "precision", "recall")
 Cell = tuple[str, float]  # (arm, multiple)
 
 
@@ -33,7 +32,7 @@ class Controls(Results):
         cells = {
             (arms.name, *cell): spec for arms in self.columns_of(4) for cell, spec in arms.table4_fidelity().items()
         }
-        return self._measured(cells, ("dataset", "protocol", "t_re", "seed"), SAMPLE_MEASURES)
+        return self._measured(cells, ("dataset", "protocol", "t_re", "seed"), SAMPLES)
 
     def validation(self) -> pd.DataFrame:
         """Accuracy on the validation split of the arms with synthetic images: columns as of `table3`."""
@@ -111,7 +110,7 @@ class Controls(Results):
     def sensitivity_fidelity(self) -> pd.DataFrame:
         """Figure 6's cells with one choice about sampling changed: columns variant, protocol, t_re, seed, measures."""
         cells = self.main.sensitivity_fidelity()
-        return self._measured(cells, ("variant", "protocol", "t_re", "seed"), SAMPLE_MEASURES)
+        return self._measured(cells, ("variant", "protocol", "t_re", "seed"), SAMPLES)
 
     def variant_levels(self) -> pd.DataFrame:
         """What sampling costs under each variant that changes it: columns variant, t_re, sigma, evaluations."""

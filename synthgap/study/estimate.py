@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..diffusion.networks import build_network
 from ..diffusion.unet import UNetConfig
+from ..gan.discriminator import Discriminator, DiscriminatorConfig
+from ..gan.stylegan3 import Generator, GeneratorConfig
 from ..metrics.likelihood import EVALUATIONS
 from .specs import (
     Attend,
@@ -25,17 +27,20 @@ from .specs import (
     MeasureLikelihood,
     Predict,
     Reconstruct,
+    SampleGan,
     Spec,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
+    TrainGan,
     Trim,
 )
 
 UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
 RESNET_RATE = 75e9  # FLOP/s of narrow ResNet-18s
 STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
+GAN_OVERHEAD = 0.045  # the same of a GAN's step, which has two of them, and R1 at times
 CLASSIFIER_OVERHEAD = 0.0085  # the same of the classifier
 POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
@@ -58,6 +63,13 @@ def _work(spec: Spec) -> float:
             return network_evaluations(spec) * unet_flop(spec.model.network) / UNET_RATE
         case Reconstruct():
             return network_evaluations(spec) * unet_flop(spec.model.network) / UNET_RATE
+        case TrainGan():
+            generator, discriminator = gan_flop(spec.generator, spec.discriminator)
+            # the generator's step: both, forward and back; the discriminator's: the one forward, itself on two batches
+            per_image = (4 * generator + 9 * discriminator) / UNET_RATE
+            return spec.training.images * per_image + spec.training.steps * GAN_OVERHEAD
+        case SampleGan():
+            return spec.data.count * gan_flop(spec.model.generator, spec.model.discriminator)[0] / UNET_RATE
         case TrainClassifier():
             batches = (spec.real is not None) + bool(spec.synthetic)
             steps = spec.training.steps(spec.epoch_images)
@@ -118,6 +130,21 @@ def unet_flop(config: UNetConfig) -> float:
         with FlopCounterMode(display=False) as counter:
             network(x, torch.empty(1), labels)
     return float(counter.get_total_flops())
+
+
+@functools.cache
+def gan_flop(generator: GeneratorConfig, discriminator: DiscriminatorConfig) -> tuple[float, float]:
+    """Floating-point operations of one forward evaluation of one image by either network."""
+    with torch.device("meta"):
+        networks = Generator(generator).eval(), Discriminator(discriminator).eval()
+        labels = torch.empty(1, generator.label_dim) if generator.label_dim else None
+        inputs = torch.empty(1, generator.z_dim), torch.empty(1, *networks[0].image_shape)
+        counts = []
+        for network, x in zip(networks, inputs, strict=True):
+            with FlopCounterMode(display=False) as counter:
+                network(x, labels)
+            counts.append(float(counter.get_total_flops()))
+    return counts[0], counts[1]
 
 
 @functools.cache

@@ -9,10 +9,11 @@ from .. import plots
 from ..data.splits import spread
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import noisy_start
+from ..diffusion.schedule import REVERSE_STEPS
 from ..errors import UserError
 from ..metrics.gradcam import cam_layer
 from ..metrics.projection import Projection
-from .arms import BOOTSTRAP, EPOCH_MATCHED, GIVEN, GIVEN_ONLY, SYNTHETIC_ONLY
+from .arms import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, GIVEN, GIVEN_ONLY, INSTEAD, SYNTHETIC_ONLY
 from .controls import Controls
 from .specs import Spec
 
@@ -21,6 +22,7 @@ FIGURE9_STEPS = (0, 50, 100)
 PANELS = {  # of figure_multiples: title → {arm: label}
     "in the place of real images": {
         SYNTHETIC_ONLY: "synthetic",
+        GAN_ONLY: "StyleGAN3",
         EPOCH_MATCHED: "synthetic, ×k steps",
         BOOTSTRAP: "real, drawn with replacement",
         GIVEN_ONLY: "given",
@@ -52,7 +54,7 @@ class Figures(Controls):
 
     def figure2(self) -> Figure:
         """PCA of features, all classes: real against fully synthetic."""
-        cells = self.main.features((0, 100))
+        cells = self.main.features((0, 100, *self.main.rivals))
         return self._projection(cells, None)
 
     def figure4(self) -> Figure:
@@ -79,6 +81,13 @@ class Figures(Controls):
         label = {t: f"t_re = {t}, σ = {self.sigma(t):.2g}" if t else "real" for t in cells}
         return plots.image_rows({label[t]: self.store.get(spec).images for t, spec in cells.items()})
 
+    def figure_rivals(self) -> Figure:
+        """A few real images, and images of their classes by the diffusion model and, where there is one, by the GAN."""
+        cells = self.main.grid((0, REVERSE_STEPS, *self.main.rivals))
+        self.compute(list(cells.values()))
+        names = {0: "real", REVERSE_STEPS: "EDM", **{t: INSTEAD[t] for t in self.main.rivals}}
+        return plots.image_rows({names[t]: self.store.get(spec).images for t, spec in cells.items()})
+
     def figure6(self) -> Figure:
         """Fréchet distance and precision/recall against t_re, in both protocols."""
         return plots.fidelity_curves(self.fidelity_curve(), self.main.name)
@@ -89,7 +98,7 @@ class Figures(Controls):
         self.compute(list(cells.values()))
         images = self.store.get(cells[0].images)
         shown = spread(images.labels, count)
-        names = {t: "real (t_re = 0)" if t == 0 else f"t_re = {t}" for t in cells}
+        names = {t: "real (t_re = 0)" if t == 0 else INSTEAD.get(t, f"t_re = {t}") for t in cells}
         return plots.attention_rows(
             images.images[shown], {names[t]: self.store.get(s)[shown] for t, s in cells.items()}
         )
@@ -130,7 +139,7 @@ class Figures(Controls):
 
     def figure9(self, label: int | None = None) -> Figure:
         """PCA of features of one class at t_re = 0, 50 and 100; default the last class (the paper: truck)."""
-        cells = self.main.features(FIGURE9_STEPS)
+        cells = self.main.features((*FIGURE9_STEPS, *self.main.rivals))
         count = self.main.data["train"].classes
         if label is not None and not 0 <= label < count:
             raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")

@@ -14,6 +14,7 @@ from ..diffusion.schedule import ReverseStep, check_t_re
 from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..errors import UserError
+from ..gan.train import GanTraining
 from .specs import LikelihoodSettings
 from .variants import VARIANTS
 
@@ -25,7 +26,7 @@ class _Model(BaseModel):
 class DataChoice(_Model):
     """One data set of the study; None means the data set's own.
 
-    generator, classifier : what differs from the preset's own for this data set, as in the YAML files.
+    generator, classifier, gan : what differs from the preset's own for this data set, as in the YAML files.
     tables : of the paper's Tables 2, 3 and 4 those that the data set is part of. Table 3, and with it everything about
         arms, is of the first data set that lists it.
     """
@@ -35,6 +36,7 @@ class DataChoice(_Model):
     train_size: int | None = None
     generator: dict[str, Any] = {}
     classifier: dict[str, Any] = {}
+    gan: dict[str, Any] = {}
     tables: tuple[Literal[2, 3, 4], ...] = (2, 3, 4)
 
 
@@ -52,6 +54,27 @@ class GeneratorChoice(_Model):
     @property
     def divisor(self) -> int:
         return 2 ** (len(self.channel_mult) - 1)
+
+
+class GanChoice(_Model):
+    """The rival, a StyleGAN3, and the discriminator that it is trained against: sizes as of their configurations.
+
+    replication : multiples of the GAN's images that a classifier is trained on, alone.
+    """
+
+    z_dim: int
+    w_dim: int
+    mapping_layers: int
+    channel_base: int
+    channel_max: int
+    layers: int
+    critical_layers: int
+    margin: int
+    discriminator_base: int
+    discriminator_max: int
+    discriminator_mapping: int
+    training: GanTraining
+    replication: tuple[int, ...]
 
 
 class ClassifierChoice(_Model):
@@ -101,6 +124,7 @@ class Preset(_Model):
     longest_side: int = Field(ge=4)
     seeds: int = Field(ge=1)
     generator: GeneratorChoice
+    gan: GanChoice | None = None
     classifier: ClassifierChoice
     table2: tuple[int, ...]
     curves: tuple[int, ...]
@@ -139,7 +163,10 @@ class Preset(_Model):
 
     def of(self, choice: DataChoice) -> Preset:
         """The preset as it is for one of its data sets."""
-        mine = {name: changed(getattr(self, name), getattr(choice, name)) for name in ("generator", "classifier")}
+        own = {name: getattr(choice, name) for name in ("generator", "classifier", "gan")}
+        if own["gan"] and self.gan is None:
+            raise ValueError(f"data: {choice.dataset} changes a gan that the preset has not")
+        mine = {name: changed(getattr(self, name), change) for name, change in own.items() if change}
         return self.model_copy(update=mine)
 
     def for_own_data(self) -> Preset:

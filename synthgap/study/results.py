@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +22,23 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.gradcam import cross_similarity
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import concentration
-from .arms import FLOOR, GENERATOR, PAPER, TRAINED
+from .arms import (
+    CROSSFIT,
+    FLOOR,
+    GAN,
+    GAN_ONLY,
+    GENERATOR,
+    INSTEAD,
+    PAPER,
+    REAL_ONLY,
+    SYNTHETIC_ONLY,
+    TRAINED,
+)
 from .base import StudyBase
 from .specs import Spec
 from .trends import FALLS, RISES, Trend, trend
 
+SAMPLES = ("frechet", "precision", "recall")  # what tells sets of samples apart
 CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
 MEASURE_NAMES = {
     "frechet": "Fréchet distance",
@@ -67,11 +80,11 @@ class Results(StudyBase):
         return rows.drop(columns="column")
 
     def table1(self) -> pd.DataFrame:
-        """Fake detection: columns domain, detector, t_re, seed, accuracy (in [0, 1]), n (pairs)."""
+        """Fake detection: columns domain, detector, t_re (GAN: its samples), seed, accuracy (in [0, 1]), n (pairs)."""
         return self._measured(self.main.table1(), ("domain", "detector", "t_re", "seed"), ("accuracy", "n"))
 
     def fidelity_curve(self) -> pd.DataFrame:
-        """Figure 6's numbers: protocol, t_re (−1: other real images), seed, the six measures, n_real, n_fake."""
+        """Figure 6's numbers: protocol, t_re (or FLOOR, GAN), seed, the six measures, n_real, n_fake."""
         rows = self._measured(self.main.figure6(), ("protocol", "t_re", "seed"), (*MEASURES, "n"))
         sizes = rows.pop("n")
         return rows.assign(n_real=[n[0] for n in sizes], n_fake=[n[1] for n in sizes])
@@ -89,7 +102,7 @@ class Results(StudyBase):
         return self._rows(self.main.figure8(), ("protocol", "split", "t_re", "seed"), read)
 
     def concentration(self) -> pd.DataFrame:
-        """How tightly the sets lie around their classes: protocol, t_re (−1: other real images), seed, three numbers.
+        """How tightly the sets lie around their classes: protocol, t_re (or FLOOR, GAN), seed, three numbers.
 
         trace_ratio, distance_ratio, outer_coverage as in `metrics.projection.Concentration`. PAPER compares with the
         training set, CROSSFIT with other real images.
@@ -129,6 +142,50 @@ class Results(StudyBase):
         """Copying, in pixels: columns t_re, seed, authentic, ratio, copying, closest, n_fake (see `Memorization`)."""
         names = ("authentic", "ratio", "copying", "closest", "n_fake")
         return self._measured(self.main.memorization(), ("t_re", "seed"), names)
+
+    def collapse(self) -> pd.DataFrame:
+        """Signs of collapse of the GAN: columns seed, collapsed (0 or 1), and numbers as in `gan.collapse.Collapse`.
+
+        Empty where the preset has no GAN.
+        """
+        names = ("collapsed", "diversity", "collapsed_classes", "distinct", "images", "constant_pixels")
+        rows = self._measured(self.main.collapse(), ("seed",), names)
+        return rows.astype({"collapsed": int}) if len(rows) else rows
+
+    def collapsed(self) -> dict[int, str]:
+        """Seeds whose GAN has collapsed → why, in one line."""
+        cells = {seed: spec for (seed,), spec in self.main.collapse().items()}
+        self.compute(list(cells.values()))
+        found = {seed: self.store.get(spec) for seed, spec in cells.items()}
+        return {seed: value.reason for seed, value in found.items() if value.collapsed}
+
+    def rivals(self) -> pd.DataFrame:
+        """Real images, the diffusion model's and the GAN's side by side: columns source, seed and what is known of it.
+
+        source : "real", "EDM", "StyleGAN3" (where the preset has it).
+        frechet, precision, recall : cross-fitted, the first of half of the set against other real images.
+        agreement : share of the half that a classifier of the other half gives its label, in [0, 1].
+        accuracy_k : test accuracy of a classifier trained on ×k alone, in [0, 1].
+        copying : C_T, see `metrics.memorization`; NaN for real images themselves.
+        """
+        steps = {0: "real", REVERSE_STEPS: "EDM", **{t: INSTEAD[t] for t in self.main.rivals}}
+        arms = {0: REAL_ONLY, REVERSE_STEPS: SYNTHETIC_ONLY, GAN: GAN_ONLY}
+        fidelity, entropy, copying = self.fidelity_curve(), self.entropy_curve(), self.memorization()
+        table = self._accuracies(self.main.figure1(), ("arm", "multiple", "seed"))
+        entropy = entropy[entropy.split == "train"]
+        rows = []
+        for t, source in steps.items():
+            for seed in self.seeds:
+                line: dict[str, object] = {"source": source, "seed": seed}
+                for rows_of, columns in ((fidelity, SAMPLES), (entropy, ("agreement",))):
+                    mine = rows_of[(rows_of.protocol == CROSSFIT) & (rows_of.t_re == t) & (rows_of.seed == seed)]
+                    line |= {c: float(mine[c].iloc[0]) if len(mine) else math.nan for c in columns}
+                mine = table[(table.arm == arms[t]) & (table.seed == seed)]
+                line |= {f"accuracy_{k or 1:g}": a for k, a in zip(mine.multiple, mine.accuracy, strict=True)}
+                score = copying[(copying.t_re == t) & (copying.seed == seed)].copying
+                line["copying"] = float(score.iloc[0]) if len(score) and t != 0 else math.nan
+                rows.append(line)
+        return pd.DataFrame(rows)
 
     def trends(self, result: str) -> list[Trend]:
         """How the measures of one result move with t_re, beside what the paper reports.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ..classifier.resnet import ResNetConfig
 from ..diffusion.augment import LABELS
 from ..diffusion.unet import UNetConfig
-from .preset import ClassifierChoice, GeneratorChoice
+from ..gan.discriminator import DiscriminatorConfig
+from ..gan.stylegan3 import GeneratorConfig
+from .preset import ClassifierChoice, GanChoice, GeneratorChoice
 
 
 def generator_network(choice: GeneratorChoice, shape: tuple[int, int, int], classes: int) -> UNetConfig:
@@ -23,6 +25,31 @@ def generator_network(choice: GeneratorChoice, shape: tuple[int, int, int], clas
         dropout=choice.dropout,
         augment_dim=LABELS if choice.training.augment > 0 else 0,
     )
+
+
+def gan_networks(
+    choice: GanChoice, shape: tuple[int, int, int], classes: int
+) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+    """The GAN's two networks for images of `shape` (C, H, W)."""
+    images = dict(zip(("channels", "height", "width"), shape, strict=True)) | {"label_dim": classes}
+    generator = GeneratorConfig(
+        **images,
+        z_dim=choice.z_dim,
+        w_dim=choice.w_dim,
+        mapping_layers=choice.mapping_layers,
+        channel_base=choice.channel_base,
+        channel_max=choice.channel_max,
+        layers=choice.layers,
+        critical_layers=choice.critical_layers,
+        margin=choice.margin,
+    )
+    discriminator = DiscriminatorConfig(
+        **images,
+        channel_base=choice.discriminator_base,
+        channel_max=choice.discriminator_max,
+        mapping_layers=choice.discriminator_mapping,
+    )
+    return generator, discriminator
 
 
 def classifier_network(choice: ClassifierChoice, shape: tuple[int, int, int], classes: int) -> ResNetConfig:

@@ -17,6 +17,9 @@ from ..classifier.train import ClassifierTraining
 from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..diffusion.unet import UNetConfig
+from ..gan.discriminator import DiscriminatorConfig
+from ..gan.stylegan3 import GeneratorConfig
+from ..gan.train import GanTraining
 from .codehash import code_hash
 
 Device = Literal["cpu", "cuda"]
@@ -175,6 +178,33 @@ class Reconstruct(Spec):
     device: Device = "cpu"
 
 
+class TrainGan(Spec):
+    """A StyleGAN3 trained on `data`, the diffusion model's rival."""
+
+    kind: Literal["train-gan"] = "train-gan"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.train", "synthgap.study.compute:train_rival")
+
+    data: Data
+    generator: GeneratorConfig
+    discriminator: DiscriminatorConfig
+    training: GanTraining
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class SampleGan(Spec):
+    """Images of a GAN with the labels of `data`; `copy_index` k is the k-th draw of that size."""
+
+    kind: Literal["sample-gan"] = "sample-gan"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.sample", "synthgap.study.compute:sample_rival")
+
+    model: TrainGan
+    data: Data
+    copy_index: int = Field(0, ge=0)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
 class Bootstrap(Spec):
     """As many images as `images` has, with its labels, each drawn from the images of its class with replacement.
 
@@ -199,7 +229,7 @@ class Subset(Spec):
     kind: Literal["subset"] = "subset"
     code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.study.compute:subset")
 
-    images: Data | Synthesize | Reconstruct = Field(discriminator="kind")
+    images: Data | Synthesize | Reconstruct | SampleGan = Field(discriminator="kind")
     half: Literal["a", "b"] | None = None
     count: int | None = Field(None, gt=0)
     seed: int | None = Field(None, ge=0)
@@ -224,7 +254,7 @@ class Trim(Spec):
     count: int = Field(gt=0)
 
 
-Images = Annotated[Data | Synthesize | Reconstruct | Bootstrap | Subset, Field(discriminator="kind")]
+Images = Annotated[Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset, Field(discriminator="kind")]
 
 
 class TrainClassifier(Spec):
@@ -310,12 +340,23 @@ class MeasureMemorization(Spec):
     fake: Images
 
 
+class MeasureCollapse(Spec):
+    """Whether a GAN has collapsed: its samples against the images that it was trained on."""
+
+    kind: Literal["collapse"] = "collapse"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.collapse", "synthgap.study.compute:measure_collapse")
+
+    fake: SampleGan
+
+
 KINDS: tuple[type[Spec], ...] = (
     Data,
     TrainDiffusion,
     Snapshot,
     Synthesize,
     Reconstruct,
+    TrainGan,
+    SampleGan,
     Bootstrap,
     Subset,
     Trim,
@@ -326,6 +367,7 @@ KINDS: tuple[type[Spec], ...] = (
     MeasureDetection,
     MeasureLikelihood,
     MeasureMemorization,
+    MeasureCollapse,
 )
 for _kind in KINDS:
     _kind.model_rebuild()  # a classifier may be trained on what predictions of another one chose

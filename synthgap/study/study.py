@@ -43,9 +43,9 @@ class Study(Causes):
         groups = [arms.table2() for arms in self.columns_of(2)]
         for arms in self.columns_of(4):
             groups += [arms.table4(), arms.table4_fidelity()]
-        groups += [*self.main.results(), self.main.features(FIGURE9_STEPS)]
+        groups += [*self.main.results(), self.main.features((*FIGURE9_STEPS, *self.main.rivals))]
         groups += [*self.arms.augmentation(), self.arms.crossed()]
-        groups.append(self.main.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid)))
+        groups.append(self.main.grid((*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid, *self.main.rivals)))
         return [*self.answer_plan(), *(spec for group in groups for spec in group.values())]
 
     def data_summary(self) -> pd.DataFrame:
@@ -126,6 +126,7 @@ class Study(Causes):
             "table4_fidelity": self.table4_fidelity,
             "validation": self.validation,
             "learning_curve": self.learning_curve,
+            "collapse": self.collapse,
             "trimming": self.trimming,
             "checkpoints": self.checkpoints,
             "crossed": self.crossed,

@@ -427,7 +427,7 @@ def test_the_samples_of_each_class_have_the_grey_of_their_class():
     pixels = np.where(labels, 190, 60)[:, None, None, None] + rng.normal(0, 10, (200, 1, 8, 8))
     real = ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, ("dark", "bright"))
     rates = {"generator_rate": 0.01, "discriminator_rate": 0.01}
-    training = GanTraining(images=2500, batch=16, **rates, ema_half_life=200, r1_gamma=0.1, ada_images=20_000)
+    training = GanTraining(images=1600, batch=16, **rates, ema_half_life=200, r1_gamma=0.1, ada_images=20_000)
     generator = train_gan(real, NETWORK, JUDGE, training, 0)
     drawn = generate_gan(generator, np.arange(200) % 2, seed=1)
     for c, grey in enumerate((60, 190)):

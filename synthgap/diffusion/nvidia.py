@@ -130,6 +130,8 @@ class _Array:
         _, shape, dtype, by_columns, data = state
         if self.values is not None or not isinstance(dtype, _DType) or not isinstance(data, bytes):
             raise pickle.UnpicklingError("a numpy array that is set twice or is not made of plain numbers")
+        if min([0, *shape]) < 0 or math.prod(shape) * dtype.dtype.itemsize != len(data):
+            raise pickle.UnpicklingError(f"a numpy array of shape {shape} in {len(data)} bytes")
         self.values = np.ndarray(shape, dtype.dtype, buffer=data, order="F" if by_columns else "C")
 
 

@@ -25,7 +25,7 @@ class DiscriminatorConfig(BaseModel):
     label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
     channel_base: int = Field(32768, gt=0)  # a map of side s has channel_base/s channels …
     channel_max: int = Field(512, gt=0)  # … but at most these
-    mapping_layers: int = Field(8, ge=0)  # of the class embedding; 0 is the embedding itself
+    mapping_layers: int = Field(8, ge=0, le=100)  # of the class embedding; 0 is the embedding itself
     embedding_dim: int | None = Field(None, gt=0)  # of the projection; None: as many as the last map's channels
     std_group: int = Field(4, gt=0)  # images compared by the minibatch standard deviation
     std_channels: int = Field(1, ge=0)  # maps it adds; 0 is none

@@ -23,7 +23,7 @@ class GeneratorConfig(BaseModel):
     of the image, with 3 three times: 3 suits small images of which no exact equivariance is asked.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     height: int = Field(256, ge=4, le=4096)
     width: int = Field(256, ge=4, le=4096)
@@ -31,16 +31,16 @@ class GeneratorConfig(BaseModel):
     label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
     z_dim: int = Field(512, gt=0)
     w_dim: int = Field(512, gt=0)
-    mapping_layers: int = Field(2, gt=0)
+    mapping_layers: int = Field(2, gt=0, le=100)
     channel_base: int = Field(32768, gt=0)  # a layer of cutoff f has channel_base/2/f channels …
     channel_max: int = Field(512, gt=0)  # … but at most these
     layers: int = Field(14, gt=0, le=100)  # without the last one, to colours
     critical_layers: int = Field(2, ge=0)  # layers at the end whose cutoff is the image's Nyquist frequency
     first_cutoff: float = Field(2.0, ge=0.1)
     first_stopband: float = Field(2**2.1, gt=0)
-    last_stopband_rel: float = Field(2**0.3, gt=1)  # relative to the last cutoff
+    last_stopband_rel: float = Field(2**0.3, gt=1, le=4)  # relative to the last cutoff
     margin: int = Field(10, ge=0, le=1000)
-    filter_size: int = Field(6, gt=0, le=100, multiple_of=2)  # taps of a filter at the lower of its two rates
+    filter_size: int = Field(6, gt=0, le=32, multiple_of=2)  # taps of a filter at the lower of its two rates
     conv_clamp: float | None = Field(256.0, gt=0)  # activations are clipped to ± this; None is no clipping
     output_scale: float = Field(0.25, gt=0)
     magnitude_decay: float = Field(0.999, ge=0, lt=1)  # of the moving average of a layer's input, a batch
@@ -53,8 +53,11 @@ class GeneratorConfig(BaseModel):
             raise ValueError(f"{self.critical_layers} critical layers of {self.layers}; at least one must not be")
         if self.first_cutoff >= self.side / 2:
             raise ValueError(f"first_cutoff {self.first_cutoff} is not below {self.side / 2:g}, half the canvas's side")
-        if self.first_stopband <= self.first_cutoff:
-            raise ValueError(f"first_stopband {self.first_stopband} is not above first_cutoff {self.first_cutoff}")
+        if not self.first_cutoff < self.first_stopband <= self.side:
+            raise ValueError(
+                f"first_stopband {self.first_stopband} is not above first_cutoff {self.first_cutoff} "
+                f"and at most {self.side}, the canvas's side"
+            )
         return self
 
     @property

@@ -1,0 +1,253 @@
+"""From a released StyleGAN3 pickle to a generator of ours: every tensor, the configuration, and what is refused."""
+
+import contextlib
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from released_pickle import Call, EasyDict, Object, modules_of_the_release, named, persistent, program, states, text
+
+from synthgap.diffusion.nvidia import read_pickle
+from synthgap.errors import UserError
+from synthgap.gan.convert import from_released
+from synthgap.gan.stylegan3 import Generator, GeneratorConfig, load_generator
+
+
+def random_generator(**sizes):
+    """A tiny generator whose every parameter and average is random."""
+    small = {"height": 8, "width": 8, "channels": 1, "z_dim": 4, "w_dim": 4, "channel_base": 32, "channel_max": 8}
+    config = GeneratorConfig(**(small | {"layers": 4, "margin": 2} | sizes))
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        generator = Generator(config)
+        for name, value in [*generator.named_parameters(), *generator.named_buffers()]:
+            if not name.endswith("transform"):
+                value.data = torch.rand(value.shape) + 0.1
+    return generator.eval().requires_grad_(False)
+
+
+def network(generator, class_name="Generator", half=False, **changes):
+    """The 'G_ema' entry for a generator of ours; an argument that is None is left out."""
+    config = generator.config
+    arguments = {
+        "z_dim": config.z_dim,
+        "c_dim": config.label_dim,
+        "w_dim": config.w_dim,
+        "img_resolution": config.height,
+        "img_channels": config.channels,
+        "mapping_kwargs": EasyDict(num_layers=config.mapping_layers),
+        "channel_base": config.channel_base,
+        "channel_max": np.int64(config.channel_max),
+        "magnitude_ema_beta": np.float64(0.9997),
+        "num_layers": config.layers,
+        "margin_size": config.margin,
+        "num_fp16_res": 4,
+    } | changes
+    record = persistent(generator, class_name, {k: v for k, v in arguments.items() if v is not None}, half)
+    modules = record.meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"]
+    for module in modules.values():
+        module.meta["state"]["in_size"] = np.array([28, 28])
+    return record
+
+
+def written(path, record, protocol=4, **entries):
+    """A released pickle around G_ema."""
+    content = {"G": None, "D": Object("Discriminator"), "G_ema": record, "augment_pipe": None}
+    content["training_set_kwargs"] = EasyDict(path="faces.zip", use_labels=False)
+    with modules_of_the_release():
+        path.write_bytes(pickle.dumps(content | entries, protocol=protocol))
+    return path
+
+
+def equal(generator, other):
+    state, wanted = generator.state_dict(), other.state_dict()
+    return state.keys() == wanted.keys() and all(torch.equal(v, wanted[k]) for k, v in state.items())
+
+
+def refused(path):
+    with pytest.raises(UserError) as caught:
+        load_generator(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert message.isprintable()
+    return message
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"label_dim": 3, "channels": 3}, {"height": 16, "width": 16, "mapping_layers": 3}]
+)
+def test_a_generator_is_recovered_bit_for_bit(tmp_path, sizes):
+    generator = random_generator(**sizes)
+    loaded = load_generator(written(tmp_path / "released.pkl", network(generator)))
+    assert loaded.config == generator.config.model_copy(update={"magnitude_decay": 0.9997})
+    assert equal(loaded, generator)
+    z, labels = torch.randn(2, 4), torch.tensor([0, 2]) if generator.config.label_dim else None
+    assert torch.equal(loaded(z, labels), generator(z, labels))
+    assert not loaded.training
+    assert not any(v.requires_grad for v in loaded.parameters())
+    assert equal(load_generator(loaded.save(tmp_path / "ours.safetensors")), generator)
+
+
+def test_what_the_file_leaves_out_is_what_the_paper_has(tmp_path):
+    generator = random_generator(layers=14, margin=10)
+    left_out = dict.fromkeys(("num_layers", "margin_size", "mapping_kwargs", "magnitude_ema_beta", "num_fp16_res"))
+    loaded = load_generator(written(tmp_path / "a.pkl", network(generator, **left_out)))
+    assert loaded.config == generator.config
+    assert equal(loaded, generator)
+
+
+def test_half_precision_weights_are_widened_and_the_random_state_is_left(tmp_path):
+    generator = random_generator()
+    path = written(tmp_path / "a.pkl", network(generator, half=True))
+    before = torch.get_rng_state()
+    loaded = from_released(path)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(v.dtype == torch.float32 for v in loaded.state_dict().values())
+    assert equal(loaded, generator.half().float())
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (), (0, 4)])
+@pytest.mark.parametrize("kind", ["f4", ">i2", "?"])
+def test_arrays_of_numbers_are_read(tmp_path, order, shape, kind):
+    array = np.asarray(np.arange(np.prod(shape)).reshape(shape).astype(kind), order=order)
+    record = read_pickle(written(tmp_path / "a.pkl", Object("Generator", size=array)), "G_ema")["G_ema"]
+    found = record.state["size"].values
+    assert found.dtype == array.dtype
+    assert np.array_equal(found, array)
+
+
+def array_of(*state):
+    """A record with an array in the given state, by hand."""
+    made = named("numpy.core.multiarray", "_reconstruct") + named("numpy", "ndarray") + b"K\x00\x85C\x01b\x87R"
+
+    def stored(part):
+        if part in ("f8", "O"):
+            return named("numpy", "dtype") + text(part) + b"K\x00K\x01\x87R"
+        return pickle.dumps(part, 3)[2:-1]
+
+    parts = map(stored, state)
+    record = [b"}", text("class_name"), text("E"), b"s", text("state"), b"}", text("x"), made, b"(", *parts, b"tbss"]
+    return program(
+        b"}", text("G_ema"), named("torch_utils.persistence", "_reconstruct_persistent_obj"), *record, b"\x85Rs"
+    )
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        (1, (2,), "f8", False, b"\0" * 15),
+        (1, (10**12,), "f8", False, b"\0" * 16),
+        (1, (-1,), "f8", False, b"\0" * 16),
+        (1, (2**62, 4), "f8", False, b"\0" * 16),
+        (1, "2", "f8", False, b"\0" * 16),
+        (1, (2,), "O", False, b"\0" * 16),
+        (1, (2,), "f8", False, [1.0, 2.0]),
+        (1, (2,), "f8", False),
+        (),
+    ],
+)
+def test_an_array_that_is_no_block_of_numbers_is_refused(tmp_path, state):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(array_of(*state))
+    with pytest.raises(UserError, match="can't be read as a released pickle"):
+        read_pickle(path, "G_ema")
+
+
+def test_a_call_of_anything_else_is_refused_and_does_not_happen(tmp_path):
+    marker = tmp_path / "ran"
+    record = network(random_generator())
+    record.meta["state"]["hook"] = Call(os.system, f"touch '{marker}'")
+    assert "asks for posix.system, which no released checkpoint needs" in refused(written(tmp_path / "a.pkl", record))
+    record = network(random_generator())
+    record.meta["module_src"] = f"open({str(marker)!r}, 'w').close()"
+    load_generator(written(tmp_path / "a.pkl", record))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"conv_kernel": 1, "use_radial_filters": True}, "configuration R"),
+        ({"use_radial_filters": True}, "configuration R (radial filters); only T"),
+        ({"lrelu_upsampling": 4}, "only 2 is implemented"),
+        ({"fused": True}, "an argument 'fused' that StyleGAN3-T does not know"),
+        ({"mapping_kwargs": EasyDict(lr_multiplier=1)}, "an argument 'lr_multiplier'"),
+        ({"mapping_kwargs": 5}, "incomplete or wrong"),
+        ({"img_resolution": None}, "incomplete or wrong"),
+        ({"img_resolution": float("inf")}, "incomplete or wrong"),
+        ({"img_resolution": 12}, "no power of two"),
+        ({"img_resolution": -8}, "height"),
+        ({"img_resolution": 16}, "does not fit"),
+        ({"img_channels": 3}, "does not fit"),
+        ({"c_dim": 2}, "does not fit"),
+        ({"z_dim": 10**7}, "does not fit"),
+        ({"w_dim": 10**30}, "wrong"),
+        ({"z_dim": "many"}, "z_dim"),
+        ({"z_dim": torch.zeros(2)}, "incomplete or wrong"),
+        ({"channel_max": 7}, "does not fit"),
+        ({"channel_base": 10**12, "channel_max": 10**6}, "does not fit"),
+        ({"num_layers": 5}, "does not fit"),
+        ({"num_layers": 10**9}, "layers"),
+        ({"margin_size": 10**9}, "margin"),
+        ({"filter_size": 10**9}, "filter_size"),
+        ({"first_cutoff": float("nan")}, "wrong"),
+        ({"first_cutoff": 1e-300}, "first_cutoff"),
+        ({"first_stopband": float("inf")}, "wrong"),
+        ({"last_stopband_rel": float("inf")}, "wrong"),
+        ({"mapping_kwargs": EasyDict(num_layers=10**9)}, "mapping_layers"),
+    ],
+)
+def test_a_description_that_fits_no_generator_of_ours_is_refused(tmp_path, changes, says):
+    assert says in refused(written(tmp_path / "a.pkl", network(random_generator(), **changes)))
+
+
+def test_other_classes_and_stylegan2_are_refused_by_name(tmp_path):
+    path = tmp_path / "a.pkl"
+    assert "holds a 'Discriminator'; known: Generator" in refused(
+        written(path, network(random_generator(), "Discriminator"))
+    )
+    block = Object("SynthesisBlock", _buffers={"const": torch.zeros(2)})
+    record = Object("Generator", _modules={"synthesis": Object("SynthesisNetwork", _modules={"b4": block})})
+    assert "StyleGAN2; only StyleGAN3-T" in refused(written(path, record))
+
+
+@pytest.mark.parametrize("content", [{}, [], {"G_ema": None}, {"ema": Object("EDMPrecond")}])
+def test_a_pickle_without_an_averaged_generator_is_refused(tmp_path, content):
+    with modules_of_the_release():
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    assert "without an 'G_ema' network; give a released StyleGAN3 checkpoint" in refused(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda p: p.update(bias=None), "bias"),
+        (lambda p: p.update({"new\nline": torch.zeros(1)}), "new\\nline"),
+        (lambda p: p.update(bias=torch.zeros(9)), "bias"),
+        (lambda p: p.update(bias=torch.zeros(4, dtype=torch.int64)), "bias"),
+    ],
+)
+def test_a_tensor_that_is_missing_too_many_or_of_another_shape_is_named(tmp_path, change, names):
+    record = network(random_generator())
+    change(dict(states(record))["mapping.fc0"]["_parameters"])
+    assert f"tensor 'mapping.fc0.{names}' (1 in all) does not fit" in refused(written(tmp_path / "a.pkl", record))
+
+
+def test_a_flipped_bit_is_refused_or_makes_no_difference_but_to_values(tmp_path):
+    generator = random_generator(layers=3)
+    data = written(tmp_path / "good.pkl", network(generator)).read_bytes()
+    shapes = {k: v.shape for k, v in generator.state_dict().items()}
+    rng, read, path = np.random.default_rng(0), 0, tmp_path / "a.pkl"
+    for trial in range(150):
+        damaged = bytearray(data)
+        reach = len(data) if trial % 2 else 2000
+        for position in rng.integers(0, reach, 1 + trial % 3):
+            damaged[position] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            assert {k: v.shape for k, v in from_released(path).state_dict().items()} == shapes
+            read += 1
+    assert 0 < read < 150

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -414,6 +415,14 @@ def test_progress_counts_images_up_to_all_of_them():
 def test_steps_are_the_fewest_whole_batches_that_show_all_images(images, batch):
     steps = GanTraining(images=images, batch=batch).steps
     assert (steps - 1) * batch < images <= steps * batch
+
+
+@pytest.mark.parametrize(
+    "change", [{"betas": (0.0, 1.0)}, {"ada_start": 1.1}, {"ada_target": 2}, {"r1_gamma": -1}, {"batch": 0}, {"rate": 1}]
+)
+def test_a_recipe_without_meaning_is_refused(change):
+    with pytest.raises(ValidationError):
+        GanTraining(**change)
 
 
 # learning

@@ -418,7 +418,7 @@ def test_steps_are_the_fewest_whole_batches_that_show_all_images(images, batch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"betas": (0.0, 1.0)}, {"ada_start": 1.1}, {"ada_target": 2}, {"r1_gamma": -1}, {"batch": 0}, {"rate": 1}]
+    "change", [{"betas": (0.0, 1.0)}, {"ada_start": 1.1}, {"ada_target": 2}, {"r1_gamma": -1}, {"batch": 0}, {"x": 1}]
 )
 def test_a_recipe_without_meaning_is_refused(change):
     with pytest.raises(ValidationError):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,6 +38,9 @@ from .stylegan3 import Generator, GeneratorConfig
 ORDER, DRAW, INIT = 40, 41, 42  # purposes of random numbers, see seeding.py
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class GanTraining(BaseModel):
     """The training recipe. Work is counted in real images seen by the discriminator. Defaults: StyleGAN3's (Karras et
     al. 2021, Appendix G) with the augmentation of Karras et al. 2020; its R1 weight and length depend on the data."""
@@ -47,7 +51,7 @@ class GanTraining(BaseModel):
     batch: int = Field(32, gt=0)
     generator_rate: float = Field(2.5e-3, gt=0)
     discriminator_rate: float = Field(2e-3, gt=0)
-    betas: tuple[float, float] = (0.0, 0.99)  # Adam's, of both networks
+    betas: tuple[Beta, Beta] = (0.0, 0.99)  # Adam's, of both networks
     r1_gamma: float = Field(1.0, ge=0)  # weight of the R1 penalty; 0 for none
     r1_every: int = Field(16, gt=0)  # steps from one R1 step to the next
     ema_half_life: int = Field(10_000, gt=0)  # in images

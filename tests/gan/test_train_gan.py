@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -416,6 +417,14 @@ def test_steps_are_the_fewest_whole_batches_that_show_all_images(images, batch):
     assert (steps - 1) * batch < images <= steps * batch
 
 
+@pytest.mark.parametrize(
+    "change", [{"betas": (0.0, 1.0)}, {"ada_start": 1.1}, {"ada_target": 2}, {"r1_gamma": -1}, {"batch": 0}, {"x": 1}]
+)
+def test_a_recipe_without_meaning_is_refused(change):
+    with pytest.raises(ValidationError):
+        GanTraining(**change)
+
+
 # learning
 
 
@@ -427,7 +436,7 @@ def test_the_samples_of_each_class_have_the_grey_of_their_class():
     pixels = np.where(labels, 190, 60)[:, None, None, None] + rng.normal(0, 10, (200, 1, 8, 8))
     real = ImageSet(pixels.clip(0, 255).astype(np.uint8), labels, ("dark", "bright"))
     rates = {"generator_rate": 0.01, "discriminator_rate": 0.01}
-    training = GanTraining(images=2500, batch=16, **rates, ema_half_life=200, r1_gamma=0.1, ada_images=20_000)
+    training = GanTraining(images=1600, batch=16, **rates, ema_half_life=200, r1_gamma=0.1, ada_images=20_000)
     generator = train_gan(real, NETWORK, JUDGE, training, 0)
     drawn = generate_gan(generator, np.arange(200) % 2, seed=1)
     for c, grey in enumerate((60, 190)):

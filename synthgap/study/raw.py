@@ -1,9 +1,14 @@
-"""Raw results as one long table: a line a number, from which the tables regenerate."""
+"""Raw results as one long table: a line a number, from which the tables regenerate.
+
+Intervals over seeds *and* test images need more than a number a seed: who was right on which image. `pack` makes one
+word of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 NAMES = (  # columns that say which cell a number is of; every other column is a number
@@ -57,3 +62,13 @@ def from_long(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         counts = [n for n in names if pd.api.types.is_float_dtype(joined[n]) and (joined[n] % 1 == 0).all()]
         out[str(result)] = joined.astype(dict.fromkeys(counts, int)).rename_axis(columns=None)
     return out
+
+
+def pack(right: np.ndarray) -> str:
+    """bool N as hexadecimal digits, eight images a pair, the first image the highest bit."""
+    return np.packbits(right).tobytes().hex()
+
+
+def unpack(text: str, n: int) -> np.ndarray:
+    """The inverse of `pack`, of N images."""
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), dtype=np.uint8), count=n).astype(bool)

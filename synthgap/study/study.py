@@ -12,7 +12,7 @@ from ..data.splits import SPLITS, Splits
 from .causes import Causes
 from .estimate import BUSY, cost
 from .figures import FIGURE4_STEPS, FIGURE9_STEPS
-from .raw import to_long
+from .raw import pack, to_long
 from .results import ALGORITHM_STEPS
 from .run import workers_for
 from .specs import Spec
@@ -135,11 +135,32 @@ class Study(Causes):
         }
         return {name: make() for name, make in makers.items()}
 
+    def hits(self) -> pd.DataFrame:
+        """Which test images each classifier is right on: columns result, cell, seed, n, right (see `raw.unpack`).
+
+        result : the method whose cells they are, or "answer"; cell : its name without the seed, parts joined by "; ".
+        """
+        main, arms, answered = self.main, self.arms, self.answer_cells
+        listed = dict.fromkeys(cell for part in ("alone", "beside", "without") for cell in answered[part])
+        groups = {
+            "answer": {(*cell, s): arms.test(arms.arm(*cell, s)) for cell in listed for s in self.seeds},
+            **{name: getattr(arms, name)() for name in ("table3", "learning_curve")},
+            **{name: getattr(main, name)() for name in ("table2", "trimming", "checkpoints")},
+        }
+        rows = []
+        for result, cells in groups.items():
+            self.compute(list(cells.values()))
+            for (*cell, seed), spec in cells.items():
+                right = self.store.get(spec).correct
+                name = "; ".join(map(str, cell))
+                rows.append({"result": result, "cell": name, "seed": seed, "n": len(right), "right": pack(right)})
+        return pd.DataFrame(rows)
+
     def save_raw(self, folder: Path) -> None:
-        """Write them as CSV files: one a table, and results.csv, one long file of all (see `study.raw`)."""
+        """Write them as CSV files: one a table, results.csv, one long file of all, and hits.csv (see `study.raw`)."""
         folder.mkdir(parents=True, exist_ok=True)
         tables = self.raw()
-        for name, rows in {**tables, "results": to_long(tables)}.items():
+        for name, rows in {**tables, "results": to_long(tables), "hits": self.hits()}.items():
             temporary = folder / f".{name}.csv.{os.getpid()}.tmp"
             rows.to_csv(temporary, index=False)
             os.replace(temporary, folder / f"{name}.csv")

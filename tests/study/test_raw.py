@@ -2,12 +2,16 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from synthgap import tables
 from synthgap.book import find_root
-from synthgap.study.raw import from_long, to_long
+from synthgap.study.answer import REAL
+from synthgap.study.crossed import crossed
+from synthgap.study.nulls import from_study, report
+from synthgap.study.raw import from_long, pack, to_long, unpack
 from synthgap.study.study import Study
 
 
@@ -43,6 +47,41 @@ def test_the_books_tables_regenerate_from_it(smoke, back):
     }
     for name, make in makers.items():
         assert make(read) == make(computed), name
+
+
+@pytest.fixture(scope="module")
+def hits(smoke, tmp_path_factory):
+    """(result, cell) → seeds × test images, from the CSV alone."""
+    folder = tmp_path_factory.mktemp("hits")
+    smoke.save_raw(folder)
+    rows = pd.read_csv(folder / "hits.csv", dtype={"cell": str, "right": str})
+    grouped = rows.sort_values("seed").groupby(["result", "cell"], sort=False)
+    return {
+        key: np.array([unpack(r, n) for r, n in zip(mine.right, mine.n, strict=True)], dtype=float)
+        for key, mine in grouped
+    }
+
+
+def test_intervals_over_seeds_and_images_regenerate_from_the_hits(smoke, hits):
+    real, synthetic = hits["table3", "real only; 0"], hits["table3", "synthetic only; 1"]
+    assert crossed(synthetic - real) == smoke.difference(("synthetic only", 1), REAL, "accuracy")
+    assert crossed(hits["table2", "0"] - hits["table2", "100"]).in_points == smoke.gap_crossed()
+    curve = {int(cell): values for (result, cell), values in hits.items() if result == "learning_curve"}
+    alone, copies = ({k: hits["table3", f"{arm}; {k}"] for k in (1, 3)} for arm in ("synthetic only", "real bootstrap"))
+    again = report("digits", curve, alone, copies)
+    assert again == from_study(smoke)
+
+
+def test_the_hits_are_as_many_as_the_accuracy_says(smoke, hits):
+    rows = smoke.answer_rows()
+    for (arm, k), mine in rows.groupby(["arm", "multiple"], sort=False):
+        values = hits.get(("answer", f"{arm}; {k:g}"), hits.get(("table3", f"{arm}; {k:g}")))
+        assert values.mean(axis=1) == pytest.approx(mine.sort_values("seed").accuracy.to_numpy())
+
+
+def test_packing_keeps_every_image():
+    right = np.random.default_rng(0).random(1097) < 0.9
+    assert (unpack(pack(right), 1097) == right).all()
 
 
 def test_every_file_that_the_book_offers_is_written_also_where_a_run_has_nothing_for_it(smoke, tmp_path):

@@ -105,7 +105,7 @@ class EDM(nn.Module):
         """A copy in eval mode whose network holds weights and activations in bfloat16, to sample from faster.
 
         On a CPU with bfloat16 instructions it pays for networks of CIFAR-10's size. Input and output stay float32;
-        the answer differs by less than 1%.
+        the answer differs by about 1% at most.
         """
         fast = copy.deepcopy(self).eval()
         fast.dtype = torch.bfloat16

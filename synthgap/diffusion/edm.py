@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,7 @@ class EDM(nn.Module):
         self.config = config
         self.model = build_network(config.network)
         self.snapshots: dict[int, EDM] = {}  # by images seen: what a study keeps of a training besides its end
+        self.dtype = torch.float32  # that the network computes in
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -97,8 +99,21 @@ class EDM(nn.Module):
         level = torch.where(clean, torch.ones_like(sigma), sigma)  # ln 0 must not reach the network
         level = torch.where(level < 0, torch.nan, level)  # a negative σ must show, as NaN does
         c_skip, c_out, c_in, c_noise = self.coefficients(level)
-        raw = self.model(_each(c_in) * x, c_noise, onehot, augment)
+        raw = self.model((_each(c_in) * x).to(self.dtype), c_noise, onehot, augment)
         return torch.where(_each(clean), x, _each(c_skip) * x + _each(c_out) * raw.float())
+
+    def in_bfloat16(self) -> EDM:
+        """A copy in eval mode whose network holds weights and activations in bfloat16, to sample from faster.
+
+        On a CPU with bfloat16 instructions it pays for networks of CIFAR-10's size. Input and output stay float32;
+        the answer differs by about 1% at most.
+        """
+        fast = copy.deepcopy(self).eval()
+        fast.dtype = torch.bfloat16
+        for weight in fast.model.parameters():  # buffers hold frequencies, which must not be rounded
+            order = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+            weight.data = weight.data.to(torch.bfloat16, memory_format=order)
+        return fast
 
     def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(c_skip, c_out, c_in, c_noise) for σ > 0, each of σ's shape and type."""

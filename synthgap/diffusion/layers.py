@@ -61,11 +61,23 @@ class Conv2d(nn.Module):
         if self.filter_last:
             x = F.conv2d(x, self.weight, padding=pad + self._filter_pad)
             return self._lower(x, padding=0) + self.bias[:, None, None]
+        if self.up and self.plain:
+            return self._nearest(x, pad)
         if self.up:
-            x = F.interpolate(x, scale_factor=2, mode="nearest") if self.plain else self._raise(x)
+            x = self._raise(x)
         if self.down:
             x = F.avg_pool2d(x, 2) if self.plain else self._lower(x, padding=self._filter_pad)
         return x if self.weight is None else F.conv2d(x, self.weight, self.bias, padding=pad)
+
+    def _nearest(self, x: Tensor, pad: int) -> Tensor:
+        """Convolution of the image twice as large, at the cost of its distinct pixels: 2 × 2 pixels are alike, so the
+        kernel's taps on them are added first (1.4× to 2.8× as fast for 3 × 3 kernels), and 1 × 1 kernels go first."""
+        if pad == 0:
+            x = x if self.weight is None else F.conv2d(x, self.weight, self.bias)
+            return F.interpolate(x, scale_factor=2, mode="nearest")
+        taps = F.pad(self.weight, (0, 1)) + F.pad(self.weight, (1, 0))
+        taps = F.pad(taps, (0, 0, 0, 1)) + F.pad(taps, (0, 0, 1, 0))
+        return F.conv_transpose2d(x, taps.flip(2, 3).transpose(0, 1), self.bias, stride=2, padding=pad)
 
     @property
     def _filter_pad(self) -> int:
@@ -83,11 +95,36 @@ class Conv2d(nn.Module):
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation with at least four channels a group, at most 32 groups, as many as divide evenly."""
+    """Group normalisation with at least four channels a group, at most 32 groups, as many as divide evenly.
+
+    `silu`: the activation is applied to the result.
+    """
 
     def __init__(self, channels: int, eps: float = 1e-6):
         most = min(32, max(1, channels // 4))
         super().__init__(max(g for g in range(1, most + 1) if channels % g == 0), channels, eps=eps)
+
+    def forward(self, x: Tensor, silu: bool = False) -> Tensor:
+        if torch.is_grad_enabled() or x.dtype != torch.float32 or x.device.type != "cpu":
+            x = super().forward(x)
+            return F.silu(x, inplace=True) if silu else x
+        return self._of_pixels(x, silu)
+
+    def _of_pixels(self, x: Tensor, silu: bool) -> Tensor:
+        """The same in half of the time, for float32 images in channels-last order, on a CPU and without gradients.
+
+        The variance is E[x²] − E[x]², whose rounding error grows with (mean/deviation)².
+        """
+        b, c, height, width = x.shape
+        pixels = x.permute(0, 2, 3, 1).reshape(b, height * width, c)
+        moments = torch.stack([pixels.sum(1), (pixels * pixels).sum(1)]).view(2, b, self.num_groups, -1)
+        mean, square = moments.mean(3, keepdim=True) / (height * width)  # each B × groups × 1
+        rstd = torch.addcmul(square, mean, mean, value=-1).clamp_(min=0).add_(self.eps).rsqrt_()
+        scale = rstd * self.weight.view(self.num_groups, -1)
+        shift = torch.addcmul(self.bias.view(self.num_groups, -1), mean, scale, value=-1)
+        out = torch.addcmul(shift.view(b, 1, c), pixels, scale.view(b, 1, c))
+        out = F.silu(out, inplace=True) if silu else out
+        return out.view(b, height, width, c).permute(0, 3, 1, 2)
 
 
 class Fourier(nn.Module):
@@ -131,10 +168,10 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
     """
     b, channels, height, width = qkv.shape
     size = channels // 3 // heads
-    q, k, v = qkv.reshape(b * heads, size, 3, height * width).unbind(2)
-    scores = torch.einsum("bcq,bck->bqk", q.float(), k.float()) / math.sqrt(size)
-    out = torch.einsum("bqk,bck->bcq", scores.softmax(dim=2).to(v.dtype), v)
-    return out.reshape(b, channels // 3, height, width)
+    tokens = qkv.permute(0, 2, 3, 1).reshape(b, height * width, heads, size, 3)
+    q, k, v = tokens.permute(4, 0, 2, 1, 3).contiguous()  # B × heads × HW × size
+    out = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+    return out.reshape(b, height, width, heads * size).permute(0, 3, 1, 2)
 
 
 def xavier(shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:

@@ -229,7 +229,9 @@ class _State:
     def __init__(self, net: EDM, training: DiffusionTraining, identity: str):
         self.net, self.training, self.identity, self.step = net, training, identity, 0
         self.ema = copy.deepcopy(net).eval().requires_grad_(False)
-        self.adam = torch.optim.Adam(net.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8)
+        self.adam = torch.optim.Adam(  # fused: 1.5 instead of 5.2 ms a step of a network of 0.75 M parameters
+            net.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True
+        )
         self.scaler = torch.amp.GradScaler(net.device.type, enabled=training.precision == "fp16")
 
     @torch.no_grad()

@@ -89,12 +89,12 @@ class Block(nn.Module):
             self.proj = Conv2d(fan_out, fan_out, 1, gain=1e-5)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.conv0(F.silu(self.norm0(x)))
-        h = F.silu(self.norm1(h + self.affine(emb)[:, :, None, None]))
+        h = self.conv0(self.norm0(x, silu=True))
+        h = self.norm1(h.add_(self.affine(emb)[:, :, None, None]), silu=True)
         h = self.conv1(F.dropout(h, self.dropout, self.training))
-        x = (h + (x if self.skip is None else self.skip(x))) * SKIP_SCALE
+        x = h.add_(x if self.skip is None else self.skip(x)).mul_(SKIP_SCALE)
         if self.attention:
-            x = (self.proj(attend(self.qkv(self.norm2(x)), heads=1)) + x) * SKIP_SCALE
+            x = self.proj(attend(self.qkv(self.norm2(x)), heads=1)).add_(x).mul_(SKIP_SCALE)
         return x
 
 
@@ -176,6 +176,7 @@ class SongUNet(nn.Module):
                 x = skips[-1] = raw = (x + layer(raw)) * SKIP_SCALE
             else:
                 x = layer(x, emb) if isinstance(layer, Block) else layer(x)
+                x = x.contiguous(memory_format=torch.channels_last)  # the order that CPU convolutions are fastest in
                 skips.append(x)
         for key, layer in self.dec.items():
             if isinstance(layer, Block):
@@ -183,7 +184,7 @@ class SongUNet(nn.Module):
                     x = torch.cat([x, skips.pop()], dim=1)
                 x = layer(x, emb)
             elif isinstance(layer, GroupNorm):
-                x = F.silu(layer(x))
+                x = layer(x, silu=True)
             else:
                 x = layer(x)
         return x

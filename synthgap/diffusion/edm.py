@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..labels import one_hot
 from ..weights import read_weights, write_weights
 from .networks import build_network
 from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for, vp_sigma, vp_time
@@ -114,23 +115,7 @@ class EDM(nn.Module):
 
     def one_hot(self, labels: Tensor | None, batch: int) -> Tensor | None:
         """Labels as float B × label_dim; integer and one-hot labels are told apart by dtype and rank."""
-        classes = self.config.network.label_dim
-        if classes == 0:
-            if labels is not None:
-                raise UserError("this model is unconditional; call it without labels")
-            return None
-        if labels is None:
-            raise UserError(f"this model is class-conditional; give labels of {classes} classes")
-        if labels.is_floating_point() and labels.shape == (batch, classes):
-            return labels
-        if labels.dtype != torch.int64 or labels.shape != (batch,):
-            raise UserError(
-                f"labels are {labels.dtype} of shape {tuple(labels.shape)} for {batch} images; "
-                f"give {batch} int64 numbers, or float one-hot rows of {classes}"
-            )
-        if batch and not (labels.min() >= 0 and labels.max() < classes):
-            raise UserError(f"labels run from {labels.min()} to {labels.max()}; the model has {classes} classes")
-        return nn.functional.one_hot(labels, classes).float()
+        return one_hot(labels, batch, self.config.network.label_dim)
 
     def loss(
         self, images: Tensor, labels: Tensor | None, sigma: Tensor, noise: Tensor, augment: Tensor | None = None

@@ -44,7 +44,7 @@ def filtered_leaky(
     """Upsample, leaky ReLU times √2, clip to ± `clamp`, low-pass filter, keep every `down`-th sample.
 
     x: B × C × N × N  →  B × C × size × size with the same centre; beyond x are zeros. The filters are symmetric,
-    1-D and work along both axes; a constant passes with its value.
+    1-D, sum to one and work along both axes; a positive constant comes out √2 times as large.
     """
     bound = None if clamp is None else clamp / math.sqrt(2)
     product = x.shape[-1] <= MATRIX_SIDE and size <= MATRIX_SIDE

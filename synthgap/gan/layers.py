@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import UserError
-
 SLOPE = 0.2  # of the leaky ReLU for negative values
 
 
@@ -60,29 +58,6 @@ class Conv2d(nn.Module):
         return F.conv2d(x, self.weight * self.gain, self.bias, stride=self.stride, padding=self.padding)
 
 
-def one_hot(labels: Tensor | None, batch: int, classes: int) -> Tensor | None:
-    """Labels, int64 B or one-hot float B × classes, as float B × classes; None where there are no classes.
-
-    Raises UserError when labels are missing, unwanted, out of range or of another form.
-    """
-    if classes == 0:
-        if labels is not None:
-            raise UserError("this network is unconditional; call it without labels")
-        return None
-    if labels is None:
-        raise UserError(f"this network is class-conditional; give labels of {classes} classes")
-    if labels.is_floating_point() and labels.shape == (batch, classes):
-        return labels.float()
-    if labels.dtype != torch.int64 or labels.shape != (batch,):
-        raise UserError(
-            f"labels are {labels.dtype} of shape {tuple(labels.shape)} for {batch} images; "
-            f"give {batch} int64 numbers, or float one-hot rows of {classes}"
-        )
-    if batch and not (labels.min() >= 0 and labels.max() < classes):
-        raise UserError(f"labels run from {labels.min()} to {labels.max()}; the network has {classes} classes")
-    return F.one_hot(labels, classes).float()
-
-
 class Mapping(nn.Module):
     """z and label to a style w: normalised, concatenated, through leaky layers (Karras et al. 2021, Appendix D).
 
@@ -105,7 +80,7 @@ class Mapping(nn.Module):
         if self.z_dim:
             parts.append(unit_rms(z))
         if self.embed is not None:
-            parts.append(unit_rms(self.embed(labels)))
+            parts.append(unit_rms(self.embed(labels.float())))
         x = torch.cat(parts, dim=1)
         for i in range(self.depth):
             x = leaky(self.get_submodule(f"fc{i}")(x))

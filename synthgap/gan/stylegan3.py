@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..labels import one_hot
 from ..weights import read_weights, write_weights
-from .layers import Mapping, one_hot
+from .layers import Mapping
 from .schedule import GeneratorConfig
 from .synthesis import Synthesis
 

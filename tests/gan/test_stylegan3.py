@@ -190,9 +190,7 @@ def test_the_style_turns_and_moves_the_input():
         turned = first(w)
         first.affine.bias.copy_(torch.tensor([2.0, 0.0, 2 * 3 / 16, 0.0]))  # three samples
         moved = first(w)
-    assert torch.allclose(turned, still.rot90(-1, dims=(2, 3)), atol=1e-5) or torch.allclose(
-        turned, still.rot90(1, dims=(2, 3)), atol=1e-5
-    )
+    assert torch.allclose(turned, still.rot90(1, dims=(2, 3)), atol=1e-5)
     assert torch.allclose(moved[..., 3:], still[..., :-3], atol=1e-5)
 
 
@@ -245,7 +243,7 @@ def test_moving_the_input_does_not_move_the_image_of_a_network_that_repeats_pixe
     assert equivariance_psnr(generator, images=8) < ours - 20
 
 
-def test_a_move_by_fractions_is_the_move_twice_by_half(monkeypatch):
+def test_the_image_moves_by_the_pixels_that_are_asked_and_back():
     generator, w = small(height=32, width=32, margin=10), noise(4)
     with torch.no_grad():
         still = generator(w)

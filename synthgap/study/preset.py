@@ -73,6 +73,7 @@ class GanChoice(_Model):
     discriminator_base: int
     discriminator_max: int
     discriminator_mapping: int
+    discriminator_group: int
     training: GanTraining
     replication: tuple[int, ...]
 

@@ -48,6 +48,7 @@ def gan_networks(
         channel_base=choice.discriminator_base,
         channel_max=choice.discriminator_max,
         mapping_layers=choice.discriminator_mapping,
+        std_group=choice.discriminator_group,
     )
     return generator, discriminator
 

@@ -176,7 +176,9 @@ class SongUNet(nn.Module):
                 x = skips[-1] = raw = (x + layer(raw)) * SKIP_SCALE
             else:
                 x = layer(x, emb) if isinstance(layer, Block) else layer(x)
-                x = x.contiguous(memory_format=torch.channels_last)  # the order that CPU convolutions are fastest in
+                if not torch.is_grad_enabled() or x.dtype != torch.float32:
+                    # convolutions are faster in this order, but float32 normalisation with gradients is slower
+                    x = x.contiguous(memory_format=torch.channels_last)
                 skips.append(x)
         for key, layer in self.dec.items():
             if isinstance(layer, Block):

@@ -439,7 +439,9 @@ def main() -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped, too
     try:
         sys.exit(_called())
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:  # a question that got no answer
+        sys.exit(1)
+    except KeyboardInterrupt:
         typer.echo("synthgap: interrupted; the same command continues from here", err=True)
         sys.exit(INTERRUPTED)
     except Exception as error:
@@ -454,7 +456,7 @@ def main() -> None:
 
 def _called() -> int:
     """Run the command that `sys.argv` names; returns its exit code."""
-    code = app(standalone_mode=False)
+    code = app(prog_name="synthgap", standalone_mode=False)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0

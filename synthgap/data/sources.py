@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,8 +115,9 @@ def own_path(text: str) -> Path:
     """A path that a user gave, "~" resolved; UserError for one that no file can have."""
     try:
         path = Path(text).expanduser()
-        path.exists()
-        os.fsencode(path)
+        path.lstat()
+    except FileNotFoundError:
+        return path  # whoever reads it says so
     except (RuntimeError, ValueError, OSError) as error:  # no such user, a NUL, half a character, too long
         raise UserError(f"{text!r} is no path of a file or folder ({error}); correct it") from error
     return path

@@ -207,6 +207,13 @@ def preset_names() -> list[str]:
     return sorted(found, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"preset {path} is not valid: it can't be read as text ({error})") from error
+
+
 def load_preset(name: str) -> Preset:
     """The preset called `name`, or the one in the YAML file at that path.
 
@@ -214,7 +221,7 @@ def load_preset(name: str) -> Preset:
     """
     own = Path(name) if isinstance(name, str) and name.endswith((".yaml", ".yml")) else None
     if own is not None and own.is_file():
-        text, name = own.read_text(encoding="utf-8"), own.stem
+        text, name = _text(own), own.stem
     elif name in preset_names():
         text = files("synthgap").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
     else:

@@ -228,10 +228,10 @@ def load_preset(name: str) -> Preset:
         raise UserError(f"unknown preset {name!r}; known: {', '.join(preset_names())}, or the path of a YAML file")
     try:
         content = yaml.safe_load(text)
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
             raise UserError(f"preset {name} is not valid: its file holds no fields; copy one of synthgap/presets")
         return Preset(**({"name": name} | content))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"preset {name} is not valid YAML ({' '.join(str(error).split())}); mend the file") from error
     except ValidationError as error:
         raise UserError(f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error

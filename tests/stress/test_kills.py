@@ -66,10 +66,10 @@ def smoke_run(results, workers):
 def test_a_smoke_run_killed_at_random_moments_ends_as_one_that_was_not(smoke, results, same_as_smoke, survived):
     rng, store, killed, shown = np.random.default_rng(1), None, 0, 0
     for kill in range(KILLS):
-        process = smoke_run(results, workers=1 + kill % 2)
+        process = smoke_run(results, workers=2 if kill % 4 == 3 else 1)
         assert process.stdout.readline() == "ready\n"
-        moment = rng.uniform(0.0, 4.0) + (6.0 if kill % 2 else 0.0)  # starting two workers takes that much
-        wait_until_worked(process, moment)
+        moment = rng.uniform(0.0, 4.0)
+        wait_until_worked(process, moment, results / "store" / ".work")
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             killed += 1
@@ -142,6 +142,14 @@ def busy_worker(parent, store):
     return None
 
 
+def last_change(folder):
+    times = [0.0]
+    for path in (folder, *folder.glob("*"), *folder.glob("*/*")):
+        with suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times)
+
+
 def seconds_of_work(process):
     """Core-seconds that a process and its children have used, the same on a busy machine and an idle one."""
     used = 0.0
@@ -153,8 +161,10 @@ def seconds_of_work(process):
     return used
 
 
-def wait_until_worked(process, seconds):
-    """Returns when the process has used so many core-seconds more, or has ended."""
+def wait_until_worked(process, seconds, scratch):
+    """Returns when the process has spent so many core-seconds since it first changed `scratch`, or has ended."""
+    ready = time.time()
+    wait_for(lambda: last_change(scratch) > ready or process.poll() is not None, seconds=300)
     begun = seconds_of_work(process)
     wait_for(lambda: seconds_of_work(process) - begun > seconds or process.poll() is not None, seconds=300)
 

@@ -7,9 +7,11 @@ import math
 import pickle
 import resource
 import zipfile
+from importlib.resources import files
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -155,6 +157,27 @@ def test_any_bytes_as_a_preset_are_a_user_error(tmp_path, content):
     path = tmp_path / "own.yaml"
     path.write_bytes(content)
     with pytest.raises(UserError):
+        load_preset(str(path))
+
+
+@many
+@given(place=st.lists(st.integers(0, 99), min_size=1, max_size=4), value=JSON | NEAR)
+def test_a_preset_with_any_value_anywhere_is_read_or_a_user_error(tmp_path, place, value):
+    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+    part = content
+    for step in place:
+        keys = list(part) if isinstance(part, dict) else range(len(part))
+        key = keys[step % len(keys)] if keys else None
+        if key is None or not isinstance(part[key], (dict, list)):
+            break
+        part, inner = part[key], part
+    else:
+        part = inner
+    if key is not None:
+        part[key] = value
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with contextlib.suppress(UserError):
         load_preset(str(path))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,6 +16,8 @@ from ..diffusion.train import DiffusionTraining
 from ..errors import UserError
 from .specs import LikelihoodSettings
 from .variants import VARIANTS
+
+Multiple = Annotated[int, Field(ge=1, le=1000)]  # of the real images
 
 
 class _Model(BaseModel):
@@ -42,10 +44,10 @@ class GeneratorChoice(_Model):
     """The diffusion model. Levels count from 0 at full resolution; blocks at `attention_levels` attend."""
 
     model_channels: int = Field(gt=0)
-    channel_mult: tuple[int, ...]
+    channel_mult: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(min_length=1, max_length=8)
     num_blocks: int = Field(gt=0)
-    attention_levels: tuple[int, ...]
-    dropout: float = 0.0
+    attention_levels: tuple[Annotated[int, Field(ge=0)], ...]
+    dropout: float = Field(0.0, ge=0, lt=1)
     solver: Solver
     training: DiffusionTraining
 
@@ -56,7 +58,7 @@ class GeneratorChoice(_Model):
 
 class ClassifierChoice(_Model):
     width: int = Field(gt=0)
-    stem: str = "cifar"
+    stem: Literal["cifar", "imagenet"] = "cifar"
     training: ClassifierTraining
 
 
@@ -64,7 +66,7 @@ class LikelihoodChoice(_Model):
     """The likelihood curve: so many images a cell, at each noise level of `sigmas`."""
 
     images: int = Field(gt=0)
-    sigmas: tuple[float, ...]
+    sigmas: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
     settings: LikelihoodSettings
 
 
@@ -98,8 +100,8 @@ class Preset(_Model):
     summary: str
     data: tuple[DataChoice, ...] = Field(min_length=1)  # the first is the main one
     limits: dict[str, int | None]
-    longest_side: int = Field(ge=4)
-    seeds: int = Field(ge=1)
+    longest_side: int = Field(ge=4, le=1024)
+    seeds: int = Field(ge=1, le=1000)
     generator: GeneratorChoice
     classifier: ClassifierChoice
     table2: tuple[int, ...]
@@ -110,12 +112,12 @@ class Preset(_Model):
     detectors: tuple[Literal["logistic", "cnn", "resnet18"], ...]  # of Table 1, in both domains
     attention_images: int = Field(gt=0)  # test images that GradCAM maps are compared on
     likelihood: LikelihoodChoice
-    replication: tuple[int, ...]  # multiples of "synthetic only", all at the real set's optimiser steps
-    epoch_matched: tuple[int, ...]  # the same with ×k of the optimiser steps
-    bootstrap: tuple[int, ...]  # multiples of real images drawn with replacement, in place of synthetic ones
-    augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples; "0": a second real batch
+    replication: tuple[Multiple, ...]  # multiples of "synthetic only", all at the real set's optimiser steps
+    epoch_matched: tuple[Multiple, ...]  # the same with ×k of the optimiser steps
+    bootstrap: tuple[Multiple, ...]  # multiples of real images drawn with replacement, in place of synthetic ones
+    augmentation: dict[str, tuple[Multiple, ...]]  # reverse step or "low-high" → multiples; "0": a second real batch
     policies: tuple[Literal["RandAugment", "TrivialAugment"], ...]  # each on the real images alone, and
-    combined: dict[str, tuple[int, ...]]  # with these arms of `augmentation`
+    combined: dict[str, tuple[Multiple, ...]]  # with these arms of `augmentation`
     subsets: tuple[float, ...]  # shares of the real images that are trained on alone
     crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
     sensitivity: Sensitivity

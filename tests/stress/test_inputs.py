@@ -9,10 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from reliability import one_line
 
@@ -154,6 +156,12 @@ def preset(content: bytes):
     return make
 
 
+def smoke_preset(**changes):
+    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+    changes = {k: content[k] | v if isinstance(v, dict) else v for k, v in changes.items()}
+    return preset(yaml.safe_dump(content | changes).encode())
+
+
 class Call:
     """Pickled, it asks for a call of os.system."""
 
@@ -249,6 +257,10 @@ CASES = [
     Case("a preset file that is no YAML", preset(b"a: [1"), "is not valid YAML"),
     Case("a preset file of other bytes", preset(b"\xff\xfe\x00"), "is not valid"),
     Case("a preset file with unknown fields", preset(b"sizes: 3"), "is not valid"),
+    Case("a preset of multiples 0", smoke_preset(replication=[0]), "('replication', 0)"),
+    Case("a preset of noise level NaN", smoke_preset(likelihood={"sigmas": [float("nan")]}), "('likelihood', 'sigmas'"),
+    Case("a preset without levels", smoke_preset(generator={"channel_mult": []}), "('generator', 'channel_mult')"),
+    Case("a preset of 0 solver steps", smoke_preset(generator={"solver": {"steps": 0}}), "'solver', 'steps')"),
     Case("results where a file is", lambda place: _results_at_file(place), "choose another results folder"),
     Case("generate --steps 0", words("generate", *OUT, "--steps", "0"), "Invalid value for '--steps'"),
     Case("generate --seed -1", words("generate", *OUT, "--seed", "-1"), "Invalid value for '--seed'"),

@@ -42,7 +42,7 @@ FOUND = pytest.StashKey[dict]()
 
 def pytest_sessionfinish(session, exitstatus):
     found = session.config.stash.get(FOUND, {})
-    if found and exitstatus == 0:
+    if found and exitstatus == 0:  # a table is written whole, of tests that passed
         reliability.write(found)
 
 

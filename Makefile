@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: env book test smoke publish lint clean
+.PHONY: env book test stress smoke publish lint clean
 
 env: $(VENV)/.installed
 
@@ -24,6 +24,9 @@ publish: env       ## as `book`, and replace the notebooks that the repository s
 
 test: env
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+stress: env        ## the long tests of faults, too; writes book/reliability.md and its log
+	$(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 | tee book/stress_log.txt
 
 lint: env
 	$(BIN)/ruff check .

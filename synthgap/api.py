@@ -127,6 +127,8 @@ def train_classifier(
     images = real if real is not None else synthetic
     if images is None:
         raise UserError("neither real nor synthetic images given; a classifier needs one of them")
+    if seed < 0:
+        raise UserError(f"seed is {seed}; give 0 or more")
     choice = load_preset(preset).classifier
     network = classifier_network(choice, images.shape, len(images.classes))
     return _train_classifier(

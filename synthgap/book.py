@@ -8,6 +8,7 @@ place and builds there.
 from __future__ import annotations
 
 import base64
+import glob
 import os
 import re
 import shutil
@@ -15,12 +16,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 
 import nbformat
+import psutil
 import yaml
 
+from .disk import writing
 from .errors import UserError
 
 CHAPTERS_AT_ONCE = 2
@@ -52,21 +58,23 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
     """
     import papermill
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(temporary),
-            parameters=parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            extra_arguments=["--log-level=40"],  # the kernel warns of plain TCP, which is the default
-        )
-        notebook = clean(nbformat.read(temporary, as_version=4))
-        check_executed(notebook, source.name)
-        nbformat.write(notebook, temporary)
-        os.replace(temporary, target)
+        with writing(target.parent):
+            papermill.execute_notebook(
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, temporary)),  # it formats paths
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                extra_arguments=["--log-level=40"],  # the kernel warns of plain TCP, which is the default
+            )
+            notebook = clean(nbformat.read(temporary, as_version=4))
+            check_executed(notebook, source.name)
+            nbformat.write(notebook, temporary)
+            os.replace(temporary, target)
     except papermill.PapermillExecutionError as error:
         failed = target.with_name(f"{target.stem}.failed.ipynb")
         os.replace(temporary, failed)
@@ -75,16 +83,31 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _remove_abandoned(target: Path) -> None:
+    """Remove half-executed notebooks for `target` whose process was killed."""
+    for path in target.parent.glob(f".{glob.escape(target.stem)}.*.ipynb"):
+        number = path.name.split(".")[-2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            path.unlink(missing_ok=True)
+
+
 def execute_chapters(
-    root: Path, target: Path, parameters: dict, say: Callable[[str], None] = print, done: tuple[str, ...] = ()
+    root: Path,
+    target: Path,
+    parameters: dict,
+    say: Callable[[str], None] = print,
+    done: tuple[str, ...] = (),
+    only: tuple[str, ...] | None = None,
 ) -> None:
     """Execute every chapter into `target`, two at a time, each from a process of its own (threads of one hung once).
 
-    done : chapters that lie in `target` already, executed with these parameters.
-    Raises the first failing chapter's UserError.
+    done : chapters that lie in `target` already, executed with these parameters. only : no others than these.
+    Raises the first failing chapter's UserError. However this process ends, killed perhaps, so do those it started.
     """
-    names = [name for name in chapter_names(root) if name not in done]
-    with ProcessPoolExecutor(CHAPTERS_AT_ONCE, mp_context=get_context("spawn")) as pool:
+    names = [name for name in only or chapter_names(root) if name not in done]
+    processes = get_context("spawn")
+    ours, theirs = processes.Pipe()  # this end closes with this process, whatever ends it
+    with ProcessPoolExecutor(CHAPTERS_AT_ONCE, processes, _end_with, (theirs,)) as pool:
         running = [
             pool.submit(execute_chapter, root / "chapters" / f"{name}.ipynb", target / f"{name}.ipynb", parameters)
             for name in names
@@ -93,8 +116,25 @@ def execute_chapters(
             for name, future in zip(names, running, strict=True):
                 future.result()
                 say(f"chapter {name} executed")
+        except (KeyboardInterrupt, SystemExit):
+            ours.close()  # chapters that still run end now
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with(lifeline: Connection) -> None:
+    """In a process of the pool: when the other end of `lifeline` closes, end it and the kernels that it started."""
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            lifeline.recv()
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def answer_page(root: Path, folder: Path, parameters: dict, name: str) -> Path:
@@ -102,7 +142,7 @@ def answer_page(root: Path, folder: Path, parameters: dict, name: str) -> Path:
     from .page import write_page
 
     executed = folder / "chapters" / f"{ANSWER}.ipynb"
-    execute_chapter(root / "chapters" / f"{ANSWER}.ipynb", executed, parameters)
+    execute_chapters(root, executed.parent, parameters, say=lambda line: None, only=(ANSWER,))
     return write_page(executed, folder / "answer.html", f"Would synthetic images help? {name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .disk import disk_fault
 from .errors import UserError
 
 WORTH_ASKING = 1.0  # minutes of work before which a run asks
@@ -439,19 +441,47 @@ def _numbers(text: str, name: str) -> int | list[int] | str:
 
 def main() -> None:
     """Entry point: a user's error is one line and exit code 2; an interruption says how to go on."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped, too
     try:
-        app(standalone_mode=True)
-    except UserError as error:
-        typer.echo(f"synthgap: error: {error}", err=True)
-        sys.exit(2)
-    except PermissionError as error:
-        typer.echo(f"synthgap: error: {error.filename} can't be written ({error.strerror}); choose another", err=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
-            raise
+        sys.exit(_called())
+    except typer.Abort:  # a question that got no answer
+        sys.exit(1)
+    except KeyboardInterrupt:
         typer.echo("synthgap: interrupted; the same command continues from here", err=True)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        line = _one_line(error)
+        if line is None:
+            raise
+        typer.echo(f"synthgap: error: {line}", err=True)
+        sys.exit(2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _called() -> int:
+    """Run the command that `sys.argv` names; returns its exit code."""
+    code = app(prog_name="synthgap", standalone_mode=False)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to tell of an error that a user can mend; None of one that they can't."""
+    if isinstance(error, (UserError, FloatingPointError)):  # the latter: a training that diverged
+        return str(error)
+    if hasattr(error, "format_message"):  # words on the command line that typer refuses
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(error.exit_code)
+        path = getattr(getattr(error, "ctx", None), "command_path", "synthgap")
+        return f"{' '.join(error.format_message().split()).rstrip('.')}; see {path} --help"
+    fault = disk_fault(error)
+    if fault is None:
+        return None
+    reason, remedy = fault
+    return f"{getattr(error, 'filename', None) or 'the output'} can't be written ({reason}); {remedy}"
 
 
 if __name__ == "__main__":

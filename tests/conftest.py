@@ -10,6 +10,18 @@ import numpy as np
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption("--stress", action="store_true", help="the long tests of faults, too (minutes)")
+    parser.addoption("--write-reliability", action="store_true", help="write what is found into book/reliability.md")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--stress"):
+        long = [item for item in items if item.get_closest_marker("stress")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     import torch

@@ -194,5 +194,7 @@ def test_wrong_input_is_one_line_and_exit_code_2_and_writes_nothing(synthgap, tm
 def test_numbers_out_of_range_and_a_missing_file_name_are_usage_errors(synthgap, tmp_path, words):
     code, _, err = synthgap("train-diffusion", *(["--out", "edm.safetensors", *words] if words else []))
     assert code == 2
-    assert "Usage" in err
+    assert err.startswith("synthgap: error: ")
+    assert err.endswith("; see synthgap train-diffusion --help\n")
+    assert err.count("\n") == 1
     assert names(tmp_path) == []

@@ -111,12 +111,13 @@ def train_classifier(
         torch.manual_seed(torch_seed(seed, INIT, 0))
         net = ResNet18(network).to(device, memory_format=torch.channels_last).train()  # a seventh faster than without
     classifier = Classifier(net, mean, std, sources[0].classes)
-    sgd = torch.optim.SGD(
+    sgd = torch.optim.SGD(  # fused: a step of the preset quick takes 8% less
         net.parameters(),
         lr=training.learning_rate,
         momentum=training.momentum,
         nesterov=training.nesterov and training.momentum > 0,
         weight_decay=training.weight_decay,
+        fused=True,
     )
     weight = None
     if training.class_weights == "balanced":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -28,6 +30,7 @@ READING = (
     TypeError,
     AttributeError,
 )
+SHOWN = 5  # files that an error names
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -183,14 +186,15 @@ def read_images(paths: list[Path], longest_side: int, image_size: int | None = N
     """Read all files into one uint8 array N × C × H × W and say what was done to them.
 
     H and W are those of `canvas_size`. C is 1 only if every image is grey. Two passes over the files, so
-    that memory holds small images only.
+    that memory holds small images only. Raises UserError that names what can't be read, all files at once.
     """
     sizes = []
     for path in paths:
-        with _opened(path) as file:
-            # EXIF orientations 5–8 swap the sides; for TIFF Pillow's `size` says so already
-            turned = file.format != "TIFF" and file.getexif().get(0x0112) in (5, 6, 7, 8)
-            sizes.append(file.size[::-1] if turned else file.size)
+        try:
+            sizes.append(_upright_size(path))
+        except UserError:
+            _decoded(paths, lambda image: None)  # names this file, and those whose pixels are damaged, too
+            raise
     height, width = canvas_size(sizes, longest_side, image_size)
     images, colours = fit_all(paths, height, width)
     largest, smallest = max(sizes), min(sizes)
@@ -203,12 +207,36 @@ def read_images(paths: list[Path], longest_side: int, image_size: int | None = N
 def fit_all(paths: list[Path], height: int, width: int) -> tuple[np.ndarray, Counter]:
     """Read all files onto one canvas: (uint8 N × C × height × width, how many are "grey" and "colour").
 
-    C is 1 only if every image is grey.
+    C is 1 only if every image is grey. Raises UserError as `read_images` does.
     """
-    shown = tqdm(paths, desc="reading images", disable=not sys.stderr.isatty(), delay=2, leave=False)
-    fitted = [fit(read_image(path), height, width) for path in shown]
+    fitted = _decoded(paths, lambda image: fit(image, height, width))
     colours = Counter("grey" if p.ndim == 2 else "colour" for p in fitted)
     if not colours["colour"]:
         return np.stack(fitted)[:, None], colours
     fitted = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in fitted]
     return np.ascontiguousarray(np.stack(fitted).transpose(0, 3, 1, 2)), colours
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    with _opened(path) as file:
+        # EXIF orientations 5–8 swap the sides; for TIFF Pillow's `size` says so already
+        turned = file.format != "TIFF" and file.getexif().get(0x0112) in (5, 6, 7, 8)
+        return file.size[::-1] if turned else file.size
+
+
+def _decoded(paths: list[Path], use: Callable[[Image.Image], Any]) -> list:
+    """What `use` makes of every image. The UserError about those that can't be read names up to five and the count."""
+    made, faults = [], {}
+    for path in tqdm(paths, desc="reading images", disable=not sys.stderr.isatty(), delay=2, leave=False):
+        try:
+            made.append(use(read_image(path)))
+        except UserError as error:
+            faults[path] = error
+    if len(faults) == 1:
+        raise next(iter(faults.values()))
+    if faults:
+        common = Path(os.path.commonpath([path.parent for path in faults]))
+        names = [path.relative_to(common).as_posix() for path in faults]
+        listed = ", ".join([*names[:SHOWN], "…"] if len(names) > SHOWN else names)
+        raise UserError(f"{common}: {len(faults)} files can't be read as images ({listed}); replace or remove them")
+    return made

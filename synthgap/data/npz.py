@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -9,8 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from .edmzip import DAMAGE as DAMAGED_ZIP
 from .imageset import ImageSet
 from .splits import Splits, complete_splits
+
+LARGEST = 16 * 2**30  # bytes that a file may unpack to
+# what damaged or hostile files make numpy's reader raise, beside what a zip does
+DAMAGE = (*DAMAGED_ZIP, KeyError, TypeError, AttributeError, SyntaxError, MemoryError, OverflowError)
 
 
 def save_npz(images: ImageSet, path: str | Path) -> Path:
@@ -31,10 +37,17 @@ def save_npz(images: ImageSet, path: str | Path) -> Path:
 
 def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
     try:
+        with path.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise ValueError("it is no zip of arrays")
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            _check_sizes(file)
             arrays = {k: file[k] for k in file.files}
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is not a readable npz of plain arrays ({error}); write it with numpy.savez") from error
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path} is not a readable npz of plain arrays ({reason}); write it with numpy.savez"
+        ) from error
     spelled = {"train": "train", "validation": "val", "test": "test"}
     given = {}
     for split, prefix in spelled.items():
@@ -58,6 +71,20 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
         raise UserError(f"{path}: the splits' images differ in shape, {shapes}; bring them to one")
     names = {s: list(range(len(v))) for s, v in sets.items()}
     return complete_splits(sets, names, train_size, seed, source=f"npz:{path}", notes=[], limits=limits)
+
+
+def _check_sizes(file: np.lib.npyio.NpzFile) -> None:
+    """ValueError where a file unpacks to more than any data set here has, or an array's header asks for more."""
+    entries = file.zip.infolist()
+    if sum(entry.file_size for entry in entries) > LARGEST:
+        raise ValueError(f"it unpacks to more than {LARGEST // 2**30} GiB")
+    for entry in entries:
+        with file.zip.open(entry) as member:
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > entry.file_size:
+            raise ValueError(f"{entry.filename} is shorter than its shape {shape}")
 
 
 def _images(path: Path, raw: np.ndarray) -> np.ndarray:

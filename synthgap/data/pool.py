@@ -11,7 +11,7 @@ from PIL import Image
 from ..errors import UserError
 from .folder import EXTENSIONS, fit, fit_all, list_folder, read_images
 from .imageset import ImageSet
-from .sources import DESCRIPTIONS, load_splits
+from .sources import DESCRIPTIONS, load_splits, own_path
 from .splits import SPLITS
 from .transform import luminance
 
@@ -33,7 +33,7 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     UserError : nothing there, unreadable files, images both in the folder itself and in class folders.
     """
     kind, _, rest = source.partition(":")
-    path = Path(rest if kind == "folder" and rest else source).expanduser()
+    path = own_path(rest if kind == "folder" and rest else source)
     if path.is_dir():
         images = _folder(path, image_size, like)
     elif path.suffix == ".safetensors":

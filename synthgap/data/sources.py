@@ -16,6 +16,7 @@ from .public import PUBLIC, load_public
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
 
+LARGEST_SIDE = 1024  # pixels that may be asked for
 DESCRIPTIONS = {
     "digits": "1,797 handwritten digits, 8×8 grey, 10 classes; ships with scikit-learn. "
     "Split by us: 500 train, 200 validation, 1,097 test.",
@@ -86,15 +87,17 @@ def load_splits(
     """
     kind, _, path = source.partition(":")
     named = {"digits": load_digits, "mnist5k": load_mnist5k, "digit-pairs": load_digit_pairs}
-    for name, value, least in (("image_size", image_size, 4), ("train_size", train_size, 2), ("seed", seed, 0)):
-        if value is not None and value < least:
+    if image_size is not None and not 4 <= image_size <= LARGEST_SIDE:
+        raise UserError(f"image_size is {image_size}; give 4 to {LARGEST_SIDE:,} pixels")
+    for name, value, least in (("train_size", train_size, 2), ("seed", seed, 0), ("divisor", divisor, 1)):
+        if value is not None and not value >= least:
             raise UserError(f"{name} is {value}; give {least} or more")
     if kind == "folder" and path:  # images of many sizes: scaled and padded while they are read
-        splits = _folder(Path(path).expanduser(), image_size, longest_side, train_size, seed, limits)
+        splits = _folder(own_path(path), image_size, longest_side, train_size, seed, limits)
     elif kind == "npz" and path:
-        splits = resized(load_npz(Path(path).expanduser(), train_size, seed, limits), image_size)
+        splits = resized(load_npz(own_path(path), train_size, seed, limits), image_size)
     elif kind == "edm-zip" and path:
-        splits = resized(load_edm_zip(Path(path).expanduser(), train_size, seed, limits), image_size)
+        splits = resized(load_edm_zip(own_path(path), train_size, seed, limits), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)
     elif kind in named and not path:
@@ -106,6 +109,18 @@ def load_splits(
         )
     splits = padded(greyed(splits) if grey else splits, divisor)
     return limited(mirrored(splits, flip), limits or {}, seed)
+
+
+def own_path(text: str) -> Path:
+    """A path that a user gave, "~" resolved; UserError for one that no file can have."""
+    try:
+        path = Path(text).expanduser()
+        path.lstat()
+    except FileNotFoundError:
+        return path  # whoever reads it says so
+    except (RuntimeError, ValueError, OSError) as error:  # no such user, a NUL, half a character, too long
+        raise UserError(f"{text!r} is no path of a file or folder ({error}); correct it") from error
+    return path
 
 
 def _folder(

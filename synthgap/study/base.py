@@ -19,6 +19,8 @@ from .run import check_workers, run
 from .specs import Data, Loading, Spec
 from .store import Store
 
+MOST_SEEDS = 1000
+
 
 class StudyBase:
     """Data sets, preset, seeds and store of a study; see `Study` for the arguments."""
@@ -140,6 +142,8 @@ def _title(source: str) -> str:
 def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
     if seeds == "auto":
         return tuple(range(preset.seeds))
+    if type(seeds) is int and seeds > MOST_SEEDS:
+        raise UserError(f"seeds is {seeds}; give at most {MOST_SEEDS}, or a list of those wanted")
     several = range(seeds) if type(seeds) is int else seeds
     whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
     if not whole or not several or len(set(several)) < len(several):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -17,6 +17,8 @@ from ..errors import UserError
 from ..gan.train import GanTraining
 from .specs import LikelihoodSettings
 from .variants import VARIANTS
+
+Multiple = Annotated[int, Field(ge=1, le=1000)]  # of the real images
 
 
 class _Model(BaseModel):
@@ -44,10 +46,10 @@ class GeneratorChoice(_Model):
     """The diffusion model. Levels count from 0 at full resolution; blocks at `attention_levels` attend."""
 
     model_channels: int = Field(gt=0)
-    channel_mult: tuple[int, ...]
+    channel_mult: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(min_length=1, max_length=8)
     num_blocks: int = Field(gt=0)
-    attention_levels: tuple[int, ...]
-    dropout: float = 0.0
+    attention_levels: tuple[Annotated[int, Field(ge=0)], ...]
+    dropout: float = Field(0.0, ge=0, lt=1)
     solver: Solver
     training: DiffusionTraining
 
@@ -80,7 +82,7 @@ class GanChoice(_Model):
 
 class ClassifierChoice(_Model):
     width: int = Field(gt=0)
-    stem: str = "cifar"
+    stem: Literal["cifar", "imagenet"] = "cifar"
     training: ClassifierTraining
 
 
@@ -88,7 +90,7 @@ class LikelihoodChoice(_Model):
     """The likelihood curve: so many images a cell, at each noise level of `sigmas`."""
 
     images: int = Field(gt=0)
-    sigmas: tuple[float, ...]
+    sigmas: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
     settings: LikelihoodSettings
 
 
@@ -122,8 +124,8 @@ class Preset(_Model):
     summary: str
     data: tuple[DataChoice, ...] = Field(min_length=1)  # the first is the main one
     limits: dict[str, int | None]
-    longest_side: int = Field(ge=4)
-    seeds: int = Field(ge=1)
+    longest_side: int = Field(ge=4, le=1024)
+    seeds: int = Field(ge=1, le=1000)
     generator: GeneratorChoice
     gan: GanChoice | None = None
     classifier: ClassifierChoice
@@ -135,12 +137,12 @@ class Preset(_Model):
     detectors: tuple[Literal["logistic", "cnn", "resnet18"], ...]  # of Table 1, in both domains
     attention_images: int = Field(gt=0)  # test images that GradCAM maps are compared on
     likelihood: LikelihoodChoice
-    replication: tuple[int, ...]  # multiples of "synthetic only", all at the real set's optimiser steps
-    epoch_matched: tuple[int, ...]  # the same with ×k of the optimiser steps
-    bootstrap: tuple[int, ...]  # multiples of real images drawn with replacement, in place of synthetic ones
-    augmentation: dict[str, tuple[int, ...]]  # reverse step or "low-high" → multiples; "0": a second real batch
+    replication: tuple[Multiple, ...]  # multiples of "synthetic only", all at the real set's optimiser steps
+    epoch_matched: tuple[Multiple, ...]  # the same with ×k of the optimiser steps
+    bootstrap: tuple[Multiple, ...]  # multiples of real images drawn with replacement, in place of synthetic ones
+    augmentation: dict[str, tuple[Multiple, ...]]  # reverse step or "low-high" → multiples; "0": a second real batch
     policies: tuple[Literal["RandAugment", "TrivialAugment"], ...]  # each on the real images alone, and
-    combined: dict[str, tuple[int, ...]]  # with these arms of `augmentation`
+    combined: dict[str, tuple[Multiple, ...]]  # with these arms of `augmentation`
     subsets: tuple[float, ...]  # shares of the real images that are trained on alone
     trimmed: tuple[float, ...] = ()  # shares of the real images, the nearest to their class means, trained on alone
     checkpoints: tuple[float, ...] = ()  # shares of the generator's training after which it is judged, too
@@ -237,6 +239,13 @@ def preset_names() -> list[str]:
     return sorted(found, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"preset {path} is not valid: it can't be read as text ({error})") from error
+
+
 def load_preset(name: str) -> Preset:
     """The preset called `name`, or the one in the YAML file at that path.
 
@@ -244,17 +253,17 @@ def load_preset(name: str) -> Preset:
     """
     own = Path(name) if isinstance(name, str) and name.endswith((".yaml", ".yml")) else None
     if own is not None and own.is_file():
-        text, name = own.read_text(encoding="utf-8"), own.stem
+        text, name = _text(own), own.stem
     elif name in preset_names():
         text = files("synthgap").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
     else:
         raise UserError(f"unknown preset {name!r}; known: {', '.join(preset_names())}, or the path of a YAML file")
     try:
         content = yaml.safe_load(text)
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
             raise UserError(f"preset {name} is not valid: its file holds no fields; copy one of synthgap/presets")
         return Preset(**({"name": name} | content))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"preset {name} is not valid YAML ({' '.join(str(error).split())}); mend the file") from error
     except ValidationError as error:
         raise UserError(f"preset {name} is not valid: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error

@@ -66,7 +66,7 @@ def workers_for(workers: int | str, missing: list[Spec]) -> int:
 def _on_dask(missing: list[Spec], store: Store, count: int, progress: _Progress) -> None:
     """Map the graph onto a local cluster: a future per specification, longest remaining chain first."""
     import dask
-    from distributed import Client, LocalCluster, wait
+    from distributed import Client, KilledWorker, LocalCluster, wait
 
     chain = _longest_chain(missing)
     dask.config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in WORKER_ENVIRONMENT.items()})
@@ -97,8 +97,15 @@ def _on_dask(missing: list[Spec], store: Store, count: int, progress: _Progress)
             except TimeoutError:
                 done = set()
             for future in done:
-                future.result()  # raises here what was raised there
-                progress.finished(left.pop(future))
+                spec = left.pop(future)
+                try:
+                    future.result()  # raises here what was raised there
+                except KilledWorker as error:  # a lost worker's work is tried again three times
+                    raise UserError(
+                        f"the processes that worked on {spec.kind} {spec.key[:12]} died one after the other, for want "
+                        "of memory perhaps; take fewer workers or smaller images, and the same command goes on"
+                    ) from error
+                progress.finished(spec)
             progress.show()
 
 

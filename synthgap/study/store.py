@@ -15,6 +15,8 @@ import shutil
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,11 +26,13 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from ..disk import writing
 from ..errors import UserError
 from .compute import KINDS, Job, compute
 from .specs import Data, Spec, in_order
 
 KEPT_IN_MEMORY = 16
+ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
 DATA, SPEC, PROVENANCE = "data.safetensors", "spec.json", "provenance.json"
 
 
@@ -40,7 +44,7 @@ class Store:
         self._values: OrderedDict[str, Any] = OrderedDict()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no file system holds
             raise UserError(f"can't create {self.root} ({error}); choose another results folder") from error
 
     def folder(self, spec: Spec) -> Path:
@@ -73,12 +77,14 @@ class Store:
         if spec.key in self._values:
             self._values.move_to_end(spec.key)
             return self._values[spec.key]
-        if not self.has(spec):
-            self.compute(spec)
-        value = self._read(spec)
-        if value is None:
-            self.compute(spec)
+        for _ in range(ATTEMPTS):
+            if not self.has(spec):
+                self.compute(spec)
             value = self._read(spec)
+            if value is not None:
+                break
+        else:
+            raise UserError(f"{self.folder(spec)} is damaged as soon as it is written; check the disk")
         self._values[spec.key] = value
         while len(self._values) > KEPT_IN_MEMORY:
             self._values.popitem(last=False)
@@ -86,20 +92,32 @@ class Store:
 
     def put(self, spec: Data, value: Any) -> None:
         """Store a value made elsewhere (loaded images), unless it is there."""
-        with self._lock(spec):
+        if self.has(spec):
+            return  # a complete store may lie on a disk that can't be written
+        with self._locked(spec):
             if not self.has(spec):
                 self._write(spec, value, seconds=0.0)
 
     def compute(self, spec: Spec) -> None:
-        """Compute and store one artifact; inputs that are absent are computed first."""
-        with self._lock(spec):
+        """Compute and store one artifact; inputs that are absent are computed first.
+
+        Raises UserError when the disk can't be written; checkpoints are kept, half-written files are not.
+        """
+        with self._locked(spec):
             if self.has(spec):
                 return  # another process was faster
             work = self.work(spec)
-            work.mkdir(parents=True, exist_ok=True)
-            started = time.perf_counter()
-            value = compute(spec, Job(self.get, work, _Report(work / "progress")))
-            self._write(spec, value, time.perf_counter() - started)
+            try:
+                with writing(self.root):
+                    work.mkdir(parents=True, exist_ok=True)
+                    _drop_unreadable(work)
+                    started = time.perf_counter()
+                    value = compute(spec, Job(self.get, work, _Report(work / "progress")))
+                self._write(spec, value, time.perf_counter() - started)
+            except UserError:
+                for left in work.glob("*.tmp"):
+                    left.unlink(missing_ok=True)
+                raise
             shutil.rmtree(work, ignore_errors=True)
 
     def progress(self, spec: Spec) -> float:
@@ -113,30 +131,42 @@ class Store:
         """When, where and with which versions the artifact was made."""
         return json.loads((self.folder(spec) / PROVENANCE).read_text())
 
-    def _lock(self, spec: Spec) -> FileLock:
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{spec.key}.lock")
+    @contextmanager
+    def _locked(self, spec: Spec) -> Iterator[None]:
+        """Among all processes that share the folder, only this one works on `spec` inside."""
+        lock = FileLock(self.root / ".locks" / f"{spec.key}.lock")
+        with writing(self.root):
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _write(self, spec: Spec, value: Any, seconds: float) -> None:
         arrays, meta = KINDS[type(spec)].encode(value)
         target = self.folder(spec)
         temporary = self.root / ".work" / f"{spec.key}.new"
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        # one metadata entry: the format keeps several in no fixed order, and equal runs must give equal bytes
-        save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
-        (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
-        files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
-        provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
-        (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)  # what a kill left of an artifact that was being removed
-        os.replace(temporary, target)
+        try:
+            with writing(self.root):
+                temporary.mkdir(parents=True)
+                # one metadata entry: the format keeps several in no fixed order, and equal runs must give equal bytes
+                save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
+                (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
+                files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
+                provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
+                (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(target, ignore_errors=True)  # what a kill left of an artifact that was being removed
+                os.replace(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     def _read(self, spec: Spec) -> Any:
         """The stored value, or None when the artifact was damaged and has been set aside."""
         folder = self.folder(spec)
+        version = self._version(spec)
         try:
             wanted = self.provenance(spec)["files"]
             damaged = [name for name, digest in wanted.items() if _sha256(folder / name) != digest]
@@ -147,8 +177,16 @@ class Store:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             damaged = [str(error)]
         print(f"synthgap: {folder} is damaged ({', '.join(damaged)}); computing it again", file=sys.stderr)
-        with self._lock(spec):
-            shutil.rmtree(folder, ignore_errors=True)
+        with self._locked(spec):
+            if self._version(spec) == version:  # else another process has mended it meanwhile
+                shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+    def _version(self, spec: Spec) -> tuple[int, int] | None:
+        """Tells one writing of an artifact from the next."""
+        with suppress(OSError):
+            status = (self.folder(spec) / PROVENANCE).stat()
+            return status.st_ino, status.st_mtime_ns
         return None
 
 
@@ -162,7 +200,19 @@ class _Report:
         now = time.monotonic()
         if now - self.last >= 0.5:
             self.last = now
-            self.path.write_text(f"{share:.4f}")
+            with suppress(OSError):  # a full disk is told by what must be written
+                self.path.write_text(f"{share:.4f}")
+
+
+def _drop_unreadable(work: Path) -> None:
+    """Remove a checkpoint that is cut short: its artifact is computed from the start, and that is said."""
+    for path in work.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            print(f"synthgap: {path} is damaged ({error}); starting that training again", file=sys.stderr)
+            path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

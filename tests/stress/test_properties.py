@@ -1,0 +1,255 @@
+"""Whatever the data, the parameters or the bytes of a file: the promises hold, and only UserError comes out."""
+
+import contextlib
+import io
+import json
+import math
+import pickle
+import resource
+import zipfile
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from synthgap.data.edmzip import load_edm_zip, save_edm_zip
+from synthgap.data.imageset import ImageSet
+from synthgap.data.npz import load_npz, save_npz
+from synthgap.data.sources import load_splits
+from synthgap.data.splits import SPLITS, complete_splits
+from synthgap.diffusion.nvidia import read_pickle
+from synthgap.errors import UserError
+from synthgap.study.parameters import PARAMETERS, open_study
+from synthgap.study.preset import load_preset
+
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(few, max_examples=150)
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/."), min_size=1, max_size=8)
+
+
+@st.composite
+def image_sets(draw, least=1):
+    """Random pixels of a random shape; each class has `least` images or more."""
+    counts = draw(st.lists(st.integers(least, 9), min_size=2, max_size=4))
+    shape = (draw(st.sampled_from([1, 3])), draw(st.integers(4, 9)), draw(st.integers(4, 9)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    names = draw(st.lists(NAMES, min_size=len(counts), max_size=len(counts), unique=True))
+    pixels = rng.integers(0, 256, (len(labels), *shape), dtype=np.uint8)
+    return ImageSet(pixels, labels, tuple(names), "made", tuple(draw(st.sets(st.sampled_from(["crop", "flip"])))))
+
+
+def check_split(splits, total, labels):
+    """Disjoint, whole, every class in every split and in proportion."""
+    members = [m for s in SPLITS for m in splits.record["members"][s]]
+    assert len(members) == len({str(m) for m in members}) == total
+    shares = np.bincount(labels) / len(labels)
+    for split in SPLITS:
+        counts = np.bincount(splits[split].labels, minlength=len(shares))
+        assert counts.min() >= 1
+        ideal = shares * counts.sum()
+        if ideal.min() >= 1 and split != "train":
+            assert np.abs(counts - ideal).max() < len(shares)
+
+
+@few
+@given(images=image_sets(least=3), seed=st.integers(0, 2**40))
+def test_splits_are_disjoint_whole_stratified_and_a_function_of_the_seed(images, seed):
+    names = {"train": list(range(len(images)))}
+    first, again = (complete_splits({"train": images}, names, None, seed, "made", []) for _ in range(2))
+    check_split(first, len(images), images.labels)
+    for split in SPLITS:
+        assert first[split].fingerprint == again[split].fingerprint
+        rows = first.record["members"][split]
+        assert np.array_equal(first[split].images, images.images[rows])
+        assert np.array_equal(first[split].labels, images.labels[rows])
+
+
+@settings(few, max_examples=12)
+@given(data=st.data(), counts=st.lists(st.integers(3, 6), min_size=2, max_size=3), seed=st.integers(0, 99))
+def test_splits_of_a_folder_hold_every_file_once(tmp_path_factory, data, counts, seed):
+    root = tmp_path_factory.mktemp("photos")
+    names = data.draw(
+        st.lists(NAMES, min_size=len(counts), max_size=len(counts), unique_by=lambda n: n.strip().casefold())
+    )
+    rng = np.random.default_rng(seed)
+    for name, count in zip(names, counts, strict=True):
+        (root / f"c{name}").mkdir()
+        for k in range(count):
+            pixels = rng.integers(0, 256, (*rng.integers(4, 12, 2), 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / f"c{name}" / f"{k}.png")
+    first, again = (load_splits(f"folder:{root}", seed=seed, longest_side=8) for _ in range(2))
+    check_split(first, sum(counts), np.repeat(np.arange(len(counts)), counts))
+    assert first.record == again.record
+    assert all(first[s].fingerprint == again[s].fingerprint for s in SPLITS)
+
+
+@few
+@given(images=image_sets(least=3))
+def test_image_sets_come_back_as_they_were_saved(images, tmp_path):
+    again = ImageSet.load(images.save(tmp_path / "a.safetensors"))
+    assert again.fingerprint == images.fingerprint
+    assert again.name == images.name
+    for load, path in (
+        (load_npz, save_npz(images, tmp_path / "a.npz")),
+        (load_edm_zip, save_edm_zip(images, tmp_path / "a.zip")),
+    ):
+        splits = load(path, None, 0)
+        pixels = [p.tobytes() for s in SPLITS for p in splits[s].images]
+        assert sorted(pixels) == sorted(p.tobytes() for p in images.images)
+        assert splits.train.classes == images.classes
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+NEAR = st.sampled_from(
+    [
+        *(
+            0,
+            1,
+            -1,
+            2**31,
+            2**63,
+            10**30,
+            math.nan,
+            math.inf,
+            True,
+            False,
+            {},
+            [0],
+            [0, 1],
+            [-1],
+            [0, 0],
+            [[]],
+            [2**70],
+        ),
+        *("auto", "none", "", " ", "\0", "\ud800", "a" * 300, "cpu", "cuda", "smoke", "x.yaml", ".yaml", "balanced"),
+        *("digits", "digits:test", "folder:", "folder:.", "npz:.", "edm-zip:.", "folder:~", "npz:~nobody-here"),
+    ]
+)
+
+
+@many
+@given(name=st.sampled_from(sorted(PARAMETERS)), value=JSON | NEAR)
+def test_any_json_value_of_any_parameter_gives_a_study_or_a_user_error(tmp_path, monkeypatch, name, value):
+    monkeypatch.chdir(tmp_path)  # "folder:." is empty, or holds results of ours
+    good = {"dataset": "digits", "preset": "smoke", "results": "r", "seeds": "auto", "image_size": "auto"}
+    good |= {"device": "cpu", "workers": 1, "synthetic": "none", "max_images": "auto", "flip": "auto"}
+    good |= {"grey": False, "class_weights": "none"}
+    if name == "results" and isinstance(value, str):
+        value = value.replace("/", "")  # to stay in this folder
+    with contextlib.suppress(UserError):
+        assert open_study(good | {name: value}).plan() is not None
+
+
+@many
+@given(
+    content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode) | JSON.map(lambda v: json.dumps(v).encode())
+)
+def test_any_bytes_as_a_preset_are_a_user_error(tmp_path, content):
+    path = tmp_path / "own.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError):
+        load_preset(str(path))
+
+
+@many
+@given(place=st.lists(st.integers(0, 99), min_size=1, max_size=4), value=JSON | NEAR)
+def test_a_preset_with_any_value_anywhere_is_read_or_a_user_error(tmp_path, place, value):
+    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+    part = content
+    for step in place:
+        keys = list(part) if isinstance(part, dict) else range(len(part))
+        key = keys[step % len(keys)] if keys else None
+        if key is None or not isinstance(part[key], (dict, list)):
+            break
+        part, inner = part[key], part
+    else:
+        part = inner
+    if key is not None:
+        part[key] = value
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with contextlib.suppress(UserError):
+        load_preset(str(path))
+
+
+# damaged and hostile files
+
+
+@pytest.fixture
+def bounded():
+    """Memory beyond 4 GiB more than now is refused to this process, as a MemoryError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + 4 * 2**30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def an_npz(deflated):
+    buffer = io.BytesIO()
+    rng = np.random.default_rng(0)
+    arrays = {"images": rng.integers(0, 256, (12, 4, 4), dtype=np.uint8), "labels": np.arange(12) % 2}
+    (np.savez_compressed if deflated else np.savez)(buffer, **arrays, classes=np.array(["a", "b"]))
+    return buffer.getvalue()
+
+
+def an_edm_zip(deflated):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED) as archive:
+        for i in range(8):
+            png = io.BytesIO()
+            Image.fromarray(np.full((4, 4), i, dtype=np.uint8)).save(png, format="PNG")
+            archive.writestr(f"{i}.png", png.getvalue())
+        archive.writestr("dataset.json", json.dumps({"labels": [[f"{i}.png", i % 2] for i in range(8)]}))
+    return buffer.getvalue()
+
+
+def a_pickle(protocol):
+    return pickle.dumps({"ema": [1.5, "text", {"a": (1, 2)}], "x": b"bytes" * 9}, protocol=2 + 2 * protocol)
+
+
+READERS = {
+    "npz": (an_npz, lambda path: load_npz(path, None, 0)),
+    "edm-zip": (an_edm_zip, lambda path: load_edm_zip(path, None, 0)),
+    "pickle": (a_pickle, read_pickle),
+}
+
+
+@pytest.mark.parametrize("form", [False, True])
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_with_any_damage_is_read_or_is_a_user_error(name, form, tmp_path, bounded):
+    make, read = READERS[name]
+    whole, rng, path = make(form), np.random.default_rng(5), tmp_path / "file"
+    for trial in range(250):
+        data = bytearray(whole)
+        if trial % 5 == 0:
+            del data[int(rng.integers(len(data))) :]
+        elif trial % 5 == 1:
+            start, stop = sorted(rng.integers(0, len(data), 2))
+            data[start:stop] = rng.bytes(int(rng.integers(0, 50)))
+        else:
+            for position in rng.integers(0, len(data), int(rng.integers(1, 8))):
+                data[position] = rng.choice([0, 1, 127, 128, 255, data[position] ^ (1 << int(rng.integers(8)))])
+        path.write_bytes(data)
+        with contextlib.suppress(UserError):
+            read(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+@many
+@given(content=st.binary(max_size=300))
+def test_any_bytes_are_a_user_error(name, content, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(UserError):
+        READERS[name][1](path)

@@ -1,0 +1,102 @@
+"""What SECURITY.md promises, read off the package's syntax trees."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from synthgap.data import public
+from synthgap.metrics import features
+
+PACKAGE = Path(__file__).resolve().parents[1] / "synthgap"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+UNPICKLER = PACKAGE / "diffusion" / "nvidia.py"
+RUNS_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "pickletools"}
+FORBIDDEN = {"eval", "exec", "compile", "__import__", "yaml.load", "yaml.unsafe_load", "os.system", "os.popen"}
+FETCHING = {"urllib.request", "urllib3", "requests", "httpx", "ftplib", "socket", "aiohttp"}
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+def calls(tree):
+    """(dotted name, node) of every call whose function has a name."""
+    return [(ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def option(node, name):
+    return next((ast.unparse(k.value) for k in node.keywords if k.arg == name), None)
+
+
+@pytest.fixture(params=SOURCES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def source(request):
+    return request.param, ast.parse(request.param.read_text(encoding="utf-8"))
+
+
+def test_only_the_restricted_unpickler_knows_pickle(source):
+    path, tree = source
+    assert path == UNPICKLER or not RUNS_CODE & set(imported(tree))
+
+
+def test_nothing_evaluates_text_or_runs_a_shell(source):
+    _, tree = source
+    for name, node in calls(tree):
+        assert name not in FORBIDDEN, ast.unparse(node)
+        assert option(node, "shell") in (None, "False"), ast.unparse(node)
+
+
+def test_files_of_torch_and_numpy_are_read_as_data(source):
+    _, tree = source
+    for name, node in calls(tree):
+        if name == "torch.load":
+            assert option(node, "weights_only") == "True", ast.unparse(node)
+        if name in ("np.load", "numpy.load"):
+            assert option(node, "allow_pickle") == "False", ast.unparse(node)
+
+
+def test_the_unpickler_resolves_names_from_its_list_only():
+    tree = ast.parse(UNPICKLER.read_text(encoding="utf-8"))
+    used = {name for name, _ in calls(tree) if name.split(".")[0] == "pickle"}
+    assert used <= {"pickle.UnpicklingError"}  # neither load nor loads
+    subclass = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "_Unpickler")
+    assert [ast.unparse(base) for base in subclass.bases] == ["pickle.Unpickler"]
+    assert {"find_class", "persistent_load"} <= {n.name for n in subclass.body if isinstance(n, ast.FunctionDef)}
+
+
+def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum(source):
+    path, tree = source
+    assert not FETCHING & set(imported(tree))
+    fetches = [(name, node) for name, node in calls(tree) if "download" in name.lower() or option(node, "download")]
+    if path.name == "features.py":
+        (node,) = (node for name, node in fetches if name.startswith("torch.hub"))
+        assert option(node, "hash_prefix") == "Path(name).stem.rpartition('-')[2]"
+    elif path.name not in ("public.py", "cli.py"):
+        assert not fetches
+
+
+def test_the_weights_that_are_fetched_have_their_hash_in_their_name():
+    assert re.search(r"-[0-9a-f]{8,}\.pth$", features.INCEPTION_FILE)
+    assert features.INCEPTION_URL.startswith("https://")
+    assert features.INCEPTION_URL.endswith(features.INCEPTION_FILE)
+
+
+def test_every_data_set_that_is_fetched_has_a_checksum_for_what_is_opened():
+    for name in public.DOWNLOADABLE:
+        if name.startswith("cifar"):
+            found = public._cifar_md5s(name)
+            assert len(found) >= 3
+        else:
+            found = public.PUBLIC[name].archives
+            assert found
+        assert all(re.fullmatch(r"[0-9a-f]{32}", md5) for md5 in found.values())
+
+
+def test_the_page_names_the_module_that_may_unpickle():
+    page = (PACKAGE.parent / "SECURITY.md").read_text(encoding="utf-8")
+    assert UNPICKLER.relative_to(PACKAGE.parent).as_posix() in page

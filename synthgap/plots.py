@@ -48,24 +48,26 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
     """Accuracy of real only and of synthetic only at each multiple (columns arm, multiple, seed, accuracy)."""
     figure, axes = _figure(5.2, 3.6)
     ax = axes[0, 0]
-    order = sorted({(arm != "real only", m) for arm, m in zip(rows.arm, rows.multiple, strict=True)})
+    names = {"real only": "real", "synthetic only": "synthetic"}  # another arm of synthetic images: as it is called
+    arms = [a for a in (*names, *dict.fromkeys(rows.arm)) if (rows.arm == a).any()]
+    order = [(arm, m) for arm in dict.fromkeys(arms) for m in sorted(rows[rows.arm == arm].multiple.unique())]
     labels, hatches = [], ("", "//", "xx", "..", "\\\\")
     seeds = rows.seed.nunique()
-    for place, (synthetic, multiple) in enumerate(order):
-        chosen = rows[(rows.arm != "real only") == synthetic]
-        values = 100 * chosen[chosen.multiple == multiple].accuracy.to_numpy()
+    for place, (arm, multiple) in enumerate(order):
+        values = 100 * rows[(rows.arm == arm) & (rows.multiple == multiple)].accuracy.to_numpy()
         e = estimate_mean(values)
         ax.bar(
             place,
             e.mean,
-            color=COLOURS[1 if synthetic else 0],
+            color=COLOURS[arms.index(arm)],
             alpha=0.6,
             width=0.6,
             hatch=hatches[place % 5],
         )
         ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
         ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
-        labels.append(f"synthetic ×{multiple}" if synthetic else "real")
+        name = names.get(arm, arm.removesuffix(" only"))
+        labels.append(f"{name} ×{multiple}" if multiple else name)
     lowest = 100 * rows.accuracy.min()
     ax.set_ylim(max(0.0, lowest - 0.35 * (100 - lowest) - 1), min(100.0, 100 * rows.accuracy.max() + 1.5))
     ax.set_xticks(range(len(labels)), labels)

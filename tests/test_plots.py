@@ -42,14 +42,16 @@ def test_a_figure_can_be_drawn_and_is_not_shown_by_pyplot(smoke, name):
 
 def test_figure_1_has_a_bar_for_each_set_and_a_dot_for_each_seed(smoke):
     axes = smoke.figure1().axes[0]
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["real", "synthetic ×1", "synthetic ×3"]
-    rows = smoke.table3()
-    means = [
-        100 * g.accuracy.mean() for _, g in rows[rows.arm.isin(["real only", "synthetic only"])].groupby("multiple")
+    assert [t.get_text() for t in axes.get_xticklabels()] == [
+        "real",
+        *("synthetic ×1", "synthetic ×3"),
+        *("StyleGAN3 ×1", "StyleGAN3 ×3"),
     ]
-    assert [bar.get_height() for bar in axes.patches] == pytest.approx(means)
-    assert [len(dots.get_offsets()) for dots in axes.collections if isinstance(dots, PathCollection)] == [2, 2, 2]
-    assert len({bar.get_hatch() for bar in axes.patches}) == 3
+    rows = smoke.table3().set_index(["arm", "multiple"]).accuracy
+    cells = [("real only", 0), *((arm, k) for arm in ("synthetic only", "StyleGAN3 only") for k in (1, 3))]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([100 * rows.loc[cell].mean() for cell in cells])
+    assert [len(dots.get_offsets()) for dots in axes.collections if isinstance(dots, PathCollection)] == [2] * 5
+    assert len({bar.get_hatch() for bar in axes.patches}) == 5
 
 
 def test_figure_2_shows_all_classes_over_the_real_ones(smoke):
@@ -64,7 +66,7 @@ def test_figure_9_shows_one_class_by_default_the_last(smoke):
     assert "class 9" in figure.get_suptitle()
     assert "class 3" in smoke.figure9(3).get_suptitle()
     labels = smoke.store.get(smoke.main.data["train"]).labels
-    assert len(figure.axes) == 2
+    assert len(figure.axes) == 3
     for axes in figure.axes:
         assert [len(dots.get_offsets()) for dots in axes.collections] == [(labels == 9).sum()] * 2
     assert legend(figure.axes[0])[1] == "t_re = 50"
@@ -91,18 +93,18 @@ def test_figure_5_has_a_row_for_each_reverse_step_and_a_column_for_each_image(sm
 def test_figure_6_shows_distance_precision_and_recall_with_their_floors(smoke):
     left, right, fitted_left, fitted_right = smoke.figure6().axes
     assert left.get_ylabel() == fitted_left.get_ylabel() == "Fréchet distance (FD-classifier)"
-    assert set(legend(left)) == {"n = 40, 40", "other real images, n = 40"}
+    assert set(legend(left)) == {"n = 40, 40", "other real images, n = 40", "StyleGAN3"}
     assert {"precision", "recall"} < set(legend(right))
-    assert legend(fitted_right) == ["precision", "recall"]
+    assert legend(fitted_right) == ["precision", "recall", "precision, StyleGAN3", "recall, StyleGAN3"]
     assert [ax.get_title() for ax in (left, fitted_left)] == [PAPER, CROSSFIT]
     assert fitted_left.get_xlabel() == fitted_right.get_xlabel() == "reverse step t_re"
 
 
 def test_figure_7_has_a_row_for_each_classifier_and_a_column_for_each_image(smoke):
     figure = smoke.figure7(4)
-    assert len(figure.axes) == (1 + 5) * 4
+    assert len(figure.axes) == (1 + 6) * 4
     labels = [a.get_ylabel() for a in figure.axes if a.get_ylabel()]
-    assert labels == ["image", "real (t_re = 0)", "t_re = 30", "t_re = 50", "t_re = 70", "t_re = 100"]
+    assert labels == ["image", "real (t_re = 0)", "t_re = 30", "t_re = 50", "t_re = 70", "t_re = 100", "StyleGAN3"]
     assert smoke.attention_layer() == "layer2"
 
 
@@ -115,8 +117,8 @@ def test_the_likelihood_has_a_panel_for_each_noise_level(smoke):
 
 def test_figure_8_has_a_line_for_train_and_one_for_test(smoke):
     paper, fitted = smoke.figure8().axes
-    assert legend(paper) == ["Train Samples (n = 40)", "Test Samples (n = 20)"]
-    assert legend(fitted) == ["Train Samples (n = 20)", "Test Samples (n = 20)"]
+    assert legend(paper) == ["Train Samples (n = 40)", "StyleGAN3", "Test Samples (n = 20)"]
+    assert legend(fitted) == ["Train Samples (n = 20)", "StyleGAN3", "Test Samples (n = 20)"]
     assert [ax.get_title() for ax in (paper, fitted)] == [PAPER, CROSSFIT]
     assert "at most 2.30" in paper.get_ylabel()
 
@@ -141,7 +143,7 @@ def test_colour_images_are_drawn_in_colour(make_images):
 
 def test_every_arm_with_multiples_is_a_line_of_the_multiples_figure(smoke):
     panels = smoke.figure_multiples().axes
-    assert [len(legend(axes)) for axes in panels] == [1 + 3, 1 + 5, 1 + 4]  # real only and its arms
+    assert [len(legend(axes)) for axes in panels] == [1 + 4, 1 + 5, 1 + 4]  # real only and its arms
     assert all(legend(axes)[0] == "real only" for axes in panels)
     rows = smoke.table3()
     naive = rows[rows.arm == "100"].groupby("multiple").accuracy.mean()

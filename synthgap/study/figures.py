@@ -54,7 +54,7 @@ class Figures(Controls):
 
     def figure2(self) -> Figure:
         """PCA of features, all classes: real against fully synthetic."""
-        cells = self.main.features((0, 100, *self.main.rivals))
+        cells = self.main.features((0, 100))
         return self._projection(cells, None)
 
     def figure4(self) -> Figure:

@@ -271,8 +271,12 @@ CASES = [
     Case("reconstruct --t-re nan", words("reconstruct", *OUT, "--t-re", "nan"), "reverse step 'nan'"),
     Case("reconstruct --t-re 80-20", words("reconstruct", *OUT, "--t-re", "80-20"), "t_re is (80, 20)"),
     Case("convert: a pickle that calls a program", checkpoint(pickle.dumps(Call())), "it was refused and nothing ran"),
-    Case("convert: a pickle cut short", checkpoint(pickle.dumps({"ema": [1] * 9})[:-4]), "can't be read as an EDM"),
-    Case("convert: a text", checkpoint(b"no pickle"), "can't be read as an EDM pickle"),
+    Case(
+        "convert: a pickle cut short",
+        checkpoint(pickle.dumps({"ema": [1] * 9})[:-4]),
+        "can't be read as a released pickle",
+    ),
+    Case("convert: a text", checkpoint(b"no pickle"), "can't be read as a released pickle"),
 ]
 
 

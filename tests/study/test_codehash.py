@@ -159,6 +159,11 @@ def test_what_computes_a_kind_is_part_of_its_hash():
     wanted = {
         specs.Data: "data.imageset",
         specs.TrainDiffusion: "diffusion.train diffusion.edm diffusion.unet diffusion.schedule seeding",
+        specs.Snapshot: "",
+        specs.TrainGan: "gan.train gan.stylegan3 gan.synthesis gan.filters gan.discriminator gan.augment gan.losses",
+        specs.SampleGan: "gan.sample gan.stylegan3 diffusion.noise",
+        specs.MeasureCollapse: "gan.collapse",
+        specs.Trim: "data.splits metrics.projection",
         specs.Synthesize: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.Reconstruct: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.TrainClassifier: "classifier.train classifier.resnet classifier.augment classifier.policies seeding",

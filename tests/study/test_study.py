@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from synthgap.errors import UserError
 from synthgap.metrics.fidelity import MEASURES
 from synthgap.study import store as store_module
-from synthgap.study.arms import CROSSFIT, EPOCH_MATCHED, FLOOR, PAPER
+from synthgap.study.arms import CROSSFIT, EPOCH_MATCHED, FLOOR, GAN, GAN_ONLY, PAPER
 from synthgap.study.specs import (
     Data,
     MeasureFidelity,
@@ -123,7 +123,8 @@ def test_arms_train_on_what_their_name_says(smoke):
         if base in ("RandAugment", "TrivialAugment"):
             base, policy = "real only", base
         assert classifier.training.policy == (policy or "none")
-        assert classifier.real == (None if base in ("real bootstrap", "synthetic only", EPOCH_MATCHED) else train)
+        alone = ("real bootstrap", "synthetic only", GAN_ONLY, EPOCH_MATCHED)
+        assert classifier.real == (None if base in alone else train)
         assert len(classifier.synthetic) == multiple
         if base == "0":
             assert set(classifier.synthetic) == {train}
@@ -207,7 +208,7 @@ def test_table_3_has_one_row_a_seed_for_every_arm_and_multiple(smoke):
     assert (rows.groupby(["arm", "multiple", "seed"]).size() == 1).all()
     cells = {(arm, multiple) for arm, multiple in zip(rows.arm, rows.multiple, strict=True)}
     wanted = {("real only", 0), ("synthetic only", 1), ("synthetic only", 3)}
-    wanted |= {(EPOCH_MATCHED, 3), ("real bootstrap", 1), ("real bootstrap", 3)}
+    wanted |= {(GAN_ONLY, 1), (GAN_ONLY, 3), (EPOCH_MATCHED, 3), ("real bootstrap", 1), ("real bootstrap", 3)}
     wanted |= {(arm, k) for arm, multiples in smoke.preset.augmentation.items() for k in multiples}
     for policy in ("RandAugment", "TrivialAugment"):
         wanted |= {(policy, 0), (f"0 + {policy}", 1), (f"100 + {policy}", 3)}
@@ -234,10 +235,10 @@ def test_fidelity_is_perfect_at_reverse_step_0_and_has_a_floor(smoke):
     assert list(rows.columns) == ["protocol", "t_re", "seed", *MEASURES, "n_real", "n_fake"]
     assert (rows.groupby(["protocol", "t_re", "seed"]).size() == 1).all()
     fitted, rows = rows[rows.protocol == CROSSFIT], rows[rows.protocol == PAPER]
-    assert set(fitted.t_re) == {0, 50, 100}  # its own floor
+    assert set(fitted.t_re) == {0, 50, 100, GAN}  # its own floor
     assert (fitted.frechet > 0).all()
     assert set(fitted.n_real) == set(fitted.n_fake) == {20}
-    assert set(rows.t_re) == {-1, 0, 50, 100}
+    assert set(rows.t_re) == {-1, 0, 50, 100, GAN}
     at_0 = rows[rows.t_re == 0]
     assert at_0.frechet.to_numpy() == pytest.approx(0, abs=1e-4)
     assert (at_0[["precision", "recall"]] == 1).all(axis=None)
@@ -261,7 +262,7 @@ def test_fake_detection_is_chance_at_reverse_step_0(smoke):
     assert list(rows.columns) == ["domain", "detector", "t_re", "seed", "accuracy", "n"]
     assert (rows[rows.t_re == 0].accuracy == 0.5).all()
     assert set(rows.n) == {40}
-    assert len(rows) == 2 * 5 * 2
+    assert len(rows) == 2 * (5 + 1) * 2
 
 
 def test_memorization_reads_reverse_step_0_as_copying(smoke):
@@ -273,8 +274,8 @@ def test_memorization_reads_reverse_step_0_as_copying(smoke):
 
 def test_concentration_has_a_floor_in_both_protocols(smoke):
     rows = smoke.concentration()
-    assert set(rows[rows.protocol == PAPER].t_re) == {-1, 30, 50, 70, 100}
-    assert set(rows[rows.protocol == CROSSFIT].t_re) == {0, 30, 50, 70, 100}
+    assert set(rows[rows.protocol == PAPER].t_re) == {-1, 30, 50, 70, 100, GAN}
+    assert set(rows[rows.protocol == CROSSFIT].t_re) == {0, 30, 50, 70, 100, GAN}
     assert rows[["trace_ratio", "distance_ratio"]].gt(0).all(axis=None)
     assert rows.outer_coverage.between(0, 1).all()
 

@@ -68,6 +68,8 @@ def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(execu
         "fig-6",
         "fig-8",
         "fig-9",
+        *("tab-1", "fig-rivals", "tab-rivals"),
+        *("fig-controls", "tab-trimming", "tab-causes"),
         "tab-2",
         "tab-3",
         *SECTION_5,
@@ -77,6 +79,8 @@ def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(execu
         assert f'id="{name}"' in pages, name
     assert (index.parent / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
     assert "cdn.jsdelivr" not in pages
+    assert pages.count("sortable") > len(list(index.parent.rglob("*.html")))  # a script on each page, and tables for it
+    assert all((index.parent / "_static" / name).is_file() for name in ("sortable.js", "sortable.css"))
 
 
 def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):

@@ -117,9 +117,11 @@ class Causes(Answers):
         memory = "copies of the real images, drawn with replacement, lose as much"
         spread = "real images cut to the spread of the synthetic ones lose as much"
         return [
-            self._cause("a finite sample: a generator knows no more than its training images", memory, self._copied),
-            self._cause("concentration near the modes", spread, self._trimmed),
-            self._cause("the same, its premise", "synthetic images spread less within a class", self._tighter),
+            self._cause(
+                "a finite sample alone: a generator knows no more than its training images", memory, self._copied
+            ),
+            self._cause("concentration near the modes: the control", spread, self._trimmed),
+            self._cause("concentration: its premise", "synthetic images spread less within a class", self._tighter),
             self._cause("a pull towards high likelihood", "ln p rises with the reverse step", self._likelier),
             self._cause("wrong labels", "fewer images are given their label by another classifier", self._mislabelled),
             self._cause("lost diversity", "recall falls with the reverse step", self._narrower),

@@ -162,7 +162,7 @@ def test_every_candidate_is_weighed(smoke):
     assert table.count("\n| ") == 8  # with the heading
     by_name = {c.name: c for c in several}
     gap = smoke.gap_crossed()
-    copied = by_name["a finite sample: a generator knows no more than its training images"].found
+    copied = by_name["a finite sample alone: a generator knows no more than its training images"].found
     assert copied.loss.mean + copied.left.mean == pytest.approx(gap.mean)
 
 
@@ -170,7 +170,7 @@ def test_without_cells_nothing_is_told(smoke, monkeypatch):
     preset = smoke.main.preset.model_copy(update={"trimmed": (), "checkpoints": (), "bootstrap": ()})
     monkeypatch.setattr(smoke, "main", replace(smoke.main, preset=preset))
     says = {c.name: (c.says, c.why) for c in smoke.causes()}
-    assert says["concentration near the modes"] == (NOT_RUN, "the preset smoke has no trimmed cells")
+    assert says["concentration near the modes: the control"] == (NOT_RUN, "the preset smoke has no trimmed cells")
     assert says["too little training"] == (NOT_RUN, "the preset smoke has no checkpoints")
     assert smoke.trimming().empty
     assert "not run" in causes_tables.trimming(smoke.trimming(), smoke.concentration(), "digits")

@@ -36,9 +36,9 @@ class Shard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: str = Field(pattern=r"^data-\d{5,9}\.safetensors\Z")  # no path: nothing outside the folder is read
+    file: str = Field(pattern=r"^data-[0-9]{5,9}\.safetensors$")  # no path: nothing outside the folder is read
     images: int = Field(ge=1)
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}\Z")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
 
 
 class Index(BaseModel):

@@ -27,6 +27,7 @@ from .splits import Splits, complete_splits
 INDEX = "index.json"
 ENDING = ".shards"
 BLOCK = 4_096  # images in memory at once where a set is passed over; a multiple of the batches of networks
+LARGEST_SIDE = 4_096  # pixels; more is a damaged index
 LARGEST_HEADER = 2**20  # bytes; a shard's is about 150
 AGAIN = "the same synthgap generate makes it again"
 
@@ -55,8 +56,8 @@ class Index(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Index:
-        if min(self.shape) < 1:
-            raise ValueError(f"shape is {self.shape}; sides are 1 or more")
+        if not 1 <= min(self.shape[1:]) <= max(self.shape[1:]) <= LARGEST_SIDE:
+            raise ValueError(f"shape is {self.shape}; sides are 1 to {LARGEST_SIDE:,}")
         if min(self.counts, default=0) < 0 or len(self.counts) != len(self.classes):
             raise ValueError(f"counts are {self.counts[:10]} for {len(self.classes)} classes; one of each, 0 or more")
         if sum(self.counts) != (total := sum(s.images for s in self.shards)):
@@ -139,7 +140,7 @@ class Shards:
                 raise ValueError("its SHA-256 is not that of the index")
             images, labels = _mapped(path, (shard.images, *self.index.shape))
             loaded = ImageSet(images, labels, self.classes, f"{self.name}/{shard.file}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"{path} is damaged ({error}); {AGAIN}") from error
         self._whole.add(number)
         return loaded

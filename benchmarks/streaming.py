@@ -1,6 +1,7 @@
 """Memory and time of generating, storing and measuring many images, with toy networks.
 
-    python benchmarks/streaming.py [images] [--real N] [--pairwise N] [--colour] [--shard-images N] [--everything]
+    python benchmarks/streaming.py [images] [--real N] [--pairwise N] [--colour] [--shard-images N] [--place FOLDER]
+                                   [--everything]
 
 The denoiser and the feature extractor are a line each, so what is timed is our own work. Memory is the peak of the
 process (resident, mapped files included) beyond what it holds after its imports; the networks of a real run add theirs,
@@ -13,6 +14,7 @@ import argparse
 import json
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +97,7 @@ def main() -> None:
         rows[stage] = {"seconds": round(time.perf_counter() - started, 1), "beyond_imports_mib": memory() - imports}
         print(json.dumps({stage: rows[stage]}), flush=True)
 
-    with tempfile.TemporaryDirectory() as place:
+    with nullcontext(options.place) if options.place else tempfile.TemporaryDirectory() as place:
         folder, started = Path(place) / "toy.shards", time.perf_counter()
         labels = np.repeat(np.arange(CLASSES), -(-options.images // CLASSES))[: options.images]
         solver = Solver(steps=1, method="euler")
@@ -114,7 +116,11 @@ def main() -> None:
             register("toy", lambda **_: extractor)
             noise(options.real, shape).save(Path(place) / "real.safetensors")
             result = compare(
-                str(Path(place) / "real.safetensors"), str(folder), extractor_name="toy", pairwise=options.pairwise
+                str(Path(place) / "real.safetensors"),
+                str(folder),
+                extractor_name="toy",
+                pairwise=options.pairwise,
+                cache=Path(place),
             )
             told("metrics", started)
             print(as_text(result))

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from synthgap import metrics_cli
+from synthgap import cli, metrics_cli
 from synthgap.api import generate
 from synthgap.data import pool
 from synthgap.data.imageset import ImageSet
+from synthgap.data.pool import load_pool
 from synthgap.data.shards import Shards
 from synthgap.data.shardwriter import write_shards
 from synthgap.diffusion.edm import EDM, EDMConfig
@@ -36,7 +37,7 @@ SOLVERS = [Solver(steps=2), Solver(steps=3, method="ancestral"), Solver(steps=2,
 
 
 def network(label_dim=3):
-    """A small convolutional EDM with random weights of ordinary size: its answers do depend on the batch's shape."""
+    """A small convolutional EDM with random weights of ordinary size."""
     size = {"height": 4, "width": 4, "channels": 1, "label_dim": label_dim, "model_channels": 8, "num_blocks": 1}
     edm = EDM(EDMConfig(network=UNetConfig(**size, channel_mult=(1,))))
     torch.manual_seed(0)
@@ -93,8 +94,32 @@ def test_shards_are_byte_for_byte_what_generate_gives_at_once(tmp_path, solver):
     assert loaded.classes == at_once.classes
 
 
+class Entangled(torch.nn.Module):
+    """A denoiser whose answer for an image depends on all images of its batch, and on the image's place there."""
+
+    def __init__(self):
+        super().__init__()
+        self.config, self.image_shape, self.device = network().config, (1, 4, 4), torch.device("cpu")
+        self.weight = torch.nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def forward(self, x, sigma, labels=None):
+        place = torch.linspace(-0.3, 0.3, len(x))[:, None, None, None]
+        return 0.2 * torch.tanh(x / sigma[:, None, None, None]) + place + 0.1 * torch.tanh(x.mean())
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda s: s.method)
+def test_shards_cut_no_batch_in_two(tmp_path, solver):
+    """So the bytes stay the same even where a network's rounding depends on its batch."""
+    model, labels = Entangled(), np.repeat([0, 1, 2], 500)
+    at_once = generate(model, labels, 7, solver=solver).images
+    shards = generate_shards(model, tmp_path / "x.shards", labels, 7, solver=solver, shard_images=300)
+    assert np.array_equal(shards.subset(slice(None)).images, at_once)
+    elsewhere = generate(model, labels[300:600], 7, first_index=300, solver=solver).images
+    assert not np.array_equal(elsewhere, at_once[300:600])  # a cut that is no multiple of the batch would show
+
+
 def test_turns_within_a_shard_change_no_byte(tmp_path, monkeypatch):
-    edm, labels = network(), np.zeros(1000, dtype=np.int64)
+    edm, labels = Entangled(), np.zeros(1000, dtype=np.int64)
     generate_shards(edm, tmp_path / "a.shards", labels, solver=SOLVERS[0])
     monkeypatch.setattr("synthgap.streaming.TURN", LANES)
     told = []
@@ -140,7 +165,7 @@ def test_another_model_or_solver_does_not_go_on_with_a_folder(tmp_path):
         next(other.parameters()).add_(1)
     with pytest.raises(UserError, match='was begun with model "'):
         generate_shards(other, tmp_path / "x.shards", labels, solver=SOLVERS[0])
-    with pytest.raises(UserError, match='was begun with solver {"steps": 2'):
+    with pytest.raises(UserError, match=r'was begun with solver \{"steps": 2'):
         generate_shards(network(), tmp_path / "x.shards", labels, solver=SOLVERS[1])
 
 
@@ -277,17 +302,22 @@ def test_a_small_sharded_set_is_compared_as_its_images_are(large, registered, mo
         metrics_cli.compare(large[0], large[1], extractor_name="toy", pairwise=100)
 
 
-def test_the_command_writes_shards_goes_on_and_names_damage(tmp_path):
-    network().save(tmp_path / "edm.safetensors")
+def test_the_command_writes_shards_goes_on_and_names_damage(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    network().save("edm.safetensors")
 
     def run(*words):
-        command = [sys.executable, "-m", "synthgap.cli", "generate", "--model", "edm.safetensors", "--device", "cpu"]
-        done = subprocess.run([*command, "--steps", "2", *words], cwd=tmp_path, capture_output=True, text=True)
-        return done.returncode, done.stdout, done.stderr
+        command = ["synthgap", "generate", "--model", "edm.safetensors", "--device", "cpu", "--steps", "2", *words]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code, *capsys.readouterr()
 
     words = ("--per-class", "200", "--shard-images", "256", "--out", "new.shards")
     assert run(*words) == (0, "600 images of 3 classes in 3 shards: new.shards\n", "")
-    shard = tmp_path / "new.shards" / "data-00001.safetensors"
+    wanted = generate(network(), np.repeat([0, 1, 2], 200), 0, solver=Solver(steps=2))
+    assert load_pool("new.shards").fingerprint == wanted.fingerprint
+    shard = Path("new.shards") / "data-00001.safetensors"
     before = shard.read_bytes()
     shard.write_bytes(before[:-1])
     code, _, err = run(*words)

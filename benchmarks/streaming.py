@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--pairwise", type=int, default=10_000)
     parser.add_argument("--shard-images", type=int, default=10_240)
     parser.add_argument("--colour", action="store_true")
+    parser.add_argument("--place", help="folder that keeps shards and features, for a run that goes on; else temporary")
     parser.add_argument(
         "--everything", action="store_true", help="fake detection and the rest of synthgap metrics, too"
     )

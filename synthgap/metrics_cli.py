@@ -45,7 +45,8 @@ TITLES = {
 class Comparison:
     """All that was measured. `copying` needs other real images, and is None without them.
 
-    pairwise : (real, fake) images that all measures of fidelity but the Fréchet distance are of, where not of all.
+    pairwise : (real, fake) images that are drawn for all measures of fidelity but the Fréchet distance, where a set is
+        not in memory. As ever, the kernel distance sees at most 10,000 of them, and the others as many of each set.
     """
 
     real: ImageSet | Shards
@@ -163,9 +164,9 @@ def _draws(
     kernel = tuple(min(n, KERNEL_LIMIT) for n in some)
     lines = [
         "the Fréchet distance is of {:,} real and {:,} fake images".format(*all_of)
-        + "; precision, recall, density and coverage of {:,} and {:,}".format(*some)
+        + f"; precision, recall, density and coverage of {min(some):,} of each"
         + ", the kernel distance of {:,} and {:,}".format(*kernel)
-        + f" of these, drawn with seed {seed}; fake detection of {pairs:,} pairs"
+        + f", drawn with seed {seed}; fake detection of {pairs:,} pairs"
     ]
     if copies:
         looked = [min(len(s), most) for s, most in zip(sets, (COPIES_REAL, COPIES_FAKE), strict=True)]
@@ -287,7 +288,8 @@ def as_json(result: Comparison) -> str:
         "notes": list(result.notes),
     }
     if result.pairwise is not None:
-        out["pairwise"] = {"n_real": result.pairwise[0], "n_fake": result.pairwise[1]}
+        out["kernel_distance_of"] = [min(n, KERNEL_LIMIT) for n in result.pairwise]
+        out["precision_recall_density_coverage_of_each"] = min(result.pairwise)
     if result.copying is not None:
         c = result.copying
         numbers_of_copying = {"authentic": c.authentic, "ratio": c.ratio, "c_t": c.copying, "closest": c.closest}

@@ -207,9 +207,11 @@ def read_index(folder: Path) -> Index:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         reason = " ".join(f"{place}: {first['msg']}".split()).removeprefix(": ").replace("Value error, ", "")
-        raise UserError(f"{path} is no index of shards ({reason}); generate the images again") from error
+        raise UserError(
+            f"{path} is no index of shards ({reason}); remove the folder and generate the images again"
+        ) from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error}); generate the images again") from error
+        raise UserError(f"{path} can't be read ({error}); remove the folder and generate the images again") from error
 
 
 def sha256(path: Path) -> str:

@@ -271,10 +271,11 @@ def test_a_large_sharded_set_is_measured_whole_and_what_is_not_is_said(large, re
     assert value.fidelity.frechet == pytest.approx(fidelity_of_features(*vectors, "toy").frechet, rel=1e-9)
     text = metrics_cli.as_text(value)
     assert "the Fréchet distance is of 600 real and 1,000 fake images; precision, recall, density" in text
-    assert "coverage of 400 and 400, the kernel distance of 400 and 400 of these, drawn with seed 0" in text
+    assert "coverage of 400 of each, the kernel distance of 400 and 400, drawn with seed 0" in text
     assert "copying: 600 of the real and 1,000 of the fake images were looked at" in text
     out = json.loads(metrics_cli.as_json(value))
-    assert out["pairwise"] == {"n_real": 400, "n_fake": 400}
+    assert out["kernel_distance_of"] == [400, 400]
+    assert out["precision_recall_density_coverage_of_each"] == 400
     assert out["fake"]["sha256"] == fake.fingerprint
     again = metrics_cli.compare(*large, "toy", pairwise=400, cache=tmp_path / "cache")
     assert again.fidelity == value.fidelity

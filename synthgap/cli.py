@@ -135,7 +135,9 @@ def run(
 
 @app.command()
 def generate(
-    out: Out,
+    out: Annotated[
+        Path, typer.Option(help="New folder for the PNGs, one subfolder a class; or NAME.shards, for any number.")
+    ],
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
     dataset: Dataset = "auto",
     preset: PresetName = "quick",
@@ -145,8 +147,14 @@ def generate(
     seed: Seed = 0,
     model: Model = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the preset's.")] = None,
+    shard_images: Annotated[
+        int | None, typer.Option(min=1, help="Images of a shard, rounded up to a multiple of 256; default 10,240.")
+    ] = None,
 ) -> None:
-    """Write fully synthetic images (t_re = 100) of every class as PNGs.
+    """Write fully synthetic images (t_re = 100) of every class, as PNGs or, to NAME.shards, as shards.
+
+    Shards are written one by one, in memory that does not grow with their number. Interrupted, the same command goes
+    on after the last finished one. synthgap metrics reads them, and so does shards:NAME.shards as a data set.
 
     Example: synthgap generate --dataset digits --per-class 20 --out synthetic
     """
@@ -155,11 +163,16 @@ def generate(
     from .api import generate as draw
     from .api import load_model
     from .data.imageset import check_new_folder
+    from .data.shards import ENDING, is_shards
+    from .data.shardwriter import SHARD_IMAGES, check_shards_folder
     from .device import resolve_device
     from .gan.stylegan3 import Generator
+    from .streaming import generate_shards
     from .study.study import Study
 
-    check_new_folder(out)
+    if shard_images is not None and not is_shards(out):
+        raise UserError(f"--shard-images is for shards; name a folder that ends in {ENDING} in place of {out}")
+    (check_shards_folder if is_shards(out) else check_new_folder)(out)
     if model is not None:
         drawing, names = load_model(model).to(resolve_device(device)), None
     else:
@@ -171,10 +184,17 @@ def generate(
         known, options = drawing.config.label_dim, {}
     else:
         known, options = drawing.config.network.label_dim, {"solver": _solver(preset, dataset, steps)}
-    if known:
-        images = draw(drawing, np.repeat(np.arange(known), per_class), seed, classes=names, **options)
-    else:
-        images = draw(drawing, seed=seed, count=per_class, **options)
+    which = {"labels": np.repeat(np.arange(known), per_class), "classes": names} if known else {"count": per_class}
+    if is_shards(out):
+        with _bar("generated", per_class * max(known, 1)) as bar:
+            size = shard_images or SHARD_IMAGES
+            shards = generate_shards(
+                drawing, out, seed=seed, shard_images=size, progress=bar.update, **which, **options
+            )
+        number = len(shards.index.shards)
+        typer.echo(f"{len(shards):,} images of {len(shards.classes)} classes in {number} shards: {out}")
+        return
+    images = draw(drawing, seed=seed, **which, **options)
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
 
 
@@ -302,22 +322,24 @@ def metrics(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of the classifier, detectors and halvings.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder to keep features in, by content.")] = None,
+    pairwise: Annotated[
+        int | None, typer.Option(min=5, help="Of a set in shards: most images for precision, …; default 50,000.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
     """Compare two sets of images: fidelity with intervals and a real-against-real floor, fake detection, copying.
 
-    A minute or more, most of it for training the classifier whose features are compared.
+    A minute or more, most of it for training the classifier whose features are compared. More than 10,000 images in
+    shards (NAME.shards) stay on the disk: the Fréchet distance is of all of them, the rest of stated, seeded draws.
 
     Example: synthgap metrics photos/train synthetic --held-out photos/test
     """
-    from tqdm import tqdm
-
     from .device import resolve_device
     from .metrics_cli import as_json as to_json
     from .metrics_cli import as_text, compare
 
     size = _number(image_size, "image-size")
-    with tqdm(desc="features", unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
+    with _bar("features") as bar:
         result = compare(
             real,
             fake,
@@ -330,6 +352,7 @@ def metrics(
             cache=cache,
             device=resolve_device(device),
             seed=seed,
+            pairwise=pairwise,
             progress=lambda done, total: (bar.reset(total), bar.update(done)),
         )
     typer.echo(to_json(result) if as_json else as_text(result))
@@ -381,6 +404,13 @@ def datasets(
         raise UserError("which data set? give its name, for instance: synthgap datasets cifar10")
     for known, text in DESCRIPTIONS.items():
         typer.echo(f"{known}\n    {text}")
+
+
+def _bar(what: str, total: int | None = None):
+    """A bar that counts images, on a terminal alone."""
+    from tqdm import tqdm
+
+    return tqdm(desc=what, total=total, unit="image", disable=not sys.stderr.isatty(), leave=False)
 
 
 def _duration(minutes: float) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import tempfile
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +15,22 @@ import numpy as np
 
 from .api import train_classifier
 from .data.imageset import ImageSet
-from .data.pool import load_pool, same_channels
+from .data.pool import load_pool, open_pool, same_channels
+from .data.shards import Shards, blocks_of
 from .data.splits import halves, spread
 from .errors import UserError
 from .metrics.detection import DOMAINS, Detection, fake_detection
 from .metrics.features import Extractor, extractor, features
-from .metrics.fidelity import MEASURES, NEIGHBOURS, Fidelity, fidelity_of_features
+from .metrics.fidelity import KERNEL_LIMIT, MEASURES, NEIGHBOURS, Fidelity, fidelity_of_features
 from .metrics.memorization import Memorization, memorization, reading
+from .metrics.streaming import PAIRWISE, drawn, fidelity_of_stored, store_features
 
 LEAST = NEIGHBOURS + 2  # images of a set that is measured
 FEW = 100
+# where a set stays on the disk, what else is drawn from it, so that memory stays below 4 GB
+DETECTED = 5_000, 2**24  # pairs that a detector sees, and pixels of either set; it holds them many times in float64
+TRAINED = 50_000  # real images that train the classifier
+COPIES_REAL, COPIES_FAKE = 50_000, 10_000  # images that are looked at for copies
 TITLES = {
     "frechet": "Fréchet distance",
     "kid": "kernel distance",
@@ -33,15 +43,20 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that was measured. `copying` needs other real images, and is None without them."""
+    """All that was measured. `copying` needs other real images, and is None without them.
 
-    real: ImageSet
-    fake: ImageSet
+    pairwise : (real, fake) images that are drawn for all measures of fidelity but the Fréchet distance, where a set is
+        not in memory. As ever, the kernel distance sees at most 10,000 of them, and the others as many of each set.
+    """
+
+    real: ImageSet | Shards
+    fake: ImageSet | Shards
     score: str  # what the Fréchet distance is called in this feature space
     fidelity: Fidelity
     detection: tuple[Detection, ...]
     copying: Memorization | None
     notes: tuple[str, ...]
+    pairwise: tuple[int, int] | None = None
 
 
 def compare(
@@ -57,49 +72,126 @@ def compare(
     cache: Path | None = None,
     device: str = "cpu",
     seed: int = 0,
+    pairwise: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Load two sets (and real images that the generator has not seen) and measure them.
 
     With the extractor "classifier", one is trained on half of the real images and the other half is compared, so that
-    no image is judged by a network that was trained on it. Raises UserError for anything wrong in the sources.
+    no image is judged by a network that was trained on it.
+
+    A sharded set of more than 10,000 images stays on the disk: the Fréchet distance is of all images that are judged,
+    whatever their numbers, the other measures of fidelity of at most `pairwise` (50,000) of each set, and detectors,
+    the classifier and the search for copies get draws of their own. All are seeded, and the notes say how many.
+
+    Raises UserError for anything wrong in the sources.
     """
-    real = load_pool(real_source, image_size)
-    fake = load_pool(fake_source, like=real)
+    real = open_pool(real_source, image_size)
+    fake = open_pool(fake_source, like=real)
     real, fake = same_channels(real, fake)
+    large = any(isinstance(s, Shards) for s in (real, fake))
+    if pairwise is not None and not large:
+        raise UserError(
+            "pairwise is for sharded sets of more than 10,000 images; these are in memory, and compared as they are"
+        )
     other = None
     if held_out is not None:
         _, other = same_channels(real, load_pool(held_out, like=real))
         _check_held_out(real, other)
     notes = [f"real: {_say(real)}", f"fake: {_say(fake)}"]
     _check_sizes(real, fake, extractor_name)
-    count = min(len(real), len(fake))
+    count = min(len(real), len(fake), *(_detected(real) if large else ()))
     pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
     detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
-    judged, judge = real, None
+    judged, judge = np.arange(len(real)), None
     if extractor_name == "classifier":
-        judge, judged = _classifier(real, preset, device, seed)
-        notes.append(f"a classifier was trained on {len(real) - len(judged)} real images; the rest is compared")
+        mine, judged = _halves(real)
+        if large:
+            mine = mine[drawn(len(mine), TRAINED, seed)]
+        judge = train_classifier(real=real.subset(mine), preset=preset, seed=seed, device=device)
+        notes.append(f"a classifier was trained on {len(mine)} real images; the rest is compared")
     chosen: Extractor = extractor(extractor_name, weights=weights, classifier=judge, device=device)
-    compared = fake.subset(spread(fake.labels, len(judged)))
-    vectors = [features(s, chosen, cache=cache, progress=progress) for s in (judged, compared)]
-    fidelity = fidelity_of_features(*vectors, chosen.name, seed=seed)
-    copying = None if other is None else memorization(real.images, other.images, fake.images, seed=seed)
-    return Comparison(real, fake, chosen.score, fidelity, detection, copying, tuple(notes))
+    parts = None
+    if large:
+        most = PAIRWISE if pairwise is None else pairwise
+        fidelity = _streamed(real, judged, fake, chosen, most, cache, seed, progress)
+        parts = tuple(min(n, most) for n in fidelity.n)
+        notes += _draws(fidelity.n, parts, count, held_out is not None, (real, fake), seed)
+    else:
+        compared = fake.subset(spread(fake.labels, len(judged)))
+        vectors = [features(s, chosen, cache=cache, progress=progress) for s in (real.subset(judged), compared)]
+        fidelity = fidelity_of_features(*vectors, chosen.name, seed=seed)
+    copying = None
+    if other is not None:
+        if large:
+            real_part = real.subset(drawn(len(real), COPIES_REAL, seed))
+            fake_part = fake.subset(drawn(len(fake), COPIES_FAKE, seed))
+        else:
+            real_part, fake_part = real, fake
+        copying = memorization(real_part.images, other.images, fake_part.images, seed=seed)
+    return Comparison(real, fake, chosen.score, fidelity, detection, copying, tuple(notes), parts)
 
 
-def _classifier(real: ImageSet, preset: str, device: str, seed: int):
-    """(a classifier trained on half of the images, the other half)."""
+def _streamed(
+    real: ImageSet | Shards,
+    judged: np.ndarray,
+    fake: ImageSet | Shards,
+    chosen: Extractor,
+    pairwise: int,
+    cache: Path | None,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> Fidelity:
+    """Fidelity with features on the disk: in the cache, or in a temporary folder (of TMPDIR) without one."""
+    with ExitStack() as stack:
+        folder = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="synthgap-features-")))
+        stored = [
+            store_features(images, chosen, folder, positions, progress=progress)
+            for images, positions in ((real, judged), (fake, None))
+        ]
+        return fidelity_of_stored(*stored, chosen.name, pairwise=pairwise, seed=seed)
+
+
+def _draws(
+    all_of: tuple[int, int],
+    some: tuple[int, int],
+    pairs: int,
+    copies: bool,
+    sets: tuple[ImageSet | Shards, ImageSet | Shards],
+    seed: int,
+) -> list[str]:
+    """What each measure of a streamed comparison is of."""
+    kernel = tuple(min(n, KERNEL_LIMIT) for n in some)
+    lines = [
+        "the Fréchet distance is of {:,} real and {:,} fake images".format(*all_of)
+        + f"; precision, recall, density and coverage of {min(some):,} of each"
+        + ", the kernel distance of {:,} and {:,}".format(*kernel)
+        + f", drawn with seed {seed}; fake detection of {pairs:,} pairs"
+    ]
+    if copies:
+        looked = [min(len(s), most) for s, most in zip(sets, (COPIES_REAL, COPIES_FAKE), strict=True)]
+        blind = "" if looked[0] == len(sets[0]) else ", which can't see copies of the other real ones"
+        lines.append("copying: {:,} of the real and {:,} of the fake images were looked at".format(*looked) + blind)
+    return lines
+
+
+def _detected(real: ImageSet | Shards) -> tuple[int, int]:
+    """Limits of the pairs that a detector sees."""
+    pairs, pixels = DETECTED
+    return pairs, max(pixels // math.prod(real.shape), 10)
+
+
+def _halves(real: ImageSet | Shards) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of (the real images that train the classifier, the other half)."""
     if len(real.classes) < 2:
         raise UserError(
             f"{real.name} has no classes to train a classifier on; put its images into one subfolder a class, or "
             "choose --extractor inception or efficientnet-lite0"
         )
-    mine, others = (real.subset(h) for h in halves(real.labels))
-    return train_classifier(real=mine, preset=preset, seed=seed, device=device), others
+    return halves(real.labels)
 
 
-def _check_sizes(real: ImageSet, fake: ImageSet, extractor_name: str) -> None:
+def _check_sizes(real: ImageSet | Shards, fake: ImageSet | Shards, extractor_name: str) -> None:
     """Refuse too few images before anything long begins."""
     half = extractor_name == "classifier"
     need = LEAST * (2 if half else 1)
@@ -111,9 +203,12 @@ def _check_sizes(real: ImageSet, fake: ImageSet, extractor_name: str) -> None:
         )
 
 
-def _check_held_out(real: ImageSet, other: ImageSet) -> None:
-    known = {image.tobytes() for image in real.images}
-    shared = sum(image.tobytes() in known for image in other.images)
+def _check_held_out(real: ImageSet | Shards, other: ImageSet) -> None:
+    theirs = Counter(image.tobytes() for image in other.images)
+    known: set[bytes] = set()
+    for block in blocks_of(real, np.arange(len(real))):
+        known.update(theirs.keys() & {image.tobytes() for image in block.images})
+    shared = sum(theirs[image] for image in known)
     if shared:
         raise UserError(
             f"{shared} of the {len(other)} held-out images are among the real ones, too; hold out images that the "
@@ -121,7 +216,7 @@ def _check_held_out(real: ImageSet, other: ImageSet) -> None:
         )
 
 
-def _say(images: ImageSet) -> str:
+def _say(images: ImageSet | Shards) -> str:
     _, height, width = images.shape
     colour = "grey" if images.shape[0] == 1 else "colour"
     classes = f"{len(images.classes)} class" + ("es" if len(images.classes) != 1 else "")
@@ -132,6 +227,8 @@ def as_text(result: Comparison) -> str:
     """The comparison as lines for people."""
     f = result.fidelity
     heads = ["measure", f"all (n = {f.n[0]:,}, {f.n[1]:,})", "95% interval"]
+    if result.pairwise is not None:
+        heads[1] = "value"
     if f.floor is not None:
         heads += [f"fake, n = {f.floor.n[0]:,}", f"real, n = {f.floor.n[0]:,}"]
     rows = []
@@ -190,6 +287,9 @@ def as_json(result: Comparison) -> str:
         "detection": [judged(d) for d in result.detection],
         "notes": list(result.notes),
     }
+    if result.pairwise is not None:
+        out["kernel_distance_of"] = [min(n, KERNEL_LIMIT) for n in result.pairwise]
+        out["precision_recall_density_coverage_of_each"] = min(result.pairwise)
     if result.copying is not None:
         c = result.copying
         numbers_of_copying = {"authentic": c.authentic, "ratio": c.ratio, "c_t": c.copying, "closest": c.closest}

@@ -11,11 +11,13 @@ from PIL import Image
 from ..errors import UserError
 from .folder import EXTENSIONS, fit, fit_all, list_folder, read_images
 from .imageset import ImageSet
+from .shards import Shards, is_shards
 from .sources import DESCRIPTIONS, load_splits, own_path
 from .splits import SPLITS
 from .transform import luminance
 
 LARGEST_SIDE = 128  # of folders' images, where no size is asked for
+IN_MEMORY = 10_000  # images of a sharded set up to which `open_pool` loads it
 
 
 def load_pool(source: str, image_size: int | None = None, like: ImageSet | None = None) -> ImageSet:
@@ -24,7 +26,8 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     Parameters
     ----------
     source : a folder of images (class folders or none; `folder:PATH` is the same), a `.safetensors` file of
-        `ImageSet.save`, `npz:PATH`, `edm-zip:PATH`, or a named set, all of it ("digits") or a split ("digits:test").
+        `ImageSet.save`, `npz:PATH`, `edm-zip:PATH`, a folder `NAME.shards` (`shards:PATH` is the same), or a named
+        set, all of it ("digits") or a split ("digits:test").
     image_size : longest side in pixels; None is the images' own, for folders at most 128.
     like : bring the images to this set's height and width instead, whatever its channels (see `same_channels`).
 
@@ -32,6 +35,10 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     ------
     UserError : nothing there, unreadable files, images both in the folder itself and in class folders.
     """
+    sharded = _shards(source, image_size)
+    if sharded is not None:
+        images = sharded.subset(slice(None))
+        return images if like is None else _matched(images, like)
     kind, _, rest = source.partition(":")
     path = own_path(rest if kind == "folder" and rest else source)
     if path.is_dir():
@@ -45,10 +52,36 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
         images = ImageSet.concat([splits[s] for s in SPLITS], name=source)
     else:
         raise UserError(
-            f"{source} is no folder, file or known data set; give a folder of images, npz:PATH, a .safetensors file, "
-            "or a set such as digits or digits:test (splits: train, validation, test)"
+            f"{source} is no folder, file or known data set; give a folder of images, npz:PATH, shards:PATH, a "
+            ".safetensors file, or a set such as digits or digits:test (splits: train, validation, test)"
         )
     return images if like is None else _matched(images, like)
+
+
+def open_pool(source: str, image_size: int | None = None, like: ImageSet | Shards | None = None) -> ImageSet | Shards:
+    """As `load_pool`, but a sharded set of more than `IN_MEMORY` images stays on the disk."""
+    sharded = _shards(source, image_size)
+    if sharded is None or len(sharded) <= IN_MEMORY:
+        return load_pool(source, image_size, like)
+    if like is None or sharded.shape[1:] == like.shape[1:]:
+        return sharded
+    size = like.subset(slice(0, 1))
+    return sharded.changed(lambda images: _matched(images, size))
+
+
+def _shards(source: str, image_size: int | None) -> Shards | None:
+    """The sharded set that `source` names, if it names one."""
+    kind, _, rest = source.partition(":")
+    named = kind == "shards" and bool(rest)
+    path = own_path(rest if named else source)
+    if not named and not (is_shards(path) and path.is_dir()):
+        return None
+    sharded = Shards.open(path)
+    if image_size is not None and image_size != max(sharded.shape[1:]):
+        raise UserError(
+            f"{path} holds images of {sharded.shape} (C, H, W), which keep their size; leave the image size out"
+        )
+    return sharded
 
 
 def load_like(source: str, real: ImageSet, grey: bool = False) -> ImageSet:
@@ -74,7 +107,7 @@ def load_like(source: str, real: ImageSet, grey: bool = False) -> ImageSet:
     return replace(fitted, labels=place[fitted.labels], classes=real.classes, augment=real.augment, name=source)
 
 
-def same_channels(a: ImageSet, b: ImageSet) -> tuple[ImageSet, ImageSet]:
+def same_channels(a: ImageSet | Shards, b: ImageSet | Shards) -> tuple[ImageSet | Shards, ImageSet | Shards]:
     """The two sets with equal channels: grey images are repeated to three where the other set has colour."""
     channels = max(a.shape[0], b.shape[0])
     return _coloured(a, channels), _coloured(b, channels)
@@ -112,7 +145,9 @@ def _matched(images: ImageSet, like: ImageSet) -> ImageSet:
     return replace(images, images=np.stack(pixels))
 
 
-def _coloured(images: ImageSet, channels: int) -> ImageSet:
+def _coloured(images: ImageSet | Shards, channels: int) -> ImageSet | Shards:
     if images.shape[0] == channels:
         return images
+    if isinstance(images, Shards):
+        return images.changed(lambda part: _coloured(part, channels))
     return replace(images, images=np.repeat(images.images, channels, axis=1))

@@ -13,6 +13,7 @@ from .inspect import repeated_files
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
 from .public import PUBLIC, load_public
+from .shards import load_shards
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
 
@@ -36,6 +37,7 @@ DESCRIPTIONS = {
     "npz:PATH": "your arrays: images (uint8, N×H×W, N×H×W×C or N×C×H×W) and labels (integers from 0), or MedMNIST's "
     "train_images, train_labels, val_images, …; optional classes (names).",
     "edm-zip:PATH": "a data set of the EDM release: a zip of PNGs with dataset.json.",
+    "shards:PATH": "a folder that synthgap generate --out NAME.shards wrote.",
 }
 
 
@@ -66,8 +68,8 @@ def load_splits(
     ----------
     source : "digits", "mnist5k", "digit-pairs", one of the paper's sets from a local copy ("cifar10", "cifar100",
         "aircraft", "cub", "cars": see `public`), "folder:PATH" (one subfolder a class, optionally under
-        train/, val/, test/), "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …) or
-        "edm-zip:PATH" (the EDM release's zips).
+        train/, val/, test/), "npz:PATH" (arrays `images`, `labels`, or MedMNIST's `train_images`, …),
+        "edm-zip:PATH" (the EDM release's zips) or "shards:PATH" (generated images in shards).
     image_size : longest side in pixels; None is the set's own size, for folders at most `longest_side`.
     train_size : training images wanted of a set without splits of its own; None is the set's default.
     limits : most images per split; more are left out by class-wise drawing.
@@ -98,14 +100,16 @@ def load_splits(
         splits = resized(load_npz(own_path(path), train_size, seed, limits), image_size)
     elif kind == "edm-zip" and path:
         splits = resized(load_edm_zip(own_path(path), train_size, seed, limits), image_size)
+    elif kind == "shards" and path:
+        splits = resized(load_shards(own_path(path), train_size, seed, limits), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)
     elif kind in named and not path:
         splits = resized(named[kind](train_size, seed), image_size)
     else:
         raise UserError(
-            f"unknown data set {source!r}; known: {', '.join([*named, *PUBLIC])}, folder:PATH, npz:PATH, edm-zip:PATH "
-            "(synthgap datasets describes them)"
+            f"unknown data set {source!r}; known: {', '.join([*named, *PUBLIC])}, folder:PATH, npz:PATH, edm-zip:PATH, "
+            "shards:PATH (synthgap datasets describes them)"
         )
     splits = padded(greyed(splits) if grey else splits, divisor)
     return limited(mirrored(splits, flip), limits or {}, seed)

@@ -146,8 +146,8 @@ def features(
         )
     if cache is None:
         return _compute(images, extractor, batch, progress)
-    file = _cache_file(Path(cache), images, extractor)
-    kept = _read(file, (len(images), extractor.dimensions))
+    file = cache_file(Path(cache), images, extractor)
+    kept = read_cached(file, (len(images), extractor.dimensions))
     if kept is not None:
         return kept
     out = _compute(images, extractor, batch, progress)
@@ -172,7 +172,7 @@ def _compute(
 # The cache
 
 
-def _cache_file(folder: Path, images: ImageSet, extractor: Extractor) -> Path:
+def cache_file(folder: Path, images: ImageSet, extractor: Extractor) -> Path:
     """Where the features of these pixels and this network belong; the folder is made before any long work."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,8 @@ def _cache_file(folder: Path, images: ImageSet, extractor: Extractor) -> Path:
     return folder / f"{digest.hexdigest()}.safetensors"
 
 
-def _read(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
+def read_cached(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The features that `features` kept in a file; None where it is not there, or (with a notice) damaged."""
     if not file.is_file():
         return None
     try:

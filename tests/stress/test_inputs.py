@@ -19,6 +19,7 @@ from PIL import Image
 from reliability import one_line
 
 from synthgap import cli
+from synthgap.data.shardwriter import write_shards
 from synthgap.study.study import Study
 
 RUN = ("run", "--preset", "smoke", "--device", "cpu", "--no-book", "--yes")
@@ -144,6 +145,34 @@ def giant_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
 
 
+def shards(damage: Callable[[Path], object]):
+    """Twelve images in shards of six, with what `damage` does to the folder."""
+
+    def make(place: Path) -> list:
+        root = place / "set.shards"
+        pixels = images()[:, None]
+        write_shards(root, np.arange(12) % 2, ("a", "b"), (1, 8, 8), lambda a, b: pixels[a:b], shard_images=6)
+        damage(root)
+        return [*RUN, "--dataset", f"shards:{root}"]
+
+    return make
+
+
+def index(old: str, new: str):
+    def change(root: Path) -> None:
+        text = (root / "index.json").read_text()
+        assert old in text
+        (root / "index.json").write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def flipped(root: Path) -> None:
+    data = bytearray((root / "data-00001.safetensors").read_bytes())
+    data[-1] ^= 1
+    (root / "data-00001.safetensors").write_bytes(data)
+
+
 def words(*given):
     return lambda place: [*RUN, *given] if str(given[0]).startswith("-") else list(given)
 
@@ -239,6 +268,10 @@ CASES = [
     Case("edm-zip: damaged PNGs", edm({f"{i}.png": png(i)[:60] for i in range(12)}), "can't be read as a PNG"),
     Case("edm-zip: a file that unpacks to 65 MiB", edm({"0.png": bytes(65 * 2**20), "1.png": b""}), "unpacks to"),
     Case("edm-zip: a text", file("edm-zip", b"no zip"), "not a readable EDM data set"),
+    Case("shards: a changed byte", shards(flipped), "data-00001.safetensors is damaged"),
+    Case("shards: a file outside the folder", shards(index("data-00000", "../data-00000")), "is no index of shards"),
+    Case("shards: a count below 0", shards(index("6", "-6")), "is no index of shards"),
+    Case("shards: no index", shards(lambda root: (root / "index.json").unlink()), "holds no index.json"),
     Case("an unknown data set", words("--dataset", "imagenet"), "unknown data set 'imagenet'"),
     Case("--image-size 0", words("--image-size", "0"), "image_size is 0"),
     Case("--image-size 1000000000", words("--image-size", "1000000000"), "image_size is 1000000000"),

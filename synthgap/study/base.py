@@ -78,7 +78,11 @@ class StudyBase:
         return [arms for arms, choice in zip(self.columns, self.choices, strict=True) if table in choice.tables]
 
     def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
-        loading = Loading(
+        loading = self._loading(choice)
+        return load_all(loading), loading
+
+    def _loading(self, choice: DataChoice) -> Loading:
+        return Loading(
             source=choice.dataset,
             split="train",
             image_size=choice.image_size,
@@ -89,7 +93,6 @@ class StudyBase:
             flip=self.options.mirrored,
             grey=self.options.grey,
         )
-        return load_all(loading), loading
 
     def _arms(self, choice: DataChoice, splits: Splits, loading: Loading) -> Arms:
         parts = {

@@ -5,6 +5,7 @@ Workers elsewhere share the results folder, which carries everything: Dask sees 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def remote(address: str, specs: list[Spec], root: Path) -> Iterator[tuple[Client
 
     UserError for a scheduler that can't be reached, that has no workers, or one of whose workers is refused.
     """
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in one line below
     try:
         client = Client(address, timeout=CONNECT)
     except (OSError, ValueError, TypeError) as error:

@@ -10,8 +10,28 @@ from typing import Annotated
 
 import typer
 
+from . import scale_cli
 from .disk import disk_fault
 from .errors import UserError
+from .options_cli import (
+    ClassWeights,
+    Dataset,
+    Device,
+    Flip,
+    Grey,
+    ImageSize,
+    MaxImages,
+    Model,
+    Out,
+    PresetName,
+    Results,
+    Seed,
+    Seeds,
+    Synthetic,
+    Workers,
+    number,
+    parameters_of,
+)
 
 WORTH_ASKING = 1.0  # minutes of work before which a run asks
 INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
@@ -25,43 +45,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Dataset = Annotated[
-    str,
-    typer.Option(help="auto (the preset's own), one that synthgap datasets lists, or folder:, npz:, edm-zip:PATH."),
-]
-PresetName = Annotated[
-    str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU), or a YAML file of your own.")
-]
-Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
-ImageSize = Annotated[str, typer.Option(help="Longest side in pixels; auto: the set's own, limited for folders.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
-Seed = Annotated[int, typer.Option(min=0, help="Which generator, and which draw of it.")]
-Model = Annotated[
-    Path | None, typer.Option(help="A model saved by EDM.save; without it the preset's model is trained or reused.")
-]
-MaxImages = Annotated[str, typer.Option(help="Most training images; auto: the preset's limit.")]
-Flip = Annotated[
-    bool | None, typer.Option("--flip/--no-flip", help="Mirror images left to right in training; default: as the set.")
-]
-Grey = Annotated[bool, typer.Option("--grey", help="Take colour away.")]
-ClassWeights = Annotated[
-    str, typer.Option(help="balanced: every class counts the same in training, however few its images; or none.")
-]
-Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
-
 
 @app.command()
 def run(
     dataset: Dataset = "auto",
     preset: PresetName = "quick",
     results: Results = "results",
-    seeds: Annotated[str, typer.Option(help="How many seeds, or which (0,1,2); auto: the preset's number.")] = "auto",
+    seeds: Seeds = "auto",
     image_size: ImageSize = "auto",
     device: Device = "auto",
-    workers: Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")] = "auto",
-    synthetic: Annotated[
-        str, typer.Option(help="Images of another generator, folder:PATH or npz:PATH, to judge in place of ours.")
-    ] = "none",
+    workers: Workers = "auto",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers compute instead, and share the results folder."),
+    ] = None,
+    synthetic: Synthetic = "none",
     max_images: MaxImages = "auto",
     flip: Flip = None,
     grey: Grey = False,
@@ -85,30 +83,20 @@ def run(
     from .study.study import Study
 
     started = time.monotonic()
-    parameters = {
-        "dataset": dataset,
-        "preset": preset,
-        "results": results,
-        "seeds": _numbers(seeds, "seeds"),
-        "image_size": _number(image_size, "image-size"),
-        "device": device,
-        "workers": _number(workers, "workers"),
-        "synthetic": synthetic,
-        "max_images": _number(max_images, "max-images"),
-        "flip": "auto" if flip is None else flip,
-        "grey": grey,
-        "class_weights": class_weights,
-    }
+    parameters = parameters_of(
+        dataset, preset, results, seeds, image_size, device, workers, synthetic, max_images, flip, grey, class_weights
+    )
     if answer_only and publish:
         raise UserError("--publish wants the whole book; leave out --answer-only")
     root = pages.find_root() if book or publish or answer_only else None
-    study = Study(**parameters)
+    study = Study(**parameters, scheduler=scheduler)
     for line in [*study.found(), *study.intended()]:
         typer.echo(line)
     plan = study.answer_plan() if answer_only else study.plan()
     minutes = study.minutes(plan)
     chapters = 0.0 if root is None else 0.5 if answer_only else 1.5
-    typer.echo(f"this takes about {_duration(minutes + chapters)} here")
+    where = "of one core's work, which the scheduler's workers share" if scheduler else "here"
+    typer.echo(f"this takes about {_duration(minutes + chapters)} {where}")
     if minutes > WORTH_ASKING and not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True):
         raise typer.Exit()
 
@@ -176,7 +164,7 @@ def generate(
     if model is not None:
         drawing, names = load_model(model).to(resolve_device(device)), None
     else:
-        study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
+        study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
         drawing, names = _preset_model(study), study.class_names()
     if isinstance(drawing, Generator):
         if steps is not None:
@@ -191,8 +179,8 @@ def generate(
             shards = generate_shards(
                 drawing, out, seed=seed, shard_images=size, progress=bar.update, **which, **options
             )
-        number = len(shards.index.shards)
-        typer.echo(f"{len(shards):,} images of {len(shards.classes)} classes in {number} shards: {out}")
+        count = len(shards.index.shards)
+        typer.echo(f"{len(shards):,} images of {len(shards.classes)} classes in {count} shards: {out}")
         return
     images = draw(drawing, seed=seed, **which, **options)
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
@@ -226,7 +214,7 @@ def reconstruct(
     check_new_folder(out)
     steps_back = parse_t_re(t_re)
     _check_split(split)
-    study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
+    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
     real = study.store.get(study.main.data[split])
     edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
     images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, dataset, steps))
@@ -270,12 +258,16 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
-    study = Study(dataset, preset, results, [seed], _number(image_size, "image-size"), device)
+    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
     specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
     study.compute(specs)
     images = ImageSet.concat([study.store.get(spec) for spec in specs])
     path = save_npz(images, out) if as_npz else images.export_folder(out)
     typer.echo(f"{len(images):,} images of {len(images.classes)} classes at t_re = {t_re}, seed {seed}: {path}")
+
+
+for command in (scale_cli.estimate, scale_cli.plan, scale_cli.compute):
+    app.command()(command)
 
 
 @app.command()
@@ -299,7 +291,7 @@ def train_diffusion(
     """
     from .train_cli import train
 
-    train(out, dataset, preset, _number(image_size, "image-size"), device, seed, images, precision, samples)
+    train(out, dataset, preset, number(image_size, "image-size"), device, seed, images, precision, samples)
     typer.echo(str(out))
 
 
@@ -338,7 +330,7 @@ def metrics(
     from .metrics_cli import as_json as to_json
     from .metrics_cli import as_text, compare
 
-    size = _number(image_size, "image-size")
+    size = number(image_size, "image-size")
     with _bar("features") as bar:
         result = compare(
             real,
@@ -454,19 +446,6 @@ def _run_name(parameters: dict) -> str:
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
     parts = (Path(parameters["preset"]).stem, *names)
     return "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)
-
-
-def _number(text: str, name: str) -> int | str:
-    if text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(f"--{name} is {text!r}; give a whole number or auto") from None
-
-
-def _numbers(text: str, name: str) -> int | list[int] | str:
-    return [_number(t, name) for t in text.split(",")] if "," in text else _number(text, name)
 
 
 def main() -> None:

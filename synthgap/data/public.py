@@ -203,6 +203,24 @@ def load_public(
     return resized(splits, size) if name in CIFAR else splits
 
 
+def stand_in(
+    name: str, image_size: int | None, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None
+) -> Splits:
+    """Blank images in the numbers, shape and classes that are published of a set: to plan with, not to learn from.
+
+    Arguments and errors as of `load_public`; no copy is read.
+    """
+    public = _known(name)
+    classes = tuple(str(c) for c in range(public.classes))
+    labels = {split: np.arange(count) % public.classes for split, count in public.counts.items()}
+    members = {split: list(range(count)) for split, count in public.counts.items()}
+    chosen = _chosen(name, _Official(classes, labels, members), train_size, seed, limits or {})
+    size = image_size or public.image_size
+    blank = {s: np.zeros((len(chosen[s]), 3, size, size), np.uint8) for s in SPLITS}
+    sets = {s: replace(chosen[s], images=blank[s], augment=public.augment) for s in SPLITS}
+    return Splits(**sets, record=chosen.record)
+
+
 def verify(name: str, root: Path | None = None) -> list[str]:
     """Check a local copy against what is published of the set, and say in lines what was found.
 

@@ -39,13 +39,14 @@ class StudyBase:
         flip: bool | str = "auto",
         grey: bool = False,
         class_weights: str = "none",
+        scheduler: str | None = None,
     ):
         self.options = Options(image_size, max_images, flip, grey, class_weights)
         self.preset: Preset = self.options.applied(load_preset(preset), dataset)
         self.seeds = _seeds(seeds, self.preset)
         self.device = resolve_device(device)
         check_workers(workers)
-        self.workers = workers
+        self.workers, self.scheduler = workers, scheduler
         main = self.preset.choose(dataset, image_size)
         beside = self.preset.data[1:] if dataset == "auto" and image_size == "auto" else ()
         self.choices = (main, *beside)
@@ -54,7 +55,7 @@ class StudyBase:
         place = next(i for i, choice in enumerate(self.choices) if 3 in choice.tables)
         given = load_like(synthetic, loaded[place][0].train, grey) if self.given else None
         self.results = Path(results)
-        self.store = Store(self.results / "store")
+        self.store = self._opened(self.results / "store")
         self.records = [splits.record for splits, _ in loaded]
         self.columns = [
             self._arms(choice, splits, loading) for choice, (splits, loading) in zip(self.choices, loaded, strict=True)
@@ -63,6 +64,9 @@ class StudyBase:
         if given is not None:
             how = loaded[place][1].model_copy(update={"synthetic": synthetic})
             self.arms.data["given"] = self._stored(given, how)
+
+    def _opened(self, folder: Path) -> Store:
+        return Store(folder)
 
     @property
     def arms(self) -> Arms:
@@ -74,7 +78,11 @@ class StudyBase:
         return [arms for arms, choice in zip(self.columns, self.choices, strict=True) if table in choice.tables]
 
     def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
-        loading = Loading(
+        loading = self._loading(choice)
+        return load_all(loading), loading
+
+    def _loading(self, choice: DataChoice) -> Loading:
+        return Loading(
             source=choice.dataset,
             split="train",
             image_size=choice.image_size,
@@ -85,7 +93,6 @@ class StudyBase:
             flip=self.options.mirrored,
             grey=self.options.grey,
         )
-        return load_all(loading), loading
 
     def _arms(self, choice: DataChoice, splits: Splits, loading: Loading) -> Arms:
         parts = {
@@ -122,7 +129,7 @@ class StudyBase:
 
     def compute(self, specs: list[Spec] | None = None) -> int:
         """Compute `specs` (default: the whole plan) where the store lacks them; returns how many that were."""
-        return run(self.plan() if specs is None else specs, self.store, self.workers)
+        return run(self.plan() if specs is None else specs, self.store, self.workers, scheduler=self.scheduler)
 
     def sigma(self, t_re: int, column: int = 0) -> float:
         """σ of a reverse step for one data set's image size."""

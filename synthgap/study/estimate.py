@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,8 +38,7 @@ from .specs import (
     Trim,
 )
 
-UNET_RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together reach the same rate
-RESNET_RATE = 75e9  # FLOP/s of narrow ResNet-18s
+RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together, and narrow ResNet-18s, reach the same rate
 STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
 GAN_OVERHEAD = 0.045  # the same of a GAN's step, which has two of them, and R1 at times
 CLASSIFIER_OVERHEAD = 0.0075  # the same of the classifier
@@ -49,49 +49,73 @@ BUSY = 1.15  # how much slower each core is while all of them work (measured wit
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
 
 
+class Work(NamedTuple):
+    """What computing one specification takes.
+
+    evaluations : images through a network; a training's step counts each image once, though it also goes back.
+    flop : floating-point operations in networks and matrix products.
+    overhead : core-seconds of the reference machine that don't shrink with the networks, or aren't in any.
+    """
+
+    evaluations: float = 0.0
+    flop: float = 0.0
+    overhead: float = 0.0
+
+
 def cost(spec: Spec) -> float:
     """Core-seconds that `spec` alone takes, its inputs being there."""
-    return ARTIFACT_OVERHEAD + _work(spec)
+    work = work_of(spec)
+    return ARTIFACT_OVERHEAD + work.flop / RATE + work.overhead
 
 
-def _work(spec: Spec) -> float:
+def work_of(spec: Spec) -> Work:
+    """What computing `spec` takes, its inputs being there."""
     match spec:
         case TrainDiffusion():
-            per_image = 3 * unet_flop(spec.network) / UNET_RATE  # backward costs twice the forward
-            return spec.training.images * per_image + spec.training.steps * STEP_OVERHEAD
-        case Synthesize():
-            return network_evaluations(spec) * unet_flop(spec.model.network) / UNET_RATE
-        case Reconstruct():
-            return network_evaluations(spec) * unet_flop(spec.model.network) / UNET_RATE
+            images = spec.training.images
+            flop = 3 * images * unet_flop(spec.network)  # backward costs twice the forward
+            return Work(images, flop, spec.training.steps * STEP_OVERHEAD)
+        case Synthesize() | Reconstruct():
+            evaluations = network_evaluations(spec)
+            return Work(evaluations, evaluations * unet_flop(spec.model.network))
         case TrainGan():
             generator, discriminator = gan_flop(spec.generator, spec.discriminator)
+            images = spec.training.images
             # the generator's step: both, forward and back; the discriminator's: the one forward, itself on two batches
-            per_image = (4 * generator + 9 * discriminator) / UNET_RATE
-            return spec.training.images * per_image + spec.training.steps * GAN_OVERHEAD
+            flop = images * (4 * generator + 9 * discriminator)
+            return Work(5 * images, flop, spec.training.steps * GAN_OVERHEAD)
         case SampleGan():
-            return spec.data.count * gan_flop(spec.model.generator, spec.model.discriminator)[0] / UNET_RATE
+            return Work(spec.data.count, spec.data.count * gan_flop(spec.model.generator, spec.model.discriminator)[0])
         case TrainClassifier():
             batches = (spec.real is not None) + bool(spec.synthetic)
             steps = spec.training.steps(spec.epoch_images)
-            size = _source_data(spec.real or spec.synthetic[0]).shape[1:]
-            per_image = 3 * resnet_flop(spec.network, *size) / RESNET_RATE + POLICY_SECONDS[spec.training.policy]
-            return steps * (batches * spec.training.batch * per_image + CLASSIFIER_OVERHEAD)
+            images = steps * batches * spec.training.batch
+            flop = 3 * images * resnet_flop(spec.network, *image_shape(spec.real or spec.synthetic[0])[1:])
+            return Work(images, flop, images * POLICY_SECONDS[spec.training.policy] + steps * CLASSIFIER_OVERHEAD)
         case Predict():
-            return _count(spec.images) * _classifier_pass(spec) / RESNET_RATE
+            count = image_count(spec.images)
+            return Work(count, count * _classifier_pass(spec))
         case Attend():
-            return 3 * _count(spec.images) * _classifier_pass(spec) / RESNET_RATE
+            count = image_count(spec.images)
+            return Work(count, 3 * count * _classifier_pass(spec))
         case MeasureDetection():
-            return DETECTOR_SECONDS[spec.detector] * _count(spec.real) * math.prod(_source_data(spec.real).shape)
+            pixels = image_count(spec.real) * math.prod(image_shape(spec.real))
+            return Work(overhead=DETECTOR_SECONDS[spec.detector] * pixels)
         case MeasureLikelihood():
-            dimensions = math.prod(_source_data(spec.images).shape)
+            dimensions = math.prod(image_shape(spec.images))
             directions = dimensions if spec.settings.method == "exact" else spec.settings.probes
-            passes = EVALUATIONS * spec.settings.steps * (1 + BACKWARD * directions)
-            return _count(spec.images) * passes * unet_flop(spec.model.network) / UNET_RATE
+            evaluations = image_count(spec.images) * EVALUATIONS * spec.settings.steps
+            return Work(evaluations, evaluations * (1 + BACKWARD * directions) * unet_flop(spec.model.network))
         case MeasureFidelity():
-            count = _count(spec.real.images)
-            return 4 * count**2 * 8 * spec.real.classifier.network.width * 2 / UNET_RATE
+            count = image_count(spec.real.images)
+            return Work(flop=4 * count**2 * 8 * spec.real.classifier.network.width * 2)
         case _:
-            return 0.0
+            return Work()
+
+
+def on_gpu(spec: Spec) -> bool:
+    """Does `spec` have a device? Predictions and measurements have none: they stay on one core."""
+    return "device" in type(spec).model_fields
 
 
 def network_evaluations(spec: Synthesize | Reconstruct) -> float:
@@ -109,7 +133,13 @@ def _source_data(images: Spec) -> Data:
     return getattr(images, "data", images)
 
 
-def _count(images: Spec) -> int:
+def image_shape(images: Spec) -> tuple[int, int, int]:
+    """(C, H, W) of a set of images."""
+    return _source_data(images).shape
+
+
+def image_count(images: Spec) -> int:
+    """How many images a set holds."""
     count = _source_data(images).count
     if isinstance(images, (Subset, Trim)):
         count = images.count or -(-count // 2)
@@ -117,7 +147,7 @@ def _count(images: Spec) -> int:
 
 
 def _classifier_pass(spec: Predict | Attend) -> float:
-    return resnet_flop(spec.classifier.network, *_source_data(spec.images).shape[1:])
+    return resnet_flop(spec.classifier.network, *image_shape(spec.images)[1:])
 
 
 @functools.cache

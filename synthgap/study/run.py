@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
@@ -15,28 +16,27 @@ from .specs import Spec
 from .store import Store
 
 WORTH_A_CLUSTER = 30.0  # core-seconds; starting workers takes about five
-# Dask's own setting hands every freed block back to the system: page faults then take half of the time of small
-# networks (forward evaluations 740/s with it, 1,730/s with the C library's defaults, 2,100/s with these).
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": 1,
-    "MKL_NUM_THREADS": 1,
-    "MALLOC_TRIM_THRESHOLD_": 2**30,
-    "MALLOC_MMAP_THRESHOLD_": 2**25,
-}
 PLAIN_LINE_EVERY = 15.0  # seconds, where there is no terminal
 
 
-def run(specs: list[Spec], store: Store, workers: int | str = "auto", label: str = "synthgap") -> int:
+def run(
+    specs: list[Spec],
+    store: Store,
+    workers: int | str = "auto",
+    label: str = "synthgap",
+    scheduler: str | None = None,
+) -> int:
     """Compute every missing artifact of `specs`; returns how many there were.
 
     workers : processes; "auto" is one a core, or none where the work is too small to pay for starting them.
-    The bytes of an artifact don't depend on it.
+    scheduler : address of a Dask scheduler; its workers, which share the store's folder, are used instead.
+    The bytes of an artifact depend on neither.
     """
     check_workers(workers)
     missing = store.missing(specs)
     if not missing:
         return 0
-    count = workers_for(workers, missing)
+    count = 0 if scheduler else workers_for(workers, missing)
     with _Progress(missing, store, label) as progress:
         if count == 1:
             for spec in missing:
@@ -44,7 +44,7 @@ def run(specs: list[Spec], store: Store, workers: int | str = "auto", label: str
                     store.compute(spec)
                 progress.finished(spec)
         else:
-            _on_dask(missing, store, count, progress)
+            _on_dask(missing, store, count, scheduler, progress)
     return len(missing)
 
 
@@ -63,58 +63,21 @@ def workers_for(workers: int | str, missing: list[Spec]) -> int:
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), len(missing))
 
 
-def _on_dask(missing: list[Spec], store: Store, count: int, progress: _Progress) -> None:
-    """Map the graph onto a local cluster: a future per specification, longest remaining chain first."""
-    import dask
-    from distributed import Client, KilledWorker, LocalCluster, wait
+def _on_dask(missing: list[Spec], store: Store, count: int, scheduler: str | None, progress: _Progress) -> None:
+    """Map the graph onto Dask: a future per specification, longest remaining chain first."""
+    from . import cluster  # slow to import
 
-    chain = _longest_chain(missing)
-    dask.config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in WORKER_ENVIRONMENT.items()})
-    cluster = LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=0,
-        dashboard_address=None,
-        silence_logs=50,
-    )
-    with cluster, Client(cluster) as client:
-        futures = {}
-        for spec in missing:
-            inputs = [futures[i.key] for i in spec.inputs if i.key in futures]
-            futures[spec.key] = client.submit(
-                _compute,
-                spec,
-                str(store.root),
-                inputs,
-                key=f"{spec.kind}-{spec.key}",
-                priority=chain[spec.key],
-            )
-        left = {futures[s.key]: s for s in missing}
-        while left:
-            try:
-                done = wait(list(left), timeout=1.0, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                done = set()
-            for future in done:
-                spec = left.pop(future)
-                try:
-                    future.result()  # raises here what was raised there
-                except KilledWorker as error:  # a lost worker's work is tried again three times
-                    raise UserError(
-                        f"the processes that worked on {spec.kind} {spec.key[:12]} died one after the other, for want "
-                        "of memory perhaps; take fewer workers or smaller images, and the same command goes on"
-                    ) from error
-                progress.finished(spec)
-            progress.show()
+    chain = longest_chain(missing)
+    with ExitStack() as stack:
+        if scheduler is None:
+            client, passport = stack.enter_context(cluster.local(count)), ""
+        else:
+            client, passport = stack.enter_context(cluster.remote(scheduler, missing, store.root))
+        futures = cluster.submit_all(client, missing, store.root, chain, passport)
+        cluster.gather(futures, progress.finished, progress.show)
 
 
-def _compute(spec: Spec, root: str, inputs: list) -> None:
-    del inputs  # in the store by now; here only to order the work
-    Store(root).compute(spec)
-
-
-def _longest_chain(missing: list[Spec]) -> dict[str, float]:
+def longest_chain(missing: list[Spec], cost: Callable[[Spec], float] = cost) -> dict[str, float]:
     """Core-seconds from the start of a specification to the end of what needs it most."""
     chain = {s.key: cost(s) for s in missing}
     for spec in reversed(missing):

@@ -33,6 +33,7 @@ class Study(Causes):
     synthetic : images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
     max_images, flip, grey, class_weights : see `study.options.Options`.
+    scheduler : address of a Dask scheduler; its workers compute instead. They share `results`, under the same path.
 
     Every result method computes what the store lacks and no more. Tables have one row a seed.
     Raises UserError for anything wrong in the arguments or the data.
@@ -104,10 +105,12 @@ class Study(Causes):
     def minutes(self, plan: list[Spec]) -> float:
         """About how long computing what the store lacks of `plan` takes with this study's workers, in minutes.
 
-        The rates are of one machine (see `estimate`); yours may be twice as fast or slow.
+        The rates are of one machine (see `estimate`); yours may be twice as fast or slow. With a scheduler it is
+        the work of one core.
         """
         missing = self.store.missing(plan)
-        return BUSY * sum(map(cost, missing)) / max(workers_for(self.workers, missing), 1) / 60
+        count = 1 if self.scheduler else workers_for(self.workers, missing)
+        return BUSY * sum(map(cost, missing)) / max(count, 1) / 60
 
     def raw(self) -> dict[str, pd.DataFrame]:
         """The per-seed rows behind every table and curve."""

@@ -73,7 +73,7 @@ def test_auto_is_one_process_for_little_work_and_one_a_core_for_much(smoke, monk
 
 def test_work_starts_where_the_longest_chain_begins(smoke):
     plan = [s for s in in_order(smoke.plan()) if s.kind != "data"]
-    chain = run_module._longest_chain(plan)
+    chain = run_module.longest_chain(plan)
     for spec in plan:
         assert chain[spec.key] >= cost(spec)
         for item in spec.inputs:

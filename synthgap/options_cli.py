@@ -1,0 +1,85 @@
+"""Options that several commands share, and how their words become the parameters of a Study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import UserError
+
+Dataset = Annotated[
+    str,
+    typer.Option(help="auto (the preset's own), one that synthgap datasets lists, or folder:, npz:, edm-zip:PATH."),
+]
+PresetName = Annotated[
+    str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU), or a YAML file of your own.")
+]
+Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
+Seeds = Annotated[str, typer.Option(help="How many seeds, or which (0,1,2); auto: the preset's number.")]
+ImageSize = Annotated[str, typer.Option(help="Longest side in pixels; auto: the set's own, limited for folders.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
+Workers = Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")]
+Synthetic = Annotated[
+    str, typer.Option(help="Images of another generator, folder:PATH or npz:PATH, to judge in place of ours.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Which generator, and which draw of it.")]
+Model = Annotated[
+    Path | None, typer.Option(help="A model saved by EDM.save; without it the preset's model is trained or reused.")
+]
+MaxImages = Annotated[str, typer.Option(help="Most training images; auto: the preset's limit.")]
+Flip = Annotated[
+    bool | None, typer.Option("--flip/--no-flip", help="Mirror images left to right in training; default: as the set.")
+]
+Grey = Annotated[bool, typer.Option("--grey", help="Take colour away.")]
+ClassWeights = Annotated[
+    str, typer.Option(help="balanced: every class counts the same in training, however few its images; or none.")
+]
+Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
+
+
+def parameters_of(
+    dataset: str,
+    preset: str,
+    results: str,
+    seeds: str,
+    image_size: str,
+    device: str,
+    workers: str,
+    synthetic: str,
+    max_images: str,
+    flip: bool | None,
+    grey: bool,
+    class_weights: str,
+) -> dict:
+    """The chapters' parameters of the same names; UserError for a word where a number is wanted."""
+    return {
+        "dataset": dataset,
+        "preset": preset,
+        "results": results,
+        "seeds": numbers(seeds, "seeds"),
+        "image_size": number(image_size, "image-size"),
+        "device": device,
+        "workers": number(workers, "workers"),
+        "synthetic": synthetic,
+        "max_images": number(max_images, "max-images"),
+        "flip": "auto" if flip is None else flip,
+        "grey": grey,
+        "class_weights": class_weights,
+    }
+
+
+def number(text: str, name: str) -> int | str:
+    """ "auto" as it is, digits as a number; UserError, which calls the option --`name`, otherwise."""
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--{name} is {text!r}; give a whole number or auto") from None
+
+
+def numbers(text: str, name: str) -> int | list[int] | str:
+    """The same of a list, too: "0,1,2"."""
+    return [number(t, name) for t in text.split(",")] if "," in text else number(text, name)

@@ -1,0 +1,183 @@
+"""What a study is said to take: against what artifacts take, by hand, and on the page."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from synthgap.classifier.resnet import ResNet18
+from synthgap.data.public import PUBLIC
+from synthgap.diffusion.edm import EDM, EDMConfig
+from synthgap.errors import UserError
+from synthgap.outlook_text import lines, size, summary
+from synthgap.study import accelerator
+from synthgap.study.calibrate import Ratios, measure
+from synthgap.study.estimate import cost, network_evaluations, unet_flop, work_of
+from synthgap.study.footprint import PROCESS, disk, memory, resnet_size, scratch, unet_size
+from synthgap.study.outlook import Outlook, by_kind, hours, peak, sums, together
+from synthgap.study.specs import in_order
+
+PAGE = Path(__file__).resolve().parents[2] / "book" / "scale.md"
+AS_MODELLED = Ratios("cpu", 1.0, 1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return Outlook(preset="paper", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return Outlook(preset="smoke", device="cpu")
+
+
+def test_an_outlook_plans_the_artifacts_that_the_study_computes(tiny, smoke):
+    planned, computed = in_order(tiny.plan()), in_order(smoke.plan())
+    assert [s.kind for s in planned] == [s.kind for s in computed]
+    for mine, theirs in zip(planned, computed, strict=True):
+        assert cost(mine) == cost(theirs)
+        assert mine.kind == "data" or disk(mine) == disk(theirs)
+
+
+def test_an_outlook_writes_nothing_and_computes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outlook = Outlook(preset="smoke", device="cpu")
+    with pytest.raises(UserError, match="computes nothing"):
+        outlook.compute()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_on_disk_are_those_of_the_artifacts(smoke):
+    for spec in in_order(smoke.plan()):
+        taken = sum(path.stat().st_size for path in smoke.store.folder(spec).iterdir())
+        assert disk(spec) == pytest.approx(taken, rel=0.15), spec.kind
+
+
+def test_the_papers_sets_stand_in_with_their_published_numbers(paper):
+    assert paper.stood_in == [PUBLIC[name].title for name in ("cifar10", "cifar100", "aircraft", "cub", "cars")]
+    for arms in paper.columns:
+        counts = PUBLIC[arms.name].counts
+        train, validation, test = (arms.data[s].count for s in ("train", "validation", "test"))
+        assert (train + validation, test) == (counts["train"], counts["test"])
+        assert arms.data["train"].classes == PUBLIC[arms.name].classes
+    assert {a.data["train"].shape for a in paper.columns_of(2)} == {(3, 32, 32)}
+    assert {a.data["train"].shape for a in paper.columns_of(4)} == {(3, 64, 64)}
+
+
+def test_evaluations_and_flop_of_the_papers_cifar_10_training_are_those_by_hand(paper):
+    generator = paper.main.generator(0)
+    work = work_of(generator)
+    assert work.evaluations == 200e6
+    assert work.flop == 3 * 200e6 * unet_flop(generator.network)
+    full = paper.main.samples(0, 100)
+    assert work_of(full).evaluations == network_evaluations(full) == 45_000 * 199  # 100 steps of Heun's method
+
+
+def test_sums_over_the_kinds_are_those_of_the_whole(tiny):
+    specs = in_order(tiny.plan())
+    kinds, total = by_kind(specs), sums(specs)
+    assert together(kinds.values()).artifacts == len(specs)
+    for field in ("artifacts", "evaluations", "flop", "disk", "hours"):
+        assert sum(getattr(k, field) for k in kinds.values()) == pytest.approx(getattr(total, field))
+    assert total.hours == pytest.approx(sum(map(cost, specs)) / 3600)
+
+
+def test_more_workers_share_the_work_but_not_the_longest_chain(tiny):
+    specs = in_order(tiny.plan())
+    one, two, many = (hours(specs, n, busy=1.0) for n in (1, 2, 10_000))
+    assert one == pytest.approx(sum(map(cost, specs)) / 3600)
+    assert two == pytest.approx(one / 2)
+    generator, classifier = tiny.main.generator(0), tiny.main.classifier(0, 100)
+    chain = sum(map(cost, (generator, classifier.synthetic[0], classifier, tiny.main.test(classifier))))
+    assert one > many >= chain / 3600
+
+
+def test_weights_are_counted_and_a_larger_batch_takes_more_memory(tiny):
+    generator, classifier = tiny.main.generator(0), tiny.main.classifier(0, 0)
+    for network, counted in (
+        (EDM(EDMConfig.for_images(generator.network, 0.5)), unet_size(generator.network).weights),
+        (ResNet18(classifier.network), resnet_size(classifier.network, 8, 8).weights),
+    ):
+        assert counted == sum(v.nbytes for v in network.state_dict().values())
+    larger = generator.model_copy(update={"training": generator.training.model_copy(update={"batch": 320})})
+    saved = unet_size(generator.network).saved
+    assert memory(larger) - memory(generator) == 288 * saved
+    assert scratch(generator) > 4 * 4 * 20_000  # four tensors a weight
+    assert PROCESS < memory(generator) < PROCESS + 1e9
+
+
+def test_what_a_step_saves_is_what_autograd_holds(tiny):
+    """Counted on real tensors of two images, against twice one image's by the rule."""
+    network = tiny.main.generator(0).network
+    edm = EDM(EDMConfig.for_images(network, 0.5)).train()
+    held, weights = {}, {p.untyped_storage().data_ptr() for p in edm.parameters()}
+
+    def keep(tensor):
+        if tensor.untyped_storage().data_ptr() not in weights:
+            held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    images = torch.zeros(2, network.channels, network.height, network.width)
+    labels = torch.zeros(2, network.label_dim)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        edm.loss(images, labels, torch.ones(2), images, None).mean()
+    assert 2 * unet_size(network).saved == pytest.approx(sum(s.nbytes() for s in held.values()), rel=0.1)
+
+
+def test_the_largest_training_of_the_paper_takes_more_than_a_card_of_80_gb(paper):
+    """As the page says: float32, a batch of 512 on one GPU."""
+    needed, spec = peak(in_order(paper.plan()))
+    assert spec.kind == "train-diffusion"
+    assert 80e9 < needed < 120e9
+
+
+def test_a_measurement_takes_seconds_and_gives_ratios_that_scale_the_cost(tiny):
+    ratios = measure(tiny.main)
+    assert all(0.02 < r < 200 for r in (ratios.training, ratios.sampling, ratios.classifier))
+    generator = tiny.main.generator(0)
+    double = Ratios("cpu", 2.0, 1.0, 1.0)
+    assert double.seconds(generator) == pytest.approx(2 * cost(generator), abs=0.1)
+    assert double.seconds(tiny.main.samples(0, 100)) == pytest.approx(cost(tiny.main.samples(0, 100)))
+
+
+def test_beside_a_gpu_what_has_no_device_is_taken_as_on_a_core(tiny):
+    fast = Ratios("cuda", 0.01, 0.01, 0.01)
+    prediction = tiny.main.table2()[0, 0]
+    assert fast.seconds(prediction) == accelerator.seconds(prediction) == cost(prediction)
+    assert fast.seconds(prediction.classifier) < cost(prediction.classifier)
+
+
+def test_the_lines_name_what_stood_in_and_end_with_hours_on_h100s(paper, monkeypatch):
+    monkeypatch.setattr("synthgap.outlook_text.table", lambda outlook: "| a row |")
+    found = summary(paper, 2, AS_MODELLED)
+    text = "\n".join(lines(found))
+    assert "stand in for CIFAR-10, CIFAR-100, FGVC-Aircraft, CUB-200-2011, Stanford Cars: no copy was read" in text
+    assert "on NVIDIA H100s: " in text
+    assert text.endswith("| a row |")
+    assert found["h100"]["hours"]["8"] < found["h100"]["hours"]["1"] < found["hours"]
+
+
+def test_nothing_is_assumed_of_gpus_for_small_images(tiny):
+    found = summary(tiny, 2, AS_MODELLED)
+    assert "h100" not in found
+    assert lines(found)[-1].startswith("on a GPU: nothing is assumed of images below 32×32")
+
+
+def test_the_table_on_the_page_is_what_the_package_computes(paper):
+    """Else: python -m synthgap.study.accelerator writes it."""
+    text = PAGE.read_text(encoding="utf-8")
+    shown = text.partition(accelerator.BEGIN)[2].partition(accelerator.END)[0].strip()
+    assert shown == accelerator.table(paper)
+
+
+def test_a_page_without_a_place_for_the_table_is_refused(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("nothing")
+    with pytest.raises(UserError, match="lacks <!-- hours: begin -->"):
+        accelerator.replace_table(page)
+    assert page.read_text() == "nothing"
+
+
+@pytest.mark.parametrize(("count", "text"), [(12, "12 B"), (3_400_000, "3.4 MB"), (9.2e10, "92 GB"), (2e12, "2 TB")])
+def test_sizes_are_in_decimal_units(count, text):
+    assert size(count) == text

@@ -1,0 +1,130 @@
+"""synthgap plan, compute and estimate: the graph walked in processes gives the study's bytes; errors are one line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import synthgap
+from synthgap import cli
+from synthgap.study.specs import in_order
+from synthgap.study.store import DATA, SPEC
+from synthgap.study.study import Study
+
+OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a command in this process; returns (exit code, standard output, standard error)."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["synthgap", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out = capsys.readouterr()
+        return stop.value.code or 0, out.out, out.err
+
+    return run
+
+
+@pytest.fixture
+def plan(call, results):
+    """The lines of a plan whose results folder holds the images alone."""
+    code, out, _ = call("plan", *OPTIONS, "--results", results)
+    assert code == 0
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return Study("digits", "smoke", results=tmp_path_factory.mktemp("tiny"), seeds=1, device="cpu", workers=1)
+
+
+def test_a_plan_lists_every_node_of_the_study_once_inputs_first(plan, study):
+    assert [node["key"] for node in plan] == [spec.key for spec in in_order(study.plan())]
+    level = {}
+    for node in plan:
+        assert set(node) == {"key", "kind", "inputs", "seconds", "level", "done"}
+        assert node["done"] == (node["kind"] == "data")
+        assert node["seconds"] > 0
+        assert node["level"] == 1 + max((level[key] for key in node["inputs"]), default=-1)
+        level[node["key"]] = node["level"]
+
+
+def test_walking_a_plan_in_processes_gives_the_bytes_of_the_study(plan, study, results):
+    last = study.main.classifier(0, 50)
+    wanted = {spec.key: spec for spec in in_order([last])}
+    environment = os.environ | {"PYTHONPATH": str(Path(synthgap.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    walked = [node for node in plan if node["key"] in wanted and not node["done"]]
+    assert [node["kind"] for node in walked] == ["train-diffusion", "reconstruct", "train-classifier"]
+    study.compute([last])
+    for node in walked:
+        words = ("compute", node["key"][:12], *OPTIONS, "--results", str(results))
+        done = subprocess.run(
+            [sys.executable, "-m", "synthgap.cli", *words], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        folder, theirs = Path(done.stdout.strip()), study.store.folder(wanted[node["key"]])
+        assert folder.relative_to(results / "store") == theirs.relative_to(study.store.root)
+        for name in (DATA, SPEC):
+            assert (folder / name).read_bytes() == (theirs / name).read_bytes()
+
+
+def test_a_node_without_its_inputs_names_them_unless_they_may_be_computed(call, plan, study, results):
+    key = study.main.classifier(0, 50).key
+    code, _, err = call("compute", key, *OPTIONS, "--results", results)
+    assert code == 2
+    assert err.count("\n") == 1
+    generator, samples = study.main.generator(0), study.main.samples(0, 50)
+    assert f"lacks its inputs train-diffusion {generator.key[:12]}, reconstruct {samples.key[:12]}; compute" in err
+    code, out, _ = call("compute", key[:8], *OPTIONS, "--results", results, "--with-inputs")
+    assert code == 0
+    assert out.splitlines()[-1] == str(results / "store" / "train-classifier" / key)
+    code, out, _ = call("plan", *OPTIONS, "--results", results)
+    done = {node["key"] for node in map(json.loads, out.splitlines()) if node["done"]}
+    assert {key, generator.key, samples.key} <= done
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compute", "1234567"], "'1234567' is no key; give 8 to 64 hexadecimal digits"),
+        (["compute", "train-diffusion"], "'train-diffusion' is no key"),
+        (["compute", "ffffffff" * 8], "no node has the key ffffffff"),
+        (["plan", "--preset", "huge"], "unknown preset 'huge'"),
+        (["plan", "--seeds", "many"], "--seeds is 'many'"),
+        (["estimate", "--workers", "0"], "workers is 0"),
+        (["estimate", "--dataset", "folder:no/such"], "no folder no/such"),
+        (
+            ["run", "--no-book", "--yes", "--scheduler", "tcp://127.0.0.1:9"],
+            "no Dask scheduler answers at tcp://127.0.0.1:9",
+        ),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("synthgap.study.cluster.CONNECT", 0.3)
+    options = [] if "--preset" in words else ["--preset", "smoke"]
+    code, _, err = call(*words, *options)
+    assert code == 2
+    assert err.startswith("synthgap: error: ")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_an_estimate_is_a_table_or_json_and_writes_nothing(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = call("estimate", *OPTIONS, "--workers", 3)
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert rows["kind"] == ["artifacts", "evaluations", "PFLOP", "disk", "hours"]
+    assert {"train-diffusion", "train-classifier", "all", "disk:", "memory:", "time:"} <= set(rows)
+    assert "with 3 workers" in out
+    code, out, _ = call("estimate", *OPTIONS, "--json")
+    found = json.loads(out)
+    assert found["all"]["artifacts"] == sum(kind["artifacts"] for kind in found["kinds"].values())
+    assert list(tmp_path.iterdir()) == []

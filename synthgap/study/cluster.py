@@ -35,7 +35,7 @@ FIRST_WORKER = 60.0  # seconds until one has a worker
 def local(count: int) -> Iterator[Client]:
     """`count` processes of this machine, one thread each, for as long as the block."""
     dask.config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in WORKER_ENVIRONMENT.items()})
-    options = {"threads_per_worker": 1, "processes": True, "memory_limit": 0, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": True, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=count, silence_logs=50, **options) as cluster, Client(cluster) as client:
         yield client
 

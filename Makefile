@@ -23,7 +23,7 @@ publish: env       ## as `book`, and replace the notebooks that the repository s
 	$(BIN)/synthgap run --preset quick --yes --publish
 
 test: env
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 stress: env        ## the long tests of faults, too; writes book/reliability.md and its log
 	$(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 | tee book/stress_log.txt

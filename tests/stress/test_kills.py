@@ -119,9 +119,9 @@ def test_workers_that_keep_dying_are_told_of_in_one_line(only_data, cells, monke
     import dask
 
     from synthgap.errors import UserError
-    from synthgap.study import run as run_module
+    from synthgap.study import cluster
 
-    monkeypatch.setattr(run_module, "_compute", killed_at_work)
+    monkeypatch.setattr(cluster, "_compute", killed_at_work)
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), pytest.raises(UserError) as caught:
         run(cells, only_data, workers=2)
     line = str(caught.value)
@@ -129,7 +129,7 @@ def test_workers_that_keep_dying_are_told_of_in_one_line(only_data, cells, monke
     survived(line.replace(line.split("worked on ")[1].split(" died")[0], "…"))
 
 
-def killed_at_work(spec, root, inputs):
+def killed_at_work(spec, root, inputs, passport):
     os.kill(os.getpid(), signal.SIGKILL)
 
 

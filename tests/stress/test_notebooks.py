@@ -23,6 +23,7 @@ def run():
     root = Path(sys.argv[1])
     book.execute_chapters(root, root / "executed", {"preset": "smoke"})
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background is started without it
 cli._called = run
 cli.main()
 """

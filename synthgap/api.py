@@ -99,6 +99,8 @@ def load_model(path: str | Path) -> EDM | Generator:
 
     Nothing in the file is executed. Raises UserError when it is neither.
     """
+    if not Path(path).is_file():
+        raise UserError(f"there is no file {path}; name a model that synthgap train-diffusion or `save` wrote")
     try:
         return load_edm(path)
     except UserError as error:

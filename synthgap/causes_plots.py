@@ -34,7 +34,7 @@ def controls(trimming: pd.DataFrame, checkpoints: pd.DataFrame, real: pd.DataFra
     right.set_xscale("log", base=2)
     right.set_xticks(places, [f"{n:,}" for n in places], fontsize=8)
     right.minorticks_off()
-    right.set_xlabel("images that the generator was trained on, repeats counted")
+    right.set_xlabel("images the generator had seen, with repeats")
     right.legend(fontsize=8)
     figure.suptitle(f"{name}, {real.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
     return figure

@@ -65,7 +65,7 @@ def causes(several: list[Cause], gap: Crossed, name: str) -> str:
     caption = (
         f"Candidates for the gap of {_interval(gap)} points between real and synthetic images ×1, {name}. 95% "
         "intervals: of what real images lose over seeds and test images, of symptoms over seeds; not corrected for "
-        "their number"
+        "their number. Symptoms set reverse step 100 against 0, or against real images"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-causes")
 
@@ -76,7 +76,7 @@ def verdict(several: list[Cause], gap: Crossed) -> str:
         return f"The gap itself ({_interval(gap)} points) is not told from 0 here: there is nothing to explain yet."
     by_word: dict[str, list[str]] = {}
     for cause in several:
-        by_word.setdefault(cause.says, []).append(cause.name)
+        by_word.setdefault(cause.says, []).append(cause.name + _of_the_gap(cause))
     words = {
         ENOUGH: "Could be all of it",
         PART: "There, but not enough by itself",
@@ -91,6 +91,13 @@ def verdict(several: list[Cause], gap: Crossed) -> str:
     return "\n".join(lines)
 
 
+def _of_the_gap(cause: Cause) -> str:
+    """What a control that does lose something leaves; a mere interval around 0 is no finding."""
+    if not isinstance(cause.found, Loss) or cause.says not in (ENOUGH, PART):
+        return ""
+    return f" (loses {_interval(cause.found.loss)} points and leaves {_interval(cause.found.left)})"
+
+
 def _spread(values: pd.Series) -> str:
     return "too few images a class" if values.empty or values.isna().any() else plus_minus(estimate_mean(values))
 
@@ -98,11 +105,17 @@ def _spread(values: pd.Series) -> str:
 def _measured(found: Loss | Symptom) -> str:
     if isinstance(found, Loss):
         return f"real images lose {_interval(found.loss)} points"
-    return f"{_interval(found.effect)} {found.unit}"
+    e = found.effect
+    ends = sorted((found.sign * e.low, found.sign * e.high))
+    return f"{found.what}: {_written(found.sign * e.mean, *ends)} {found.unit}".rstrip()
 
 
 def _interval(e: Crossed | Estimate) -> str:
-    digits = 2 if abs(e.mean) >= 1 else 3
-    if math.isnan(e.low):
-        return f"{number(e.mean, digits)} (one seed: no interval)"
-    return f"{number(e.mean, digits)} ({number(e.low, digits)} to {number(e.high, digits)})"
+    return _written(e.mean, e.low, e.high)
+
+
+def _written(mean: float, low: float, high: float) -> str:
+    digits = 2 if abs(mean) >= 1 else 3
+    if math.isnan(low):
+        return f"{number(mean, digits)} (one seed: no interval)"
+    return f"{number(mean, digits)} ({number(low, digits)} to {number(high, digits)})"

@@ -308,6 +308,9 @@ def table1(rows: pd.DataFrame, name: str) -> str:
         for domain, title in DOMAINS.items():
             line[title] = plus_minus(estimate_mean(100 * group[group.domain == domain].accuracy.to_numpy()))
         out.append(line)
+    if not (rows.t_re == GAN).any():
+        line = {"generator": f"StyleGAN3, {name}", "t_re": "–", "detector": NOT_RUN}
+        out.append(line | dict.fromkeys(DOMAINS.values(), NOT_RUN))
     for generator, theirs in paper_table("table1").items():
         line = {"generator": f"{generator}, CIFAR-10 (paper)", "t_re": 100, "detector": "not stated"}
         out.append(line | {title: f"{theirs[domain]:.2f}" for domain, title in DOMAINS.items()})
@@ -353,7 +356,7 @@ def rivals(rows: pd.DataFrame, collapse: pd.DataFrame, collapsed: dict[int, str]
 def collapse_sentence(collapse: pd.DataFrame, collapsed: dict[int, str]) -> str:
     """Whether the GAN has collapsed, seed by seed: a mean over seeds would hide it."""
     if collapse.empty:
-        return "This preset trains no GAN: its rows in this chapter say so."
+        return "This preset trains no GAN."
     if not collapsed:
         return f"None of the {len(collapse)} GANs has collapsed, by the signs that are looked for."
     told = "; ".join(f"seed {seed}: {reason}" for seed, reason in collapsed.items())

@@ -55,10 +55,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Symptom:
-    """A change that the cause predicts to be positive, in `unit`; one below `interest` speaks against it."""
+    """A change of a quantity, in `unit`, counted as positive in the direction that the cause predicts.
+
+    sign : −1 where that is a fall of the quantity. A change below `interest` speaks against the cause.
+    """
 
     effect: Crossed | Estimate
+    what: str
     unit: str
+    sign: int = 1
     interest: float = 0.0
 
     @property
@@ -120,7 +125,7 @@ class Causes(Answers):
             self._cause(
                 "a finite sample alone: a generator knows no more than its training images", memory, self._copied
             ),
-            self._cause("concentration near the modes: the control", spread, self._trimmed),
+            self._cause("concentration near the modes: the control", spread, self.trimmed_loss),
             self._cause("concentration: its premise", "synthetic images spread less within a class", self._tighter),
             self._cause("a pull towards high likelihood", "ln p rises with the reverse step", self._likelier),
             self._cause("wrong labels", "fewer images are given their label by another classifier", self._mislabelled),
@@ -151,8 +156,11 @@ class Causes(Answers):
         copies = self._hits([self.main.test(self.main.arm(BOOTSTRAP, 1, s)) for s in self.seeds])
         return self._loss(self._steps_hits(0) - copies)
 
-    def _trimmed(self) -> Loss:
-        """The loss at the synthetic set's spread, interpolated seed by seed between the shares that were kept."""
+    def trimmed_loss(self) -> Loss:
+        """The loss at the synthetic set's spread, interpolated seed by seed between the shares that were kept.
+
+        Raises UserError where the preset has no such cells, or too few images are left to measure their spread.
+        """
         table = self._run(self.trimming(), "trimmed")
         if table.trace_ratio.isna().any():
             raise UserError("too few images a class are left to measure their spread")
@@ -168,24 +176,30 @@ class Causes(Answers):
     def _tighter(self) -> Symptom:
         rows = self._crossfitted(self.concentration(), CROSSFIT)
         ratio = rows.pivot(index="seed", columns="t_re", values="trace_ratio")
-        return Symptom(paired_difference(ratio[0], ratio[REVERSE_STEPS]), "of the real variance")
+        return Symptom(
+            paired_difference(ratio[0], ratio[REVERSE_STEPS]), "variance within a class", "of the real one", -1
+        )
 
     def _likelier(self) -> Symptom:
         largest = max(self.preset.likelihood.sigmas)
         rows = self.likelihood_curve()
         rows = rows[(rows.split == "test") & (rows.sigma == largest)]
         nats = rows.pivot(index="seed", columns="t_re", values="nats")
-        return Symptom(paired_difference(nats[REVERSE_STEPS], nats[0]), f"nats, test images, σ = {largest:g}")
+        return Symptom(
+            paired_difference(nats[REVERSE_STEPS], nats[0]), f"ln p of test images at σ = {largest:g}", "nats"
+        )
 
     def _mislabelled(self) -> Symptom:
         rows = self._crossfitted(self.entropy_curve(), CROSSFIT)
         own = rows[rows.split == "train"].pivot(index="seed", columns="t_re", values="agreement")
-        return Symptom(paired_difference(100 * own[0], 100 * own[REVERSE_STEPS]), "points of agreement", POINT)
+        return Symptom(
+            paired_difference(100 * own[0], 100 * own[REVERSE_STEPS]), "label agreement", "points", -1, POINT
+        )
 
     def _narrower(self) -> Symptom:
         rows = self._crossfitted(self.fidelity_curve(), CROSSFIT)
         recall = rows.pivot(index="seed", columns="t_re", values="recall")
-        return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS]), "of recall")
+        return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS]), "recall", "", -1)
 
     def _unfinished(self) -> Symptom:
         """The last checkpoint before the end against the end: what the rest of the training still gave."""
@@ -194,7 +208,13 @@ class Causes(Answers):
         if len(counts) < 2:
             raise UserError(f"the preset {self.preset.name} has no checkpoints")
         before, end = (self._hits([cells[count, s] for s in self.seeds]) for count in counts[-2:])
-        return Symptom(crossed(end - before).in_points, f"points from {counts[-2]:,} to {counts[-1]:,} images", POINT)
+        return Symptom(
+            crossed(end - before).in_points,
+            f"accuracy from {counts[-2]:,} to {counts[-1]:,} images",
+            "points",
+            1,
+            POINT,
+        )
 
     # pieces
 

@@ -36,6 +36,7 @@ HELD = {  # what a run must hold beyond cells of its tables → does the study? 
     "two seeds": lambda study: len(study.seeds) >= 2,
     "several data sets": lambda study: len(study.columns_of(4)) >= 2,
     "GAN": lambda study: bool(study.main.rivals),
+    "real images trimmed to the synthetic spread": lambda study: bool(study.main.preset.trimmed),
     "three data sets": lambda study: len(study.columns_of(4)) >= 3,
     "100 classes": lambda study: {10, 100} <= {arms.data["train"].classes for arms in study.columns_of(2)},
 }
@@ -435,6 +436,10 @@ def _advantage_by_generator(rows: _Rows, claim: PublishedClaim) -> _Found:
     return _found([both], claim, f"{worst.name}, {best.name}")
 
 
+def _trimmed(rows: _Rows, claim: PublishedClaim) -> _Found:
+    return _found([rows.study.trimmed_loss().loss], claim, rows.study.main.name)
+
+
 MEASURES: dict[str, Measure] = {
     "gap-at-equal-size": _arms((REAL, (SYNTHETIC_ONLY, 1))),
     "less-information-per-image": _worth,
@@ -462,6 +467,7 @@ MEASURES: dict[str, Measure] = {
     "match-at-five-or-more": _match,
     "match-at-three": _arms(((SYNTHETIC_ONLY, 3), REAL)),
     "likelihood-rises": _likelihood,
+    "concentration-is-the-cause": _trimmed,
     "augmentation-helps": _arms(((NAIVE, 1), REAL)),
     "augmentation-beats-replication": _arms(((NAIVE, 1), (SYNTHETIC_ONLY, 1))),
     "size-helps-augmentation": _arms(((NAIVE, 5), (NAIVE, 1))),

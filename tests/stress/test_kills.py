@@ -41,6 +41,7 @@ def test_a_plan_killed_at_random_file_operations_ends_as_one_that_was_not(
     survived(f"all {len(in_order(cells))} artifacts are there, equal byte for byte to those of an undisturbed run")
 
 
+@pytest.mark.stress
 @pytest.mark.fault("two runs at once on one store")
 def test_two_runs_share_one_store(only_data, start, whole, survived):
     both = [start(only_data.root) for _ in range(2)]
@@ -114,6 +115,7 @@ def test_the_work_of_a_killed_worker_is_done_again(only_data, cells, start, whol
     survived("its work is given to another one; nothing is lost and no byte differs")
 
 
+@pytest.mark.stress
 @pytest.mark.fault("a worker killed again and again, as for want of memory")
 def test_workers_that_keep_dying_are_told_of_in_one_line(only_data, cells, monkeypatch, survived):
     import dask

@@ -14,6 +14,7 @@ from synthgap.data.splits import halves, stratified_take
 from synthgap.diffusion.train import train_edm
 from synthgap.study import causes
 from synthgap.study.causes import AGAINST, ENOUGH, NOT_RUN, PART, PREDICTED, UNDECIDED, Cause, Loss, Symptom, at_spread
+from synthgap.study.claims import evaluate_claims
 from synthgap.study.compute import Job, centralities
 from synthgap.study.compute import compute as compute_spec
 from synthgap.study.crossed import crossed
@@ -47,12 +48,12 @@ def test_what_a_control_says(loss, left, says):
     [((2, 1), 0, PREDICTED), ((-2, 1), 0, AGAINST), ((0, 1), 0, UNDECIDED), ((0.2, 0.5), 1, AGAINST)],
 )
 def test_what_a_symptom_says(effect, interest, says):
-    assert Symptom(result(*effect), "points", interest).says == says
+    assert Symptom(result(*effect), "recall", "points", 1, interest).says == says
 
 
 def test_one_seed_says_nothing():
     one = crossed(np.ones((1, 50))).in_points
-    assert Loss(one, one).says == Symptom(one, "points").says == UNDECIDED
+    assert Loss(one, one).says == Symptom(one, "recall", "points").says == UNDECIDED
     assert Cause("a", "b", None, "no cells").says == NOT_RUN
 
 
@@ -186,14 +187,27 @@ def test_the_sentences_sort_candidates_by_what_they_say():
     several = [
         Cause("copying", "p", Loss(result(4, 1), result(0, 1))),
         Cause("crowding", "p", Loss(result(0.1, 0.5), result(4, 1))),
-        Cause("labels", "p", Symptom(result(0, 2), "points", 1.0)),
+        Cause("labels", "p", Symptom(result(0, 2), "agreement", "points", 1, 1.0)),
         Cause("length", "p", None, "not there"),
     ]
     told = causes_tables.verdict(several, gap).splitlines()
     assert told == [
-        "- Could be all of it: copying.",
+        "- Could be all of it: copying (loses +4.00 (+3.00 to +5.00) points and leaves +0.000 (−1.000 to +1.000)).",
         "- Measured, and against it: crowding.",
         "- Not run: length.",
         "- Undecided with so few seeds and images: labels.",
     ]
     assert causes.POINT == 1
+
+
+def test_a_symptom_is_written_in_its_own_direction():
+    fall = Cause("labels", "p", Symptom(result(7, 1), "label agreement", "points", -1))
+    table = causes_tables.causes([fall], result(4, 1), "digits")
+    assert "| label agreement: −7.00 (−8.00 to −6.00) points |" in table
+    assert "| **as it predicts** |" in table
+
+
+def test_the_claim_about_the_cause_is_the_trimming_control(smoke):
+    found = next(v for v in evaluate_claims(smoke) if v.claim.id == "concentration-is-the-cause")
+    assert found.verdict == "not tested at this scale"  # too few images a class are left at smoke
+    assert found.why == "too few images a class are left to measure their spread"

@@ -68,6 +68,7 @@ class Simulated:
             accuracy=accuracy,
             frechet=frechet,
             rivals=(),
+            preset=SimpleNamespace(trimmed=()),
             data={part: SimpleNamespace(count=self.images, classes=classes) for part in ("train", "test")},
             table2=lambda: {(t, s): (i, t, s) for t in STEPS for s in self.seeds},
             table3=lambda: cells,

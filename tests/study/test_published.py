@@ -237,9 +237,9 @@ def test_claims_use_every_other_need():
     assert {need for c in claims() for need in c.needs} >= set(OTHER_NEEDS)
 
 
-def made_by_tables() -> dict[str, set[str]]:
-    """Labels of tables by the function of `synthgap.tables` that makes them."""
-    tree = ast.parse((ROOT / "synthgap" / "tables.py").read_text())
+def made_by_tables(module: str) -> dict[str, set[str]]:
+    """Labels of tables by the function of a module that makes them."""
+    tree = ast.parse((ROOT / "synthgap" / f"{module}.py").read_text())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return {
         f.name: {n.value for n in ast.walk(f) if isinstance(n, ast.Constant) and str(n.value).startswith("tab-")}
@@ -249,7 +249,7 @@ def made_by_tables() -> dict[str, set[str]]:
 
 def labels_of_the_book() -> set[str]:
     """Labels of figures, and of tables that a chapter makes or passes on."""
-    known, made = set(), made_by_tables()
+    known, made = set(), {module: made_by_tables(module) for module in ("tables", "causes_tables")}
     for path in (ROOT / "chapters").glob("*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
             known.add(cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))
@@ -257,8 +257,8 @@ def labels_of_the_book() -> set[str]:
                 for node in ast.walk(ast.parse(cell.source)):
                     if isinstance(node, ast.Constant):
                         known.add(node.value)
-                    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "tables":
-                        known |= made.get(node.attr, set())
+                    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in made:
+                        known |= made[node.value.id].get(node.attr, set())
     return {label for label in known if str(label).startswith(("tab-", "fig-"))}
 
 

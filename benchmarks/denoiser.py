@@ -19,24 +19,13 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from plain_unet import plain_forward
+from plain_unet import DIGITS, plain_forward
 from torch import Tensor, nn
 
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.unet import SongUNet, UNetConfig
 from synthgap.study.estimate import unet_flop
 
-DIGITS = UNetConfig(  # of the preset `quick`
-    height=8,
-    width=8,
-    channels=1,
-    label_dim=10,
-    model_channels=32,
-    channel_mult=(1, 2),
-    num_blocks=1,
-    attn_resolutions=(4,),
-    dropout=0.0,
-)
 CIFAR10 = UNetConfig(label_dim=10, dropout=0.0)
 CASES = {  # name: (network, precision, images forward, images forward and backward)
     "digits": (DIGITS, torch.float32, 256, 64),

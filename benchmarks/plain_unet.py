@@ -12,9 +12,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from synthgap.diffusion.layers import Conv2d, GroupNorm
-from synthgap.diffusion.unet import Block, SongUNet
+from synthgap.diffusion.unet import Block, SongUNet, UNetConfig
 
 HALF = math.sqrt(0.5)
+DIGITS = UNetConfig(  # of the preset `quick`
+    height=8,
+    width=8,
+    channels=1,
+    label_dim=10,
+    model_channels=32,
+    channel_mult=(1, 2),
+    num_blocks=1,
+    attn_resolutions=(4,),
+    dropout=0.0,
+)
 
 
 def plain_forward(net: SongUNet, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:

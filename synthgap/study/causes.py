@@ -107,7 +107,7 @@ class Causes(Answers):
             return pd.DataFrame()
         rows = self._accuracies(cells, ("which", "real_images", "seed"))
         wide = rows.pivot(index=["real_images", "seed"], columns="which", values="accuracy").reset_index()
-        whole = self._accuracies({(s,): self._of_step(0, s) for s in self.seeds}, ("seed",))
+        whole = self._real()
         whole = whole.assign(real_images=self.main.data["train"].count, central=whole.accuracy, random=whole.accuracy)
         table = pd.concat([wide, whole[wide.columns]], ignore_index=True).assign(n=int(rows.n.iloc[0]))
         spreads = [self._spread(seed, count) for count, seed in zip(table.real_images, table.seed, strict=True)]
@@ -135,12 +135,11 @@ class Causes(Answers):
 
     def gap_crossed(self) -> Crossed:
         """Accuracy of real minus synthetic only ×1 on the main data set, in points."""
-        return crossed(self._steps_hits(0) - self._steps_hits(REVERSE_STEPS)).in_points
+        return crossed(self._gap()).in_points
 
     def figure_controls(self) -> Figure:
         """Accuracy without the outskirts and with as many random images; accuracy by the generator's training."""
-        real = self._accuracies({(s,): self._of_step(0, s) for s in self.seeds}, ("seed",))
-        return causes_plots.controls(self.trimming(), self.checkpoints(), real, self.main.name)
+        return causes_plots.controls(self.trimming(), self.checkpoints(), self._real(), self.main.name)
 
     # one method a cause
 
@@ -161,10 +160,12 @@ class Causes(Answers):
 
         Raises UserError where the preset has no such cells, or too few images are left to measure their spread.
         """
-        table = self._run(self.trimming(), "trimmed")
+        table = self.trimming()
+        if table.empty:
+            raise UserError(f"the preset {self.preset.name} has no trimmed cells")
         if table.trace_ratio.isna().any():
             raise UserError("too few images a class are left to measure their spread")
-        tight = self._tightness().set_index("seed").trace_ratio
+        tight = _by_step(self.concentration(), "trace_ratio")[REVERSE_STEPS]
         cells, counts = self.main.trimming(), sorted(table.real_images.unique())
         several = []
         for seed in self.seeds:
@@ -174,8 +175,7 @@ class Causes(Answers):
         return self._loss(np.array(several))
 
     def _tighter(self) -> Symptom:
-        rows = self._crossfitted(self.concentration(), CROSSFIT)
-        ratio = rows.pivot(index="seed", columns="t_re", values="trace_ratio")
+        ratio = _by_step(self.concentration(), "trace_ratio")
         return Symptom(
             paired_difference(ratio[0], ratio[REVERSE_STEPS]), "variance within a class", "of the real one", -1
         )
@@ -183,22 +183,20 @@ class Causes(Answers):
     def _likelier(self) -> Symptom:
         largest = max(self.preset.likelihood.sigmas)
         rows = self.likelihood_curve()
-        rows = rows[(rows.split == "test") & (rows.sigma == largest)]
-        nats = rows.pivot(index="seed", columns="t_re", values="nats")
+        nats = _by_step(rows[(rows.split == "test") & (rows.sigma == largest)], "nats")
         return Symptom(
             paired_difference(nats[REVERSE_STEPS], nats[0]), f"ln p of test images at σ = {largest:g}", "nats"
         )
 
     def _mislabelled(self) -> Symptom:
-        rows = self._crossfitted(self.entropy_curve(), CROSSFIT)
-        own = rows[rows.split == "train"].pivot(index="seed", columns="t_re", values="agreement")
+        rows = self.entropy_curve()
+        own = _by_step(rows[rows.split == "train"], "agreement")
         return Symptom(
             paired_difference(100 * own[0], 100 * own[REVERSE_STEPS]), "label agreement", "points", -1, POINT
         )
 
     def _narrower(self) -> Symptom:
-        rows = self._crossfitted(self.fidelity_curve(), CROSSFIT)
-        recall = rows.pivot(index="seed", columns="t_re", values="recall")
+        recall = _by_step(self.fidelity_curve(), "recall")
         return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS]), "recall", "", -1)
 
     def _unfinished(self) -> Symptom:
@@ -227,10 +225,17 @@ class Causes(Answers):
     def _hits(self, specs: list[Predict]) -> np.ndarray:
         return self._right_of(specs).astype(np.float64)
 
+    def _real(self) -> pd.DataFrame:
+        """Accuracy of all real images: columns seed, accuracy, n."""
+        return self._accuracies({(s,): self._of_step(0, s) for s in self.seeds}, ("seed",))
+
+    def _gap(self) -> np.ndarray:
+        """Right on real images minus right on synthetic ones ×1, seeds × test images."""
+        return self._steps_hits(0) - self._steps_hits(REVERSE_STEPS)
+
     def _loss(self, values: np.ndarray) -> Loss:
         """values: what was lost, seeds × test images."""
-        gap = self._steps_hits(0) - self._steps_hits(REVERSE_STEPS)
-        return Loss(crossed(values).in_points, crossed(gap - values).in_points)
+        return Loss(crossed(values).in_points, crossed(self._gap() - values).in_points)
 
     def _trim_loss(self, cells: dict, count: int, seed: int) -> np.ndarray:
         if ("central", count, seed) not in cells:  # the whole set: nothing is cut
@@ -256,20 +261,14 @@ class Causes(Answers):
             return dict.fromkeys(CONCENTRATION, math.nan)
         return {name: getattr(value, name) for name in CONCENTRATION}
 
-    def _tightness(self) -> pd.DataFrame:
-        rows = self._crossfitted(self.concentration(), CROSSFIT)
-        return rows[rows.t_re == REVERSE_STEPS]
 
-    def _crossfitted(self, rows: pd.DataFrame, protocol: str) -> pd.DataFrame:
-        mine = rows[(rows.protocol == protocol) & (rows.t_re >= 0)]
-        if mine.empty:
+def _by_step(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as seeds × reverse steps, cross-fitted where there are two protocols; UserError where that lacks."""
+    if "protocol" in rows:
+        rows = rows[rows.protocol == CROSSFIT]
+        if rows.empty:
             raise UserError("there are too few held-out images for the cross-fitted protocol")
-        return mine
-
-    def _run(self, table: pd.DataFrame, field: str) -> pd.DataFrame:
-        if table.empty:
-            raise UserError(f"the preset {self.preset.name} has no {field} cells")
-        return table
+    return rows[rows.t_re >= 0].pivot(index="seed", columns="t_re", values=column)
 
 
 def at_spread(spread: float, spreads: np.ndarray, losses: np.ndarray) -> np.ndarray:

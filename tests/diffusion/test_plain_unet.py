@@ -5,23 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from plain_unet import plain_forward
+from plain_unet import DIGITS, plain_forward
 from torch import nn
 
 from synthgap.diffusion.edm import EDM, EDMConfig
-from synthgap.diffusion.unet import UNetConfig
 
-DIGITS = UNetConfig(
-    height=8,
-    width=8,
-    channels=1,
-    label_dim=10,
-    model_channels=32,
-    channel_mult=(1, 2),
-    num_blocks=1,
-    attn_resolutions=(4,),
-    dropout=0.0,
-)
 COLOUR = {"channels": 3, "height": 12, "width": 20, "label_dim": 0, "channel_mult": (2, 1, 2), "attn_resolutions": (6,)}
 sizes = pytest.mark.parametrize("changes", [{}, COLOUR, {"model_channels": 6}], ids=["digits", "colour", "odd groups"])
 

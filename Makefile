@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: env book test stress smoke publish lint clean
+.PHONY: env book pdf test stress smoke publish lint clean
 
 env: $(VENV)/.installed
 
@@ -21,6 +21,9 @@ smoke: env         ## the same on a handful of images: does everything run?
 
 publish: env       ## as `book`, and replace the notebooks that the repository shows
 	$(BIN)/synthgap run --preset quick --yes --publish
+
+pdf: env           ## the published book as one file, _build/synthgap.pdf; wants Chromium or Chrome
+	$(BIN)/synthgap pdf
 
 test: env
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

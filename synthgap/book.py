@@ -26,6 +26,7 @@ import nbformat
 import psutil
 import yaml
 
+from . import guards
 from .disk import writing
 from .errors import UserError
 
@@ -43,11 +44,17 @@ def find_root(start: Path | None = None) -> Path:
     raise UserError(f"no chapters/ and _toc.yml in {start or Path.cwd()}; run from the folder of the repository")
 
 
+def contents(root: Path) -> list[tuple[str, list[str]]]:
+    """The table of contents: parts by caption with their pages in order; the first, without one, is the front page."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
+    return [("", [toc["root"]]), *parts]
+
+
 def chapter_names(root: Path) -> list[str]:
     """Chapters in the order of the table of contents."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    entries = [c["file"] for part in toc["parts"] for c in part["chapters"]]
-    return [Path(e).name for e in entries if Path(e).parent == EXECUTED]
+    pages = [Path(page) for _, part in contents(root) for page in part]
+    return [page.name for page in pages if page.parent == EXECUTED]
 
 
 def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
@@ -72,7 +79,7 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
                 extra_arguments=["--log-level=40"],  # the kernel warns of plain TCP, which is the default
             )
             notebook = clean(nbformat.read(temporary, as_version=4))
-            check_executed(notebook, source.name)
+            guards.check_executed(notebook, source.name)
             nbformat.write(notebook, temporary)
             os.replace(temporary, target)
     except papermill.PapermillExecutionError as error:
@@ -160,20 +167,6 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def check_executed(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Refuse a notebook that the book must not show: unexecuted cells, errors, images without alternative text."""
-    for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code":
-            continue
-        if cell.execution_count is None and cell.source.strip():
-            raise UserError(f"{name}, cell {number} was not executed; run the chapter again")
-        for output in cell.outputs:
-            if output.output_type == "error":
-                raise UserError(f"{name}, cell {number} ended in {output.ename}: {output.evalue}")
-            if "image/png" in output.get("data", {}) and not _alt_text(cell):
-                raise UserError(f"{name}, cell {number} shows an image without alternative text; add mystnb.image.alt")
-
-
 def stage(root: Path, executed: Path, target: Path) -> Path:
     """Assemble the book's sources in `target`: configuration, pages, and the notebooks in `executed`."""
     shutil.rmtree(target, ignore_errors=True)
@@ -185,18 +178,27 @@ def stage(root: Path, executed: Path, target: Path) -> Path:
     return target
 
 
-def place_executed(root: Path, executed: Path, target: Path) -> None:
-    """Copy the checked notebooks, the raw results beside them and the front page's figure to `target`."""
+def place_executed(root: Path, executed: Path, target: Path, published: bool = False) -> None:
+    """Copy the checked notebooks, the raw results beside them and the front page's figure to `target`.
+
+    published : the repository will hold them, so that no file may be large or show a path of this machine.
+    """
     for chapter in chapter_names(root):
         source = executed / f"{chapter}.ipynb"
         if not source.is_file():
             raise UserError(f"chapter {chapter} has not been executed into {executed}; run synthgap run")
-        check_executed(nbformat.read(source, as_version=4), source.name)
+        guards.check_executed(nbformat.read(source, as_version=4), source.name)
+    files = [
+        file
+        for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv")])
+        if not file.name.endswith(".failed.ipynb")
+    ]
+    for file in files if published else []:
+        guards.check_file(file, file.name)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv")]):
-        if not file.name.endswith(".failed.ipynb"):
-            shutil.copy2(file, target / file.name)
+    for file in files:
+        shutil.copy2(file, target / file.name)
     chapter, figure, name = HEADLINE
     (target / name).write_bytes(figure_png(executed / f"{chapter}.ipynb", figure))
 
@@ -211,8 +213,11 @@ def figure_png(path: Path, name: str) -> bytes:
     raise UserError(f"{path.name} holds no figure {name}; execute it again")
 
 
-def build(source: Path, say: Callable[[str], None] = print) -> Path:
-    """Run jupyter-book on staged sources, warnings being errors; returns the path of the front page."""
+def build(source: Path, say: Callable[[str], None] = print, published: bool = False) -> Path:
+    """Run jupyter-book on staged sources, warnings being errors, and check its pages; returns the front page's path.
+
+    published : the book is for others, so that no file may be large or show a path of this machine.
+    """
     program = "from jupyter_book.cli.main import main; main()"  # the package has no __main__
     command = [sys.executable, "-c", program, "build", str(source), "--all", "-W", "-n", "--keep-going"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
@@ -228,8 +233,7 @@ def build(source: Path, say: Callable[[str], None] = print) -> Path:
         for line in complaints[:5]:
             say(line)
         raise UserError(f"the book was not built ({len(complaints)} complaints); mend the pages named in {log}")
+    guards.check_pages(index.parent)
+    if published:
+        guards.check_files(index.parent, but=("_static",))
     return index
-
-
-def _alt_text(cell: nbformat.NotebookNode) -> str:
-    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")

@@ -80,6 +80,7 @@ def run(
     Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
+    from . import guards
     from .study.study import Study
 
     started = time.monotonic()
@@ -88,6 +89,8 @@ def run(
     )
     if answer_only and publish:
         raise UserError("--publish wants the whole book; leave out --answer-only")
+    if publish:
+        guards.check_parameters(parameters)
     root = pages.find_root() if book or publish or answer_only else None
     study = Study(**parameters, scheduler=scheduler)
     for line in [*study.found(), *study.intended()]:
@@ -115,10 +118,28 @@ def run(
     pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
     study.save_raw(executed)
     if publish:
-        pages.place_executed(root, executed, root / pages.EXECUTED)
-    index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo)
+        pages.place_executed(root, executed, root / pages.EXECUTED, published=True)
+    index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo, published=publish)
     typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
     typer.echo(str(index))
+
+
+@app.command()
+def pdf(
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("_build/synthgap.pdf"),
+    executed: Annotated[
+        Path | None, typer.Option(help="Folder of executed chapters; default the published ones, book/executed.")
+    ] = None,
+) -> None:
+    """Print the whole book into one PDF. It takes a Chromium (or Chrome), and no LaTeX.
+
+    Example: synthgap pdf --executed results/quick/chapters --out mine.pdf
+    """
+    from . import book as pages
+    from .pdf import make_pdf
+
+    root = pages.find_root()
+    typer.echo(str(make_pdf(root, executed or root / pages.EXECUTED, out)))
 
 
 @app.command()

@@ -22,8 +22,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from .book import check_executed
 from .errors import UserError
+from .guards import check_executed
 
 ELSEWHERE = "another chapter of the book"
 BOOK = "the book"

@@ -20,27 +20,6 @@ def executed_cell(alt="what it shows", **data):
     return cell
 
 
-def test_an_executed_notebook_with_alternative_texts_passes():
-    book.check_executed(new_notebook(cells=[executed_cell(**{"image/png": PNG})]), "fine")
-
-
-def test_an_unexecuted_cell_is_refused():
-    with pytest.raises(UserError, match=r"ch\.ipynb, cell 1 was not executed"):
-        book.check_executed(new_notebook(cells=[new_code_cell("1 + 1")]), "ch.ipynb")
-
-
-def test_an_error_output_is_refused():
-    output = new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=[])
-    cell = new_code_cell("1 / 0", execution_count=1, outputs=[output])
-    with pytest.raises(UserError, match="ZeroDivisionError"):
-        book.check_executed(new_notebook(cells=[cell]), "ch.ipynb")
-
-
-def test_an_image_without_alternative_text_is_refused():
-    with pytest.raises(UserError, match="alternative text"):
-        book.check_executed(new_notebook(cells=[executed_cell(alt="", **{"image/png": PNG})]), "ch.ipynb")
-
-
 def test_cleaning_drops_times_and_paths_and_nothing_else():
     cell = executed_cell()
     cell.metadata.update(papermill={"start_time": "now"}, execution={"iopub.status.busy": "now"}, tags=["kept"])
@@ -74,14 +53,6 @@ def test_a_chapter_that_was_not_executed_is_named(tmp_path):
 def test_the_published_notebooks_are_complete_and_pass_the_checks(tmp_path):
     book.place_executed(ROOT, ROOT / book.EXECUTED, tmp_path / "copy")
     assert (tmp_path / "copy" / "headline.png").read_bytes() == (ROOT / book.EXECUTED / "headline.png").read_bytes()
-
-
-def test_the_published_notebooks_hold_no_path_of_the_machine_that_made_them():
-    for path in (ROOT / book.EXECUTED).iterdir():
-        text = path.read_bytes()
-        assert b"/home/" not in text
-        assert str(ROOT).encode() not in text
-        assert len(text) < 2_000_000
 
 
 def test_a_folder_without_chapters_is_an_error(tmp_path):

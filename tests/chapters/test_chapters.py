@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgap import book
+from synthgap import book, guards
 
 ROOT = book.find_root()
 SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls", "tab-validation")
@@ -51,7 +51,7 @@ def test_every_chapter_executes_and_passes_the_checks(executed):
     assert len(names) >= 7
     for name in names:
         notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
-        book.check_executed(notebook, name)
+        guards.check_executed(notebook, name)
         outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
         assert any("text/markdown" in o.get("data", {}) or "image/png" in o.get("data", {}) for o in outputs)
         assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]

@@ -11,7 +11,7 @@ import pytest
 import synthgap
 from synthgap import cli
 from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, SPEC
+from synthgap.study.store import DATA, SPEC, Store
 from synthgap.study.study import Study
 
 OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")
@@ -87,6 +87,36 @@ def test_a_node_without_its_inputs_names_them_unless_they_may_be_computed(call, 
     code, out, _ = call("plan", *OPTIONS, "--results", results)
     done = {node["key"] for node in map(json.loads, out.splitlines()) if node["done"]}
     assert {key, generator.key, samples.key} <= done
+
+
+def together(key, results):
+    """`synthgap compute` by two processes of torchrun."""
+    environment = os.environ | {"PYTHONPATH": str(Path(synthgap.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "synthgap.cli"]
+    command = [sys.executable, *words, "compute", key, *OPTIONS, "--results", str(results)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_two_processes_share_a_training_of_the_study(plan, study, results):
+    spec, store = study.main.generator(0), Store(results / "store")
+    store.work(spec).mkdir(parents=True)
+    (store.work(spec) / "checkpoint.safetensors").write_bytes(b"half of a checkpoint")
+    done = together(spec.key, results)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{store.folder(spec)}\n"  # once
+    assert done.stderr.count("starting that training again") == 1
+    theirs, ours = store.get(spec), study.store.get(spec)
+    for edm, alone in ((theirs, ours), *((theirs.snapshots[n], ours.snapshots[n]) for n in spec.snapshots)):
+        assert max(float((v - alone.state_dict()[k]).abs().max()) for k, v in edm.state_dict().items()) < 1e-5
+    assert store.provenance(spec)["processes"] == 2
+    assert "processes" not in study.store.provenance(spec)
+    assert not store.work(spec).exists()
+
+
+def test_what_can_not_be_shared_is_refused(plan, study, results):
+    done = together(study.main.classifier(0, 0).key, results)
+    assert done.returncode != 0
+    assert "synthgap: error: train-classifier can't be shared by several processes; compute it without" in done.stderr
 
 
 @pytest.mark.parametrize(

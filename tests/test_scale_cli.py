@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import synthgap
 from synthgap import cli
+from synthgap.outlook_text import span
 from synthgap.study.specs import in_order
 from synthgap.study.store import DATA, SPEC, Store
 from synthgap.study.study import Study
@@ -146,14 +148,22 @@ def test_wrong_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, wo
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.123, "0.12 s"), (59, "59 s"), (61, "1 min"), (7100, "118 min"), (7300, "2 h"), (9e6, "2,500 h")],
+)
+def test_a_time_has_the_unit_that_people_would_take(seconds, told):
+    assert span(seconds / 3600) == told
+
+
 def test_an_estimate_is_a_table_or_json_and_writes_nothing(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = call("estimate", *OPTIONS, "--workers", 3)
     assert code == 0
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
-    assert rows["kind"] == ["artifacts", "evaluations", "PFLOP", "disk", "hours"]
+    assert rows["kind"] == ["artifacts", "evaluations", "PFLOP", "disk", "core", "time"]
     assert {"train-diffusion", "train-classifier", "all", "disk:", "memory:", "time:"} <= set(rows)
-    assert "with 3 workers" in out
+    assert re.search(r"^time: [0-9.]+ (s|min) with 3 workers", out, re.MULTILINE)
     code, out, _ = call("estimate", *OPTIONS, "--json")
     found = json.loads(out)
     assert found["all"]["artifacts"] == sum(kind["artifacts"] for kind in found["kinds"].values())

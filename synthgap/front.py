@@ -37,7 +37,12 @@ def _instead(study: Study, multiple: float) -> str:
     train, name = study.arms.data["train"].count, escaped(study.arms.name)
     d = study.difference((SYNTHETIC_ONLY, multiple), (REAL_ONLY, 0))
     how_many = "As many" if multiple == 1 else f"{multiple:g} times as many"
-    lead = _told(d, "teach more than the real ones", "teach less than the real ones", "are not told from the real ones")
+    lead = _told(
+        d,
+        "teach more than the real ones",
+        "teach less than the real ones",
+        "can't be told apart from the real ones here",
+    )
     count = f"{round(multiple * train):,}"
     return (
         f"**{how_many} synthetic images {lead}**: on {name}, a classifier trained on {count} of them has "
@@ -70,15 +75,14 @@ def _why(study: Study) -> str:
         "What is lost at equal number is not told from what copying the real images loses",
     )
     text = (
-        f"**{lead}**: as many of the real images, drawn with replacement, lose {_points(copies)}, and synthetic ones "
-        f"{_points(excess)} beyond these"
+        f"**{lead}**: as many of the real images, drawn with replacement, lose {_lost(copies.in_points)}, and "
+        f"synthetic ones {_lost(excess.in_points)} beyond these"
     )
     try:
         loss = study.trimmed_loss().loss  # in points already
     except UserError:
         return text + "."
-    ends = "" if math.isnan(loss.low) else f" (95% interval {number(loss.low)} to {number(loss.high)})"
-    return f"{text}; real images cut to the spread of synthetic ones lose {number(loss.mean)} points{ends}."
+    return f"{text}; real images cut to the spread of synthetic ones lose {_lost(loss)}."
 
 
 def _told(d: Crossed, more: str, less: str, neither: str) -> str:
@@ -91,5 +95,7 @@ def _apart(d: Crossed, study: Study) -> str:
     return f"{abs(100 * d.mean):.1f} points {'more' if d.mean >= 0 else 'less'} {study.measure} ({interval(d)})"
 
 
-def _points(d: Crossed) -> str:
-    return f"{number(100 * d.mean)} points ({interval(d)})"
+def _lost(d: Crossed) -> str:
+    """A loss in points; a gain has a minus."""
+    mean, low, high = (number(v).removeprefix("+") for v in (d.mean, d.low, d.high))
+    return f"{mean} points" + ("" if math.isnan(d.low) else f" (95% interval {low} to {high})")

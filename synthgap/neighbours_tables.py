@@ -12,7 +12,7 @@ from .plain import escaped
 from .study.arms import GAN, GAN_ONLY, INSTEAD
 from .study.neighbours import TEST, TRAIN, BothWays, Line, Published, Score, Side, error_ratio
 from .study.stats import Estimate, estimate_mean
-from .tables import NOT_RUN, _interval, myst_table, p_value, plus_minus
+from .tables import NOT_RUN, myst_table, p_value, plus_minus
 
 SOURCES = {REVERSE_STEPS: "fully synthetic images of the diffusion model", GAN: "the GAN's images"}
 LOWER, HIGHER, OPEN = "lower", "higher", "not told apart"
@@ -59,10 +59,9 @@ def seeds(found: BothWays) -> str:
 
 def reading(line: Line, name: str) -> str:
     """What the two directions say together, by their 95% intervals, in the terms of Shmelkov et al. (2018)."""
+    if line.test is None:
+        return f"Of {name} there is no {TEST} at this preset."
     train, test = _word(line.train), _word(line.test)
-    if line.train is None or line.test is None:
-        missing = " and ".join(way for way, side in ((TRAIN, line.train), (TEST, line.test)) if side is None)
-        return f"Of {name} there is no {missing} at this preset."
     told = f"For {name}, {TRAIN} is **{train}** {_than(train)} real-on-real and {TEST} **{test}** {_than(test)} it"
     parts = {
         (LOWER, LOWER): "images that don't show what their label says would do both",
@@ -85,7 +84,7 @@ def scores(several: Sequence[Score], published: Sequence[Published]) -> str:
             "trained on": f"{'StyleGAN3' if s.arm == GAN_ONLY else 'EDM'} ×{s.multiple:g}",
             "real-on-real (%)": plus_minus(s.real),
             "CAS (%)": plus_minus(s.accuracy),
-            "difference (points)": _interval(s.against.difference),
+            "difference (points)": _points(s.against.difference),
             "p, Holm": p_value(s.against.p_holm),
             "errors, times": _times(error_ratio(s.real.mean, s.accuracy.mean)),
         }
@@ -96,9 +95,9 @@ def scores(several: Sequence[Score], published: Sequence[Published]) -> str:
             {
                 "data": f"{p.data} ({{cite:t}}`{p.cite}`)",
                 "trained on": f"diffusion ×1, {p.network}",
-                "real-on-real (%)": f"{p.real:g}",
-                "CAS (%)": f"{p.synthetic:g}",
-                "difference (points)": f"{p.synthetic - p.real:+.1f}",
+                "real-on-real (%)": f"{p.real:.{p.digits}f}",
+                "CAS (%)": f"{p.synthetic:.{p.digits}f}",
+                "difference (points)": f"{p.synthetic - p.real:+.{p.digits}f}",
                 "p, Holm": "",
                 "errors, times": _times(error_ratio(p.real, p.synthetic)),
             }
@@ -137,13 +136,18 @@ def _source(t_re: int) -> str:
 def _side(way: str, side: Side | None) -> dict[str, object]:
     if side is None:
         return {f"{way} (%)": NOT_RUN, f"{way} − real-on-real": ""}
-    against = f"{_interval(side.against.difference)}, p {p_value(side.against.p_holm)}"
+    against = f"{_points(side.against.difference)}, p {p_value(side.against.p_holm)}"
     return {f"{way} (%)": plus_minus(side.accuracy), f"{way} − real-on-real": against}
 
 
-def _word(side: Side | None) -> str:
-    if side is None:
-        return OPEN
+def _points(e: Estimate) -> str:
+    """ "-1.20 (-2.31 to -0.09)"; one seed has no interval."""
+    if math.isnan(e.half_width):
+        return f"{e.mean:+.2f}"
+    return f"{e.mean:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
+
+
+def _word(side: Side) -> str:
     e = side.against.difference
     if math.isnan(e.half_width):
         return OPEN

@@ -41,13 +41,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Line:
-    """Both directions for one set of images; None where the preset has no such cell.
+    """Both directions for one set of images; None where the preset has no such reconstructions of test images.
 
     t_re : reverse step, or GAN. seeds : one row a seed, columns seed, train, test (percent; NaN where None).
     """
 
     t_re: int
-    train: Side | None
+    train: Side
     test: Side | None
     seeds: pd.DataFrame
 
@@ -69,7 +69,7 @@ class BothWays:
 
 
 def both_ways(study: Study) -> BothWays:
-    """Every reverse step above 0 of Table 2 or Figure 8, and the GAN's samples where the preset has a GAN.
+    """Every reverse step above 0 of Table 2, and the GAN's samples where the preset has a GAN.
 
     GAN-test at a reverse step is of reconstructed *test* images: the classifier of real images has learnt the training
     images by heart, and their near copies would flatter it. It is set against the same images as they are. The GAN's
@@ -77,11 +77,10 @@ def both_ways(study: Study) -> BothWays:
     """
     forth, back = _gan_train(study), _gan_test(study)
     real, n = forth[0]
-    steps = sorted({t for t in (*forth, *back) if t > 0})
+    steps = sorted(t for t in forth if t > 0)
     pairs: dict[tuple[int, str], tuple[np.ndarray, np.ndarray, int]] = {}
     for t in (*steps, *study.main.rivals):
-        if t in forth:
-            pairs[t, TRAIN] = (forth[t][0], real, forth[t][1])
+        pairs[t, TRAIN] = (forth[t][0], real, forth[t][1])
         if t in back:
             pairs[t, TEST] = (back[t][0], real if t == GAN else back[0][0], back[t][1])
     tested = compare([(str(t), way, a, b) for (t, way), (a, b, _) in pairs.items()])
@@ -93,7 +92,7 @@ def both_ways(study: Study) -> BothWays:
     for t in dict.fromkeys(t for t, _ in pairs):
         values = {way.lower()[4:]: pairs[t, way][0] if (t, way) in pairs else np.nan for way in (TRAIN, TEST)}
         rows = pd.DataFrame({"seed": study.seeds, **values})
-        lines.append(Line(t, sides.get((t, TRAIN)), sides.get((t, TEST)), rows))
+        lines.append(Line(t, sides[t, TRAIN], sides.get((t, TEST)), rows))
     return BothWays(study.main.name, real, n, lines)
 
 
@@ -130,13 +129,14 @@ def scores(study: Study) -> list[Score]:
 
 @dataclass(frozen=True)
 class Published:
-    """Real-on-real and CAS at about equal size, in percent, as printed; cite is a BibTeX key."""
+    """Real-on-real and CAS at about equal size, in percent, printed with so many `digits`; cite is a BibTeX key."""
 
     cite: str
     data: str
     network: str
     real: float
     synthetic: float
+    digits: int = 1
 
 
 def published_scores() -> list[Published]:
@@ -145,7 +145,7 @@ def published_scores() -> list[Published]:
     pairs = {data: (column[0][0], column[REVERSE_STEPS][0]) for data, column in tables["table2"].items()}
     real, synthetic = (tables["table4"][row] for row in ("real only", "synthetic only ×1"))
     pairs |= {data: (real[data][0], synthetic[data][0]) for data in real}
-    papers = [Published("yamaguchi2024analyzing", data, "ResNet-18", *pair) for data, pair in pairs.items()]
+    papers = [Published("yamaguchi2024analyzing", data, "ResNet-18", *pair, digits=2) for data, pair in pairs.items()]
     return papers + [Published(**row) for row in read_paper("neighbours.yaml")["scores"]]
 
 

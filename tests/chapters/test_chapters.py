@@ -21,7 +21,7 @@ ANSWER = ("tab-settings", "fig-worth", "fig-gains", "fig-how-many", "fig-mixes",
 ANSWER += ("tab-by-class", "fig-misread", "fig-uncovered", "tab-sure", "tab-arms")
 VERDICTS = ("tab-scoreboard", "tab-judged", "tab-inconsistencies-numeric", "tab-inconsistencies-textual")
 VERDICTS += ("tab-significance-mix", "tab-significance-others", "tab-nulls", "fig-nulls", "tab-exchange", "tab-toy")
-VERDICTS += ("fig-toy", "tab-coverage")
+VERDICTS += ("fig-toy", "tab-coverage", "fig-both-ways", "tab-both-ways", "tab-both-ways-seeds", "tab-cas")
 PAPERMILL = [sys.executable, "-m", "papermill"]
 
 

@@ -80,6 +80,7 @@ def run(
     Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
+    from . import provenance, trace
     from .study.study import Study
 
     started = time.monotonic()
@@ -114,6 +115,7 @@ def run(
     study.compute(plan)
     pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
     study.save_raw(executed)
+    provenance.write(trace.provenance(study, executed), executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED)
     index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo)

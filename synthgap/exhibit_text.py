@@ -50,7 +50,7 @@ def how_made(registry: Registry, record: Provenance, name: str) -> list[tuple[st
         ("Data", "; ".join(_data(record, data, parts) for data, parts in made.data.items())),
         ("Artifacts", _artifacts(made, "GPU" if record.gpu else "core")),
         ("Computed", _computed(made)),
-        ("Device", record.device or NOT_RECORDED),
+        ("Device of the run", record.device or NOT_RECORDED),
         *_written(record),
     ]
     code = ", ".join(f"{kind} {record.code[kind][:SHORT]}" for kind in (*made.kinds, STATISTICS))

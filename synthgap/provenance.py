@@ -49,6 +49,7 @@ class Made(_Model):
 class Provenance(_Model):
     """One run of the book. None: not recorded.
 
+    device : that of the run which executed the chapters; an artifact that lay in the store may be of another machine.
     preset_sha256 : of a preset that ships with the package, see `stale.preset_hash`. executed : day of the chapters.
     commit, dirty : of the source tree, and whether code or chapters differed from it. code : kind of artifact (and what
     `stale` adds) → hash of the code that computes it. chapters : chapter → its exhibits, in their order.

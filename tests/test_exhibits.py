@@ -136,7 +136,7 @@ def test_how_an_exhibit_was_made_is_told_in_full():
     assert told["Data"] == f"digits (images, SHA-256): 1,234 train {SHA[:12]}"
     assert told["Artifacts"] == "12; 10.0 core-minutes in all"
     assert told["Computed"] == "2026-02-01 to 2026-02-02"
-    assert told["Device"] == "A processor"
+    assert told["Device of the run"] == "A processor"
     assert told["Chapter executed"] == "2026-02-03"
     assert told["Code"] == "synthgap 0.1.0; commit cccccccccccc"
     assert told["Code of the artifacts (SHA-256)"] == f"predict {SHA[:12]}, {STATISTICS} {SHA[:12]}"
@@ -153,7 +153,7 @@ def test_what_was_not_recorded_is_said_to_be_so_and_not_made_up():
     before = {"fig-1": Made(kinds=("predict",), data={"digits": ("train",)}, seeds=(0,))}
     told = dict(exhibit_text.how_made(registry(), record(device=None, commit=None, exhibits=before), "fig-1"))
     unknown = [term for term, text in told.items() if exhibit_text.NOT_RECORDED in text]
-    assert unknown == ["Artifacts", "Computed", "Device", "Code"]
+    assert unknown == ["Artifacts", "Computed", "Device of the run", "Code"]
 
 
 def test_an_exhibit_without_artifacts_says_what_it_rests_on():

@@ -28,6 +28,7 @@ import yaml
 
 from .disk import writing
 from .errors import UserError
+from .provenance import FILE
 
 CHAPTERS_AT_ONCE = 2
 EXECUTED = Path("book") / "executed"
@@ -187,7 +188,7 @@ def stage(root: Path, executed: Path, target: Path) -> Path:
 
 
 def place_executed(root: Path, executed: Path, target: Path) -> None:
-    """Copy the checked notebooks, the raw results beside them and what the front page shows of them to `target`."""
+    """Copy the checked notebooks, and beside them raw rows, provenance and what the front page shows, to `target`."""
     for chapter in chapter_names(root):
         source = executed / f"{chapter}.ipynb"
         if not source.is_file():
@@ -195,7 +196,7 @@ def place_executed(root: Path, executed: Path, target: Path) -> None:
         check_executed(nbformat.read(source, as_version=4), source.name)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv")]):
+    for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv"), *executed.glob(FILE)]):
         if not file.name.endswith(".failed.ipynb"):
             shutil.copy2(file, target / file.name)
     chapter, figure, name = HEADLINE

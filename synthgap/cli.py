@@ -80,7 +80,7 @@ def run(
     Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
-    from . import costs
+    from . import costs, provenance, trace
     from .study.study import Study
 
     started = time.monotonic()
@@ -117,6 +117,7 @@ def run(
     study.save_raw(executed)
     took = costs.measure(study.preset.name, plan, study.store, computed, time.monotonic() - started)
     kept = costs.save(took, folder / "costs.json")
+    provenance.write(trace.provenance(study, executed), executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED)
         costs.publish(kept, root)

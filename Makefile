@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: env book pdf test stress smoke publish lint clean
+.PHONY: env book pdf test stress smoke publish api lint clean
 
 env: $(VENV)/.installed
 
@@ -19,8 +19,11 @@ book: env          ## train, execute every chapter, build the book (preset quick
 smoke: env         ## the same on a handful of images: does everything run?
 	$(BIN)/synthgap run --preset smoke --yes
 
-publish: env       ## as `book`, and replace the notebooks that the repository shows
-	$(BIN)/synthgap run --preset quick --yes --publish
+publish: env       ## the preset full, and replace the notebooks that the repository shows; interrupted, it goes on
+	$(BIN)/synthgap run --preset full --yes --publish
+
+api: env           ## book/api.md from the docstrings
+	$(BIN)/python -m synthgap.api_page
 
 pdf: env           ## the published book as one file, _build/synthgap.pdf; wants Chromium or Chrome
 	$(BIN)/synthgap pdf

@@ -100,14 +100,15 @@ def load_model(path: str | Path) -> EDM | Generator:
     Nothing in the file is executed. Raises UserError when it is neither.
     """
     if not Path(path).is_file():
-        raise UserError(f"there is no file {path}; name a model that synthgap train-diffusion or `save` wrote")
+        what = "is a folder" if Path(path).is_dir() else "is not there"
+        raise UserError(f"{path} {what}; name a model's file, as synthgap train-diffusion or `save` writes it")
     try:
         return load_edm(path)
     except UserError as error:
         try:
             return load_generator(path)
         except UserError:
-            raise error from None
+            raise UserError(f"{error} (nor is it {Generator.called})") from None
 
 
 def train_classifier(

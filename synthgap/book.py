@@ -29,11 +29,13 @@ import yaml
 from . import guards
 from .disk import writing
 from .errors import UserError
+from .provenance import FILE
 
 CHAPTERS_AT_ONCE = 2
 EXECUTED = Path("book") / "executed"
 ANSWER = "a2_your_data"  # the chapter that is a page of its own, too
 HEADLINE = ("01_introduction", "fig-1", "headline.png")  # chapter, figure name, file shown on the front page
+SENTENCES = ("07_conclusion", "five-sentences", "headline.md")  # chapter, cell, file included there
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -179,7 +181,7 @@ def stage(root: Path, executed: Path, target: Path) -> Path:
 
 
 def place_executed(root: Path, executed: Path, target: Path, published: bool = False) -> None:
-    """Copy the checked notebooks, the raw results beside them and the front page's figure to `target`.
+    """Copy the checked notebooks, and beside them raw rows, provenance and what the front page shows, to `target`.
 
     published : the repository will hold them, so that no file may be large or show a path of this machine.
     """
@@ -190,7 +192,7 @@ def place_executed(root: Path, executed: Path, target: Path, published: bool = F
         guards.check_executed(nbformat.read(source, as_version=4), source.name)
     files = [
         file
-        for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv")])
+        for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv"), *executed.glob(FILE)])
         if not file.name.endswith(".failed.ipynb")
     ]
     for file in files if published else []:
@@ -201,6 +203,8 @@ def place_executed(root: Path, executed: Path, target: Path, published: bool = F
         shutil.copy2(file, target / file.name)
     chapter, figure, name = HEADLINE
     (target / name).write_bytes(figure_png(executed / f"{chapter}.ipynb", figure))
+    chapter, cell, name = SENTENCES
+    (target / name).write_text(cell_markdown(executed / f"{chapter}.ipynb", cell) + "\n", encoding="utf-8")
 
 
 def figure_png(path: Path, name: str) -> bytes:
@@ -211,6 +215,15 @@ def figure_png(path: Path, name: str) -> bytes:
                 if "image/png" in output.get("data", {}):
                     return base64.b64decode(output.data["image/png"])
     raise UserError(f"{path.name} holds no figure {name}; execute it again")
+
+
+def cell_markdown(path: Path, cell_id: str) -> str:
+    """What the cell with this id of an executed notebook displays as Markdown."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.get("id") == cell_id:
+            texts = [o.data["text/markdown"] for o in cell.outputs if "text/markdown" in o.get("data", {})]
+            return "\n\n".join(texts)
+    raise UserError(f"{path.name} holds no cell {cell_id}; execute it again")
 
 
 def build(source: Path, say: Callable[[str], None] = print, published: bool = False) -> Path:
@@ -228,7 +241,7 @@ def build(source: Path, say: Callable[[str], None] = print, published: bool = Fa
         complaints = [
             re.sub(r"\x1b\[[0-9;]*m", "", line)
             for line in (done.stdout + done.stderr).splitlines()
-            if re.search(r"WARNING|ERROR|Error", line)
+            if re.search(r"WARNING|ERROR|Error|CRITICAL", line)
         ]
         for line in complaints[:5]:
             say(line)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .errors import UserError
+from .weights import read_weights, write_weights
 
 
 def run_identity(*what: Any) -> str:
@@ -23,10 +22,7 @@ def run_identity(*what: Any) -> str:
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and JSON metadata ("run", the identity, and "step" among them)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
-    os.replace(temporary, path)
+    write_weights(path, tensors, meta)
 
 
 def load_checkpoint(path: Path, run: str, images: int, batch: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -35,12 +31,10 @@ def load_checkpoint(path: Path, run: str, images: int, batch: int) -> tuple[dict
     Raises UserError when it is damaged, of another run, or past the run's end.
     """
     try:
-        with safe_open(str(path), framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-            meta = json.loads((file.metadata() or {})["meta"])
+        tensors, meta = read_weights(path)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UserError(f"{path} is not a readable checkpoint ({error}); remove it to start again") from error
-    if not isinstance(meta, dict) or meta.get("run") != run:
+    if meta.get("run") != run:
         raise UserError(
             f"{path} belongs to a run with other data, sizes, recipe or seed; name another file or remove it"
         )

@@ -80,7 +80,7 @@ def run(
     Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
-    from . import guards
+    from . import costs, guards, provenance, trace
     from .study.study import Study
 
     started = time.monotonic()
@@ -109,16 +109,20 @@ def run(
         return
     folder = study.results / _run_name(parameters)
     executed = folder / "chapters"
-    study.compute(study.answer_plan())
+    computed = study.compute(study.answer_plan())
     page = pages.answer_page(root, folder, parameters, study.arms.name)
     typer.echo(f"the answer, after {_duration((time.monotonic() - started) / 60)}: {page}")
     if answer_only:
         return
-    study.compute(plan)
+    computed += study.compute(plan)
     pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
     study.save_raw(executed)
+    took = costs.measure(study.preset.name, plan, study.store, computed, time.monotonic() - started)
+    kept = costs.save(took, folder / "costs.json")
+    provenance.write(trace.provenance(study, executed), executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED, published=True)
+        costs.publish(kept, root)
     index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo, published=publish)
     typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
     typer.echo(str(index))

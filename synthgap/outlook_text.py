@@ -43,15 +43,15 @@ def lines(found: dict) -> list[str]:
     out = [f"preset {found['preset']}, {found['seeds']} seeds: {', '.join(found['data'])}"]
     if found["stood_in"]:
         out.append(f"published numbers and shapes stand in for {', '.join(found['stood_in'])}: no copy was read")
-    out.append(_row("kind", "artifacts", "evaluations", "PFLOP", "disk", "hours"))
+    out.append(_row("kind", "artifacts", "evaluations", "PFLOP", "disk", "core time"))
     for kind, one in (*found["kinds"].items(), ("all", found["all"])):
         numbers = f"{one['artifacts']:,}", _short(one["evaluations"]), _short(one["flop"] / 1e15)
-        out.append(_row(kind, *numbers, size(one["disk"]), _short(one["hours"])))
+        out.append(_row(kind, *numbers, size(one["disk"]), span(one["hours"])))
     ratios, workers = found["measured"], found["workers"]
     out += [
         f"disk: {size(found['all']['disk'])}, and {size(found['checkpoints'])} of checkpoints while networks train",
         f"memory: up to {size(found['memory'])} a worker, for {found['memory_of']}",
-        f"time: {_short(found['hours'])} hours with {workers} worker{'s' * (workers != 1)} on this machine's "
+        f"time: {span(found['hours'])} with {workers} worker{'s' * (workers != 1)} on this machine's "
         f"{ratios['device']}; measured a moment ago, the denoiser's training takes {ratios['training']:.2g} times the "
         f"model's seconds, its sampling {ratios['sampling']:.2g}, the classifier's training {ratios['classifier']:.2g}",
     ]
@@ -71,6 +71,14 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:,.3g} TB"
+
+
+def span(hours: float) -> str:
+    """ "4.2 s", "13 min", "3.1 h": two digits."""
+    for unit, length, most in (("s", 3600, 1 / 60), ("min", 60, 2)):
+        if hours < most:
+            return f"{hours * length:.2g} {unit}" if hours * length < 100 else f"{hours * length:.0f} {unit}"
+    return f"{_short(hours)} h"
 
 
 def _short(number: float) -> str:

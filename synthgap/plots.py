@@ -46,11 +46,11 @@ def _rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -
 
 def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
     """Accuracy of real only and of synthetic only at each multiple (columns arm, multiple, seed, accuracy)."""
-    figure, axes = _figure(5.2, 3.6)
-    ax = axes[0, 0]
     names = {"real only": "real", "synthetic only": "synthetic"}  # another arm of synthetic images: as it is called
     arms = [a for a in (*names, *dict.fromkeys(rows.arm)) if (rows.arm == a).any()]
     order = [(arm, m) for arm in dict.fromkeys(arms) for m in sorted(rows[rows.arm == arm].multiple.unique())]
+    figure, axes = _figure(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
+    ax = axes[0, 0]
     labels, hatches = [], ("", "//", "xx", "..", "\\\\")
     seeds = rows.seed.nunique()
     for place, (arm, multiple) in enumerate(order):
@@ -66,8 +66,8 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
         )
         ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
         ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
-        name = names.get(arm, arm.removesuffix(" only"))
-        labels.append(f"{name} ×{multiple}" if multiple else name)
+        called = names.get(arm, arm.removesuffix(" only"))
+        labels.append(f"{called}\n×{multiple}" if multiple else called)
     lowest = 100 * rows.accuracy.min()
     ax.set_ylim(max(0.0, lowest - 0.35 * (100 - lowest) - 1), min(100.0, 100 * rows.accuracy.max() + 1.5))
     ax.set_xticks(range(len(labels)), labels)

@@ -24,6 +24,7 @@ from .options_cli import (
     Workers,
     parameters_of,
 )
+from .processes import first, several
 
 if TYPE_CHECKING:
     from .study.specs import Spec
@@ -127,6 +128,9 @@ def compute(
 ) -> None:
     """Compute one node of a study's graph, in this process, and print its folder; the options are those of the plan.
 
+    A diffusion model's training may be shared by several processes, one a GPU:
+    torchrun --nproc-per-node 8 -m synthgap.cli compute KEY …
+
     Example: synthgap compute 1f0c9a2e --preset quick
     """
     if not re.fullmatch("[0-9a-f]{8,64}", key):
@@ -147,8 +151,12 @@ def compute(
         raise UserError(
             f"{spec.kind} {spec.key[:12]} lacks its inputs {named}{more}; compute them first, or add --with-inputs"
         )
-    study.compute([spec])
-    typer.echo(str(study.store.folder(spec)))
+    if several():
+        study.store.compute_together(spec)
+    else:
+        study.compute([spec])
+    if first():
+        typer.echo(str(study.store.folder(spec)))
 
 
 def _planned(parameters: dict) -> tuple[Study, list[Spec]]:

@@ -233,9 +233,9 @@ def sensitivity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
         line["evaluations"] = f"{known.evaluations.iloc[0]}" if len(known) else "as usual"
         out.append(line)
     caption = (
-        f"Table 2 with one choice changed, {name}: mean over {rows.seed.nunique()} seeds ± half-width of the 95% "
-        "interval. Gap: accuracy of real images minus that at the reverse step, under the same choice; its change is "
-        f"paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
+        f"The paper's Table 2 with one choice changed, {name}: mean over {rows.seed.nunique()} seeds ± half-width of "
+        "the 95% interval. Gap: accuracy of real images minus that at the reverse step, under the same choice; its "
+        f"change is paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-sensitivity")
 
@@ -249,8 +249,8 @@ def sensitivity_fidelity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) ->
         line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigma:.3g}", "protocol": protocol}
         out.append(line | {title: plus_minus(estimate_mean(mine[c].to_numpy())) for c, title in titles.items()})
     caption = (
-        f"Figure 6's measures with one choice about sampling changed, {name}: mean over {rows.seed.nunique()} seeds ± "
-        "half-width of the 95% interval"
+        f"The measures of Figure 6 with one choice about sampling changed, {name}: mean over {rows.seed.nunique()} "
+        "seeds ± half-width of the 95% interval"
     )
     return myst_table(pd.DataFrame(out), caption, "tab-sensitivity-fidelity")
 
@@ -265,8 +265,19 @@ def sensitivity_sentences(rows: pd.DataFrame) -> list[str]:
             moved = "wider" if e.low > 0 else "narrower" if e.high < 0 else ""
             word = f"**{moved}**" if moved else "not told from unchanged"
             effect = f"{word}: {e.mean:+.2f} points (95% interval {e.low:+.2f} to {e.high:+.2f}, {e.n} seeds)"
-        out.append(f"With {variant_title(name)} the gap at t_re = {t} is {effect}.")
+        out.append(f"{variant_title(name)}: the gap at t_re = {t} is {effect}.")
     return out
+
+
+def sensitivity_summary(rows: pd.DataFrame) -> str:
+    """How many changes of the gap are told from none, and those (see `sensitivity_sentences`)."""
+    several = sensitivity_sentences(rows)
+    if not several:
+        return "This preset changes none of the choices."
+    told = [s for s in several if "**" in s]
+    count = f"{len(told)} are" if len(told) > 1 else "1 is" if told else "none is"
+    first = f"Of {len(several)} changes of the gap {count} told from no change"
+    return "\n".join([f"{first}{':' if told else '.'}", *(f"- {s[0].upper()}{s[1:]}" for s in told)])
 
 
 def _by_variant(rows: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
@@ -453,7 +464,9 @@ def attention(rows: pd.DataFrame) -> str:
         return "With one seed there is no other classifier to compare the maps with: run two seeds or more."
     alone = rows[rows.t_re == 0].sort_values("seed").similarity.to_numpy()
     out = []
-    for t, group in rows.groupby("t_re"):
+    groups = dict(list(rows.groupby("t_re")))
+    for t in sorted(groups, key=lambda t: (t < 0, t)):  # a GAN last
+        group = groups[t]
         values = group.sort_values("seed").similarity.to_numpy()
         change = "–" if t == 0 else _signed(paired_difference(values, alone))
         out.append(

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.distributed as dist
 from PIL import Image
 from pydantic import ValidationError
 from tqdm import tqdm
@@ -19,6 +17,7 @@ from .diffusion.edm import EDM
 from .diffusion.reconstruct import generate
 from .diffusion.train import train_edm
 from .errors import UserError
+from .processes import joined
 from .study.options import Options
 from .study.preset import load_preset
 from .study.sizes import generator_network
@@ -62,16 +61,10 @@ def train(
     network = generator_network(choice.generator, real.shape, len(real.classes))
     device = resolve_device(device)
 
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if several:
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
-        if device == "cuda":
-            device = f"cuda:{os.environ['LOCAL_RANK']}"
-            torch.cuda.set_device(device)
     checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
     started = time.time()
-    quiet = {"delay": 0.1, "disable": several and dist.get_rank() > 0}  # no bar before the first step or by the others
-    try:
+    with joined(device) as rank:
+        quiet = {"delay": 0.1, "disable": rank > 0}  # no bar before the first step or by the others
         with tqdm(total=training.images, unit="image", unit_scale=True, desc=out.stem, mininterval=1.0, **quiet) as bar:
 
             def report(seen: int, total: int, loss: float) -> None:
@@ -92,7 +85,7 @@ def train(
                 progress=report,
                 on_checkpoint=draw,
             )
-        if not several or dist.get_rank() == 0:
+        if rank == 0:
             draw(edm, training.images)
             provenance = {
                 "data": real.name,
@@ -104,9 +97,6 @@ def train(
             }
             edm.save(out, provenance)
             checkpoint.unlink(missing_ok=True)
-    finally:
-        if several:
-            dist.destroy_process_group()
 
 
 def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:

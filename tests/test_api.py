@@ -79,7 +79,7 @@ def test_a_file_is_loaded_as_what_it_holds(edm, gan, tmp_path):
         path = model.save(tmp_path / f"{type(model).__name__}.safetensors")
         assert type(synthgap.load_model(path)) is type(model)
     (tmp_path / "neither.safetensors").write_bytes(b"no")
-    with pytest.raises(UserError, match=r"neither\.safetensors is not an EDM"):
+    with pytest.raises(UserError, match=r"neither\.safetensors is not a diffusion model"):
         synthgap.load_model(tmp_path / "neither.safetensors")
 
 

@@ -52,7 +52,8 @@ def test_a_chapter_that_was_not_executed_is_named(tmp_path):
 
 def test_the_published_notebooks_are_complete_and_pass_the_checks(tmp_path):
     book.place_executed(ROOT, ROOT / book.EXECUTED, tmp_path / "copy")
-    assert (tmp_path / "copy" / "headline.png").read_bytes() == (ROOT / book.EXECUTED / "headline.png").read_bytes()
+    for name in ("headline.png", "headline.md"):
+        assert (tmp_path / "copy" / name).read_bytes() == (ROOT / book.EXECUTED / name).read_bytes()
 
 
 def test_a_folder_without_chapters_is_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """Every figure of the study: labelled axes, the series it promises, and no trace in pyplot."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,8 @@ def test_figure_1_has_a_bar_for_each_set_and_a_dot_for_each_seed(smoke):
     axes = smoke.figure1().axes[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == [
         "real",
-        *("synthetic ×1", "synthetic ×3"),
-        *("StyleGAN3 ×1", "StyleGAN3 ×3"),
+        *("synthetic\n×1", "synthetic\n×3"),
+        *("StyleGAN3\n×1", "StyleGAN3\n×3"),
     ]
     rows = smoke.table3().set_index(["arm", "multiple"]).accuracy
     cells = [("real only", 0), *((arm, k) for arm in ("synthetic only", "StyleGAN3 only") for k in (1, 3))]
@@ -156,3 +157,17 @@ def test_the_learning_curve_has_a_point_a_subset_and_a_line_a_synthetic_set(smok
     (axes,) = smoke.figure_learning_curve().axes
     assert legend(axes) == ["synthetic ×1", "synthetic ×3", "real images alone"]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["10", "20", "40"]
+
+
+def test_the_first_figure_is_of_its_data_set_and_its_labels_stay_apart():
+    arms = [("real only", 0), *((arm, k) for arm in ("synthetic only", "StyleGAN3 only") for k in (1, 3, 5))]
+    rows = pd.DataFrame(
+        {"arm": arm, "multiple": k, "seed": s, "accuracy": 0.9 - 0.01 * s} for arm, k in arms for s in (0, 1)
+    )
+    figure = plots.real_against_synthetic(rows, "digits")
+    axes = figure.axes[0]
+    assert axes.get_title().startswith("digits: 2 seeds")
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert [label.get_text() for label in axes.get_xticklabels()][:2] == ["real", "synthetic\n×1"]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

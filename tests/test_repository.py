@@ -1,6 +1,8 @@
 """Rules that the repository's own files keep."""
 
 import ast
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import nbformat
@@ -47,7 +49,7 @@ def test_cells_of_chapters_are_short(chapter):
 
 def test_figures_in_chapters_have_captions_names_and_alternative_texts(chapter):
     for cell in chapter.cells:
-        if cell.cell_type == "code" and ("study.figure" in cell.source or "nulls_plots.against" in cell.source):
+        if cell.cell_type == "code" and ("study.figure" in cell.source or re.search(r"_plots\.\w+\(", cell.source)):
             mystnb = cell.metadata.mystnb
             assert mystnb.figure.caption
             assert mystnb.figure.name.startswith("fig-")
@@ -84,3 +86,12 @@ def test_the_lock_pins_everything_and_holds_no_addresses():
 def test_conda_uses_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert {"pip": ["-r requirements.lock"]} in environment["dependencies"]
+
+
+def test_a_build_passes_over_the_folders_that_a_checkout_grows():
+    """An environment holds Markdown, too, and each page outside of the contents is a warning."""
+    patterns = yaml.safe_load((ROOT / "_config.yml").read_text())["exclude_patterns"]
+    grown = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split() if line.endswith("/")]
+    grown = [name for name in grown if name != "__pycache__" and "*" not in name]
+    assert {".venv", "results", "_build"} <= set(grown)
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in grown)

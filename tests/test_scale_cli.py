@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 import synthgap
 from synthgap import cli
+from synthgap.outlook_text import span
 from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, SPEC
+from synthgap.study.store import DATA, SPEC, Store
 from synthgap.study.study import Study
 
 OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")
@@ -89,6 +91,36 @@ def test_a_node_without_its_inputs_names_them_unless_they_may_be_computed(call, 
     assert {key, generator.key, samples.key} <= done
 
 
+def together(key, results):
+    """`synthgap compute` by two processes of torchrun."""
+    environment = os.environ | {"PYTHONPATH": str(Path(synthgap.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "synthgap.cli"]
+    command = [sys.executable, *words, "compute", key, *OPTIONS, "--results", str(results)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_two_processes_share_a_training_of_the_study(plan, study, results):
+    spec, store = study.main.generator(0), Store(results / "store")
+    store.work(spec).mkdir(parents=True)
+    (store.work(spec) / "checkpoint.safetensors").write_bytes(b"half of a checkpoint")
+    done = together(spec.key, results)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{store.folder(spec)}\n"  # once
+    assert done.stderr.count("starting that training again") == 1
+    theirs, ours = store.get(spec), study.store.get(spec)
+    for edm, alone in ((theirs, ours), *((theirs.snapshots[n], ours.snapshots[n]) for n in spec.snapshots)):
+        assert max(float((v - alone.state_dict()[k]).abs().max()) for k, v in edm.state_dict().items()) < 1e-5
+    assert store.provenance(spec)["processes"] == 2
+    assert "processes" not in study.store.provenance(spec)
+    assert not store.work(spec).exists()
+
+
+def test_what_can_not_be_shared_is_refused(plan, study, results):
+    done = together(study.main.classifier(0, 0).key, results)
+    assert done.returncode != 0
+    assert "synthgap: error: train-classifier can't be shared by several processes; compute it without" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -116,14 +148,22 @@ def test_wrong_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, wo
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.123, "0.12 s"), (59, "59 s"), (61, "1 min"), (7100, "118 min"), (7300, "2 h"), (9e6, "2,500 h")],
+)
+def test_a_time_has_the_unit_that_people_would_take(seconds, told):
+    assert span(seconds / 3600) == told
+
+
 def test_an_estimate_is_a_table_or_json_and_writes_nothing(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = call("estimate", *OPTIONS, "--workers", 3)
     assert code == 0
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
-    assert rows["kind"] == ["artifacts", "evaluations", "PFLOP", "disk", "hours"]
+    assert rows["kind"] == ["artifacts", "evaluations", "PFLOP", "disk", "core", "time"]
     assert {"train-diffusion", "train-classifier", "all", "disk:", "memory:", "time:"} <= set(rows)
-    assert "with 3 workers" in out
+    assert re.search(r"^time: [0-9.]+ (s|min) with 3 workers", out, re.MULTILINE)
     code, out, _ = call("estimate", *OPTIONS, "--json")
     found = json.loads(out)
     assert found["all"]["artifacts"] == sum(kind["artifacts"] for kind in found["kinds"].values())

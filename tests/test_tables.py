@@ -230,6 +230,12 @@ def test_an_interval_that_touches_zero_is_undecided():
     assert "undecided" in difference_sentence("a", "b", Estimate(1.0, 1.0, 1.0, 3))
 
 
+def test_the_gan_stands_below_the_reverse_steps():
+    cells = [(t, seed, 0.5 + 0.01 * seed) for t in (-2, 0, 30, 100) for seed in (0, 1)]
+    table = parsed(tables.attention(pd.DataFrame(cells, columns=["t_re", "seed", "similarity"])))
+    assert table.index.tolist() == ["0", "30", "100", "StyleGAN3"]
+
+
 def test_one_seeds_attention_is_said_in_words():
     rows = pd.DataFrame(columns=["t_re", "seed", "similarity"])
     assert "run two seeds or more" in tables.attention(rows)
@@ -278,8 +284,19 @@ def test_a_sensitivity_sentence_says_wider_narrower_or_neither():
     text = {s.split(" (in place")[0]: s for s in tables.sensitivity_sentences(rows)}
     assert len(text) == 3
     assert "**wider**: +1.00 points" in next(s for k, s in text.items() if "churn" in k)
-    assert "**narrower**: -1.00 points" in text["With plain SGD"]
-    assert "not told from unchanged: +0.00 points" in text["With half the solver steps"]
+    assert "**narrower**: -1.00 points" in text["plain SGD"]
+    assert "not told from unchanged: +0.00 points" in text["half the solver steps"]
+
+
+def test_what_is_told_from_no_change_is_summed_up():
+    wider, neither = (3.0, 3.1, 2.9), (2.5, 1.4, 2.1)
+    rows = gap_rows({"default": (2.0, 2.1, 1.9), "churn": wider, "half-steps": neither})
+    text = tables.sensitivity_summary(rows)
+    assert text.startswith("Of 2 changes of the gap 1 is told from no change:\n- Heun with churn")
+    assert "half the solver steps" not in text
+    rows = gap_rows({"default": (2.0, 2.1, 1.9), "half-steps": neither})
+    assert tables.sensitivity_summary(rows) == "Of 1 changes of the gap none is told from no change."
+    assert "none of the choices" in tables.sensitivity_summary(gap_rows({"default": (2.0, 2.1)}))
 
 
 def test_one_seed_decides_nothing_about_a_choice():

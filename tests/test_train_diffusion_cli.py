@@ -1,6 +1,5 @@
 """`synthgap train-diffusion`: what it leaves behind, that it goes on where it stopped, and what it says of errors."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,11 +7,11 @@ import sys
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
 
 from synthgap import cli, train_cli
 from synthgap.data.edmzip import save_edm_zip
 from synthgap.diffusion.edm import load_edm
+from synthgap.weights import read_weights
 
 COMMON = ("--preset", "smoke", "--device", "cpu")
 SHORT = (*COMMON, "--images", "256")  # 8 steps, a checkpoint at 128
@@ -78,8 +77,7 @@ def test_a_run_leaves_a_model_its_provenance_and_grids_of_samples(whole):
         with Image.open(whole / name) as sheet:
             assert sheet.mode == "L"
             assert sheet.size == (10 * 32, 8 * 32)  # ten classes side by side, eight of each, 8 pixels shown as 32
-    with safe_open(str(whole / "edm.safetensors"), framework="pt") as file:
-        provenance = json.loads(file.metadata()["provenance"])
+    provenance = read_weights(whole / "edm.safetensors")[1]["provenance"]
     assert {k: provenance[k] for k in ("data", "preset", "seed")} == {
         "data": "digits/train",
         "preset": "smoke",

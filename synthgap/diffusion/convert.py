@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from pydantic import ValidationError
-
 from ..errors import UserError
 from .edm import EDM, EDMConfig
-from .nvidia import Persistent, read_pickle, state_dict
+from .nvidia import Persistent, state_dict
+from .released import network_in, with_weights
 from .unet import UNetConfig
 
 # what the release's constructors assume where a checkpoint doesn't say
@@ -28,17 +26,7 @@ def from_released(path: str | Path) -> EDM:
 
     Raises UserError when the file is not such a pickle, or holds a network that is not implemented here.
     """
-    record: Persistent = read_pickle(path)["ema"]
-    try:
-        return _network(record)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UserError(f"{path}: the network's description is wrong ({reason})") from error
-    except Exception as error:  # a made-up file may hold anything anywhere
-        raise UserError(f"{path}: the network's description is incomplete or wrong ({type(error).__name__})") from error
+    return network_in(path, "ema", _network)
 
 
 def _network(record: Persistent) -> EDM:
@@ -46,16 +34,7 @@ def _network(record: Persistent) -> EDM:
     tensors = state_dict(record)
     if config.network.num_blocks * len(config.network.channel_mult) > len(tensors):
         raise UserError(f"a network of {config.network.num_blocks} blocks a level, but {len(tensors)} tensors")
-    with torch.device("meta"):  # names and shapes alone: no memory is taken before they are known to fit
-        edm = EDM(config)
-    wanted = edm.state_dict()
-    wrong = sorted(set(wanted) ^ set(tensors)) or sorted(
-        k for k, v in tensors.items() if wanted[k].shape != v.shape or not v.is_floating_point()
-    )
-    if wrong:
-        raise UserError(f"tensor {wrong[0]!r} ({len(wrong)} in all) does not fit the network that the file describes")
-    edm.load_state_dict({k: v.detach().to(torch.float32, copy=True) for k, v in tensors.items()}, assign=True)
-    return edm.eval().requires_grad_(False)
+    return with_weights(lambda: EDM(config), tensors)
 
 
 def _configuration(record: Persistent) -> EDMConfig:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
-from ..errors import UserError
 from ..labels import one_hot
-from ..weights import read_weights, write_weights
+from ..weights import SavedModule
 from .networks import build_network
 from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for, vp_sigma, vp_time
 from .unet import UNetConfig
@@ -49,7 +46,7 @@ class EDMConfig(BaseModel):
         return (torch.randn(count, generator=rng) * self.p_std + self.p_mean).exp()
 
 
-class EDM(nn.Module):
+class EDM(SavedModule):
     """A preconditioned denoiser: `edm(x, sigma, labels)` estimates the clean images behind `x`.
 
     D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise, labels), with (Table 1)
@@ -57,6 +54,11 @@ class EDM(nn.Module):
     edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
     vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = 999·t(σ): F is DDPM's ε_θ.
     """
+
+    Config = EDMConfig
+    called = "a diffusion model"
+
+    config: EDMConfig
 
     def __init__(self, config: EDMConfig):
         super().__init__()
@@ -143,23 +145,6 @@ class EDM(nn.Module):
         error = self(images + _each(sigma) * noise, sigma, labels, augment) - images
         return (_each(self.loss_weight(sigma)) * error**2).mean(dim=(1, 2, 3))
 
-    def save(self, path: str | Path, provenance: dict | None = None) -> Path:
-        """Write weights, configuration and training provenance to one safetensors file (whole or not at all)."""
-        tensors, meta = self.to_arrays()
-        return write_weights(path, tensors, meta | {"provenance": json.dumps(provenance or {}, sort_keys=True)})
-
-    def to_arrays(self) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """(contiguous CPU tensors by name, {"config": JSON})."""
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
-        return tensors, {"config": self.config.model_dump_json()}
-
-    @classmethod
-    def from_arrays(cls, tensors: dict[str, Tensor], meta: dict[str, str]) -> EDM:
-        """The inverse of `to_arrays`, in eval mode."""
-        edm = cls(EDMConfig.model_validate_json(meta["config"]))
-        edm.load_state_dict(tensors)
-        return edm.eval()
-
 
 def _each(values: Tensor) -> Tensor:
     """B values, to multiply B images."""
@@ -176,8 +161,4 @@ def load_edm(path: str | Path) -> EDM:
         from .convert import from_released
 
         return from_released(path)
-    try:
-        return EDM.from_arrays(*read_weights(path))
-    except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not an EDM saved by synthgap ({reason}); train or save it again") from error
+    return EDM.load(path)

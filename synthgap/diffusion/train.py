@@ -114,6 +114,8 @@ def train_edm(
         torch.manual_seed(torch_seed(seed, INIT, 0))
         net = EDM(config).to(device).train()
     state = _State(net, training, _identity(config, training, seed, real))
+    if world > 1:
+        dist.barrier()  # the first process may still be writing the checkpoint of a shorter run
     if checkpoint and checkpoint.exists():
         state.load(checkpoint)
     loss_of: nn.Module = _Loss(net)

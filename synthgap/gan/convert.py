@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from pydantic import ValidationError
-
-from ..diffusion.nvidia import Persistent, read_pickle, state_dict
+from ..diffusion.nvidia import Persistent, state_dict
+from ..diffusion.released import network_in, with_weights
 from ..errors import UserError
 from .stylegan3 import Generator, GeneratorConfig
 
@@ -45,17 +43,7 @@ def from_released(path: str | Path) -> Generator:
     Raises UserError when the file is not such a pickle, or holds a network that is not implemented here:
     configuration R, or StyleGAN2.
     """
-    record: Persistent = read_pickle(path, "G_ema")["G_ema"]
-    try:
-        return _network(record)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UserError(f"{path}: the network's description is wrong ({reason})") from error
-    except Exception as error:  # a made-up file may hold anything anywhere
-        raise UserError(f"{path}: the network's description is incomplete or wrong ({type(error).__name__})") from error
+    return network_in(path, "G_ema", _network)
 
 
 def _network(record: Persistent) -> Generator:
@@ -65,16 +53,7 @@ def _network(record: Persistent) -> Generator:
     if any(name.startswith("synthesis.b4.") for name in tensors):
         raise UserError("the file holds a generator of StyleGAN2; only StyleGAN3-T is implemented")
     config = _configuration(record.arguments)
-    with torch.device("meta"):  # names and shapes alone: no memory is taken before they are known to fit
-        generator = Generator(config)
-    wanted = generator.state_dict()
-    wrong = sorted(set(wanted) ^ set(tensors)) or sorted(
-        k for k, v in tensors.items() if wanted[k].shape != v.shape or not v.is_floating_point()
-    )
-    if wrong:
-        raise UserError(f"tensor {wrong[0]!r} ({len(wrong)} in all) does not fit the network that the file describes")
-    generator.load_state_dict({k: v.detach().to(torch.float32, copy=True) for k, v in tensors.items()}, assign=True)
-    return generator.eval().requires_grad_(False)
+    return with_weights(lambda: Generator(config), tensors)
 
 
 def _configuration(arguments: dict[str, Any]) -> GeneratorConfig:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UserError
 from ..labels import one_hot
-from ..weights import read_weights, write_weights
+from ..weights import SavedModule
 from .layers import Mapping
 from .schedule import GeneratorConfig
 from .synthesis import Synthesis
@@ -20,7 +17,7 @@ from .synthesis import Synthesis
 __all__ = ["Generator", "GeneratorConfig", "load_generator"]
 
 
-class Generator(nn.Module):
+class Generator(SavedModule):
     """Makes images from noise: `generator(z, labels)`.
 
     Images of any size: where height × width is no square of a power of two, the network paints the smallest such
@@ -29,6 +26,11 @@ class Generator(nn.Module):
     The averages (`w_avg`, `magnitude_ema`) follow every call in training mode, also without gradients, and stay
     in eval mode.
     """
+
+    Config = GeneratorConfig
+    called = "a StyleGAN3 generator"
+
+    config: GeneratorConfig
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -81,23 +83,6 @@ class Generator(nn.Module):
         top, left = (self.config.side - self.config.height) // 2, (self.config.side - self.config.width) // 2
         return canvas[:, :, top : top + self.config.height, left : left + self.config.width]
 
-    def save(self, path: str | Path, provenance: dict | None = None) -> Path:
-        """Write weights, configuration and training provenance to one safetensors file (whole or not at all)."""
-        tensors, meta = self.to_arrays()
-        return write_weights(path, tensors, meta | {"provenance": json.dumps(provenance or {}, sort_keys=True)})
-
-    def to_arrays(self) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """(contiguous CPU tensors by name, {"config": JSON})."""
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
-        return tensors, {"config": self.config.model_dump_json()}
-
-    @classmethod
-    def from_arrays(cls, tensors: dict[str, Tensor], meta: dict[str, str]) -> Generator:
-        """The inverse of `to_arrays`, in eval mode."""
-        generator = cls(GeneratorConfig.model_validate_json(meta["config"]))
-        generator.load_state_dict(tensors)
-        return generator.eval()
-
 
 def load_generator(path: str | Path) -> Generator:
     """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
@@ -109,8 +94,4 @@ def load_generator(path: str | Path) -> Generator:
         from .convert import from_released
 
         return from_released(path)
-    try:
-        return Generator.from_arrays(*read_weights(path))
-    except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is not a generator saved by synthgap ({reason}); train or save it again") from error
+    return Generator.load(path)

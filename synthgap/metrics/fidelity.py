@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from ..errors import UserError
-from .neighbours import COLUMNS, NO_GROUP, ROWS, Hits, count_hits, squared_radii
+from .neighbours import COLUMNS, NO_GROUP, ROWS, count_hits, squared_radii
 
 NEIGHBOURS = 3  # k of Kynkäänniemi et al. 2019; Naeem et al. 2020 use 5
 GROUPS = 10  # of the jackknife
@@ -268,19 +268,14 @@ def _kernel_sums(a: _Samples, b: _Samples, same: bool) -> np.ndarray:
 
 def _manifolds(real: _Samples, fake: _Samples, leave_out: list[int]) -> dict[str, np.ndarray]:
     """Precision, recall, density and coverage, with each group left out."""
-    radii = [squared_radii(s.features, NEIGHBOURS, s.groups, leave_out) for s in (real, fake)]
-    inside = _hits(fake, real, radii[0], leave_out)  # fakes in real balls
-    outside = _hits(real, fake, radii[1], leave_out)
+    first, second = (squared_radii(s.features, NEIGHBOURS, s.groups, leave_out) for s in (real, fake))
+    outside, inside = count_hits(real.features, fake.features, (first, second), (real.groups, fake.groups), leave_out)
     return {
         "precision": _shares(inside.closed > 0, fake, leave_out),
         "recall": _shares(outside.closed > 0, real, leave_out),
         "density": _shares(inside.open, fake, leave_out) / NEIGHBOURS,
         "coverage": _shares(inside.filled > 0, real, leave_out),
     }
-
-
-def _hits(points: _Samples, balls: _Samples, radii: np.ndarray, leave_out: list[int]) -> Hits:
-    return count_hits(points.features, balls.features, radii, points.groups, balls.groups, leave_out)
 
 
 def _shares(values: np.ndarray, samples: _Samples, leave_out: list[int]) -> np.ndarray:

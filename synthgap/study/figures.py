@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from .. import plots
@@ -13,9 +16,20 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..errors import UserError
 from ..metrics.gradcam import cam_layer
 from ..metrics.projection import Projection
-from .arms import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, GIVEN, GIVEN_ONLY, INSTEAD, SYNTHETIC_ONLY
+from .arms import (
+    BOOTSTRAP,
+    CROSSFIT,
+    EPOCH_MATCHED,
+    GAN_ONLY,
+    GIVEN,
+    GIVEN_ONLY,
+    INSTEAD,
+    PAPER,
+    SYNTHETIC_ONLY,
+)
 from .controls import Controls
 from .specs import Spec
+from .stats import Estimate, estimate_mean
 
 FIGURE4_STEPS = (0, 25, 50, 75, 100)
 FIGURE9_STEPS = (0, 50, 100)
@@ -44,13 +58,30 @@ PANELS = {  # of figure_multiples: title → {arm: label}
 }
 
 
+@dataclass(frozen=True)
+class ReverseWalk:
+    """A few training images at growing reverse steps, and what is measured of the data set there.
+
+    images : reverse step → uint8 N × C × H × W of the first seed, 0 being the images themselves. sigmas : of each.
+    entropy : reverse step → output entropy, in nats, of test images; protocol : which classifier looks (see `Arms`).
+    nats : reverse step → ln p of test images at `noise_level`. Both over seeds, where they were measured.
+    """
+
+    name: str
+    images: dict[int, np.ndarray]
+    sigmas: dict[int, float]
+    entropy: dict[int, Estimate]
+    nats: dict[int, Estimate]
+    protocol: str
+    noise_level: float
+
+
 class Figures(Controls):
     """Figures of a study, from the same artifacts as its tables."""
 
     def figure1(self) -> Figure:
         """Test accuracy of real against synthetic training sets."""
-        rows = self._accuracies(self.main.figure1(), ("arm", "multiple", "seed"))
-        return plots.real_against_synthetic(rows, self.main.name)
+        return plots.real_against_synthetic(self.accuracies(), self.main.name)
 
     def figure2(self) -> Figure:
         """PCA of features, all classes: real against fully synthetic."""
@@ -145,11 +176,52 @@ class Figures(Controls):
             raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
         return self._projection(cells, count - 1 if label is None else label)
 
-    def _projection(self, cells: dict[int, Spec], label: int | None) -> Figure:
+    def projections(self) -> pd.DataFrame:
+        """The points of Figures 2 and 9, all classes: columns t_re, label, x, y (first and second component)."""
+        points, labels, _ = self._projected(self.main.features((*FIGURE9_STEPS, *self.main.rivals)))
+        rows = [
+            {"t_re": t, "label": int(label), "x": float(x), "y": float(y)}
+            for t, several in points.items()
+            for label, (x, y) in zip(labels[t], several, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def reverse_walk(self) -> ReverseWalk:
+        """The images of Figure 5 and of the steps between, with what is measured of the whole set at each step."""
+        cells = self.main.grid(tuple(sorted({*FIGURE4_STEPS, *self.preset.grid})))
+        self.compute(list(cells.values()))
+        images = {t: self.store.get(spec).images for t, spec in cells.items()}
+        entropy, nats = self.entropy_curve(), self.likelihood_curve()
+        protocol = CROSSFIT if (entropy.protocol == CROSSFIT).any() else PAPER
+        sigma = max(self.preset.likelihood.sigmas)
+        entropy = entropy[(entropy.protocol == protocol) & (entropy.split == "test")]
+        nats = nats[(nats.sigma == sigma) & (nats.split == "test")]
+        return ReverseWalk(
+            name=self.main.name,
+            images=images,
+            sigmas={t: self.sigma(t) for t in images},
+            entropy=_by_step(entropy, "entropy"),
+            nats=_by_step(nats, "nats"),
+            protocol=protocol,
+            noise_level=sigma,
+        )
+
+    def _projected(self, cells: dict[int, Spec]) -> tuple[dict, dict, tuple[float, float]]:
+        """Points and labels by reverse step, and the shares of variance that both components explain."""
         self.compute(list(cells.values()))
         values = {t: self.store.get(spec) for t, spec in cells.items()}
         plane = Projection.fit(values[0].features)
-        chosen = {t: slice(None) if label is None else v.labels == label for t, v in values.items()}
-        points = {t: plane.project(v.features[chosen[t]]) for t, v in values.items()}
+        points = {t: plane.project(v.features) for t, v in values.items()}
+        return points, {t: v.labels for t, v in values.items()}, plane.explained
+
+    def _projection(self, cells: dict[int, Spec], label: int | None) -> Figure:
+        points, labels, explained = self._projected(cells)
+        if label is not None:
+            points = {t: several[labels[t] == label] for t, several in points.items()}
         what = "all classes" if label is None else f"class {self.class_names()[label]}"
-        return plots.feature_planes(points, plane.explained, f"{self.main.name}, {what}")
+        return plots.feature_planes(points, explained, f"{self.main.name}, {what}")
+
+
+def _by_step(rows: pd.DataFrame, column: str) -> dict[int, Estimate]:
+    """Reverse step → mean over seeds with its interval."""
+    return {int(t): estimate_mean(part[column].to_numpy()) for t, part in rows.groupby("t_re") if t >= 0}

@@ -71,6 +71,10 @@ class Results(StudyBase):
         }
         return pd.DataFrame(rows)
 
+    def accuracies(self) -> pd.DataFrame:
+        """Figure 1's numbers: columns arm, multiple (0: real images), seed, accuracy (in [0, 1]), n (test images)."""
+        return self._accuracies(self.main.figure1(), ("arm", "multiple", "seed"))
+
     def table2(self) -> pd.DataFrame:
         """Accuracy against t_re: columns dataset, t_re, sigma, seed, accuracy (in [0, 1]), n (test images)."""
         listed = [(i, arms) for i, arms in enumerate(self.columns) if 2 in self.choices[i].tables]
@@ -171,7 +175,7 @@ class Results(StudyBase):
         steps = {0: "real", REVERSE_STEPS: "EDM", **{t: INSTEAD[t] for t in self.main.rivals}}
         arms = {0: REAL_ONLY, REVERSE_STEPS: SYNTHETIC_ONLY, GAN: GAN_ONLY}
         fidelity, entropy, copying = self.fidelity_curve(), self.entropy_curve(), self.memorization()
-        table = self._accuracies(self.main.figure1(), ("arm", "multiple", "seed"))
+        table = self.accuracies()
         entropy = entropy[entropy.split == "train"]
         rows = []
         for t, source in steps.items():

@@ -22,14 +22,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..disk import writing
 from ..errors import UserError
+from ..processes import joined
+from ..weights import read_weights
 from .compute import KINDS, Job, compute
-from .specs import Data, Spec, in_order
+from .specs import Data, Spec, TrainDiffusion, in_order
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
@@ -120,6 +123,25 @@ class Store:
                 raise
             shutil.rmtree(work, ignore_errors=True)
 
+    def compute_together(self, spec: Spec) -> None:
+        """`compute` for a diffusion model's training, called by each of the processes that `torchrun` has started.
+
+        They share the batches, and the first one writes. Raises UserError for another kind and where inputs are absent.
+        """
+        if not isinstance(spec, TrainDiffusion):
+            raise UserError(f"{spec.kind} can't be shared by several processes; compute it without torchrun")
+        if absent := [item for item in spec.inputs if not self.has(item)]:
+            raise UserError(f"{absent[0].kind} {absent[0].key[:12]} is missing; compute it first, without torchrun")
+        with joined(spec.device) as rank:
+            if rank == 0:
+                _drop_unreadable(self.work(spec))
+            done = [self.has(spec)]
+            dist.broadcast_object_list(done)  # the others see the folder as the first one left it
+            if rank == 0 and not done[0]:
+                self.compute(spec)
+            elif not done[0]:
+                compute(spec, Job(self.get, self.work(spec), lambda share: None))
+
     def progress(self, spec: Spec) -> float:
         """Share of an unfinished artifact that is done, in [0, 1]; 0 where nothing is known."""
         try:
@@ -205,12 +227,11 @@ class _Report:
 
 
 def _drop_unreadable(work: Path) -> None:
-    """Remove a checkpoint that is cut short: its artifact is computed from the start, and that is said."""
+    """Remove a checkpoint that is cut short or altered: its artifact is computed from the start, and that is said."""
     for path in work.glob("*.safetensors"):
         try:
-            with safe_open(path, framework="numpy"):
-                pass
-        except (OSError, SafetensorError) as error:
+            read_weights(path)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             print(f"synthgap: {path} is damaged ({error}); starting that training again", file=sys.stderr)
             path.unlink(missing_ok=True)
 
@@ -222,7 +243,8 @@ def _sha256(path: Path) -> str:
 
 def _circumstances() -> dict:
     packages = ("synthgap", "torch", "torchvision", "numpy", "torch-fidelity")
-    return {
+    together = {"processes": dist.get_world_size()} if dist.is_initialized() else {}
+    return together | {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()} {platform.system()}",
         "python": platform.python_version(),

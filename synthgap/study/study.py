@@ -160,10 +160,15 @@ class Study(Causes):
         return pd.DataFrame(rows)
 
     def save_raw(self, folder: Path) -> None:
-        """Write them as CSV files: one a table, results.csv, one long file of all, and hits.csv (see `study.raw`)."""
+        """Write them as CSV files: one a table, results.csv, one long file of all, and hits.csv (see `study.raw`).
+
+        Beside them lie the points and cells of figures that no table holds.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         tables = self.raw()
-        for name, rows in {**tables, "results": to_long(tables), "hits": self.hits()}.items():
+        beside = {"hits": self.hits(), "figure1": self.accuracies(), "projections": self.projections()}
+        beside["noise_levels"] = self.noise_levels()
+        for name, rows in {**tables, "results": to_long(tables), **beside}.items():
             temporary = folder / f".{name}.csv.{os.getpid()}.tmp"
             rows.to_csv(temporary, index=False)
             os.replace(temporary, folder / f"{name}.csv")

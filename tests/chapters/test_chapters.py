@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgap import book, guards
+from synthgap import book, guards, provenance, slider, trace
+from synthgap.exhibits import registry
+from synthgap.study.specs import in_order
 
 ROOT = book.find_root()
 SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls", "tab-validation")
@@ -21,7 +24,7 @@ ANSWER = ("tab-settings", "fig-worth", "fig-gains", "fig-how-many", "fig-mixes",
 ANSWER += ("tab-by-class", "fig-misread", "fig-uncovered", "tab-sure", "tab-arms")
 VERDICTS = ("tab-scoreboard", "tab-judged", "tab-inconsistencies-numeric", "tab-inconsistencies-textual")
 VERDICTS += ("tab-significance-mix", "tab-significance-others", "tab-nulls", "fig-nulls", "tab-exchange", "tab-toy")
-VERDICTS += ("fig-toy", "tab-coverage")
+VERDICTS += ("fig-toy", "tab-coverage", "fig-both-ways", "tab-both-ways", "tab-both-ways-seeds", "tab-cas")
 PAPERMILL = [sys.executable, "-m", "papermill"]
 
 
@@ -43,6 +46,7 @@ def executed(smoke, tmp_path_factory):
     parameters = {"preset": "smoke", "results": str(smoke.results), "device": "cpu"}
     book.execute_chapters(ROOT, folder, parameters)
     smoke.save_raw(folder)
+    provenance.write(trace.provenance(smoke, folder), folder)
     return folder
 
 
@@ -81,6 +85,65 @@ def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(execu
     assert "cdn.jsdelivr" not in pages
     assert pages.count("sortable") > len(list(index.parent.rglob("*.html")))  # a script on each page, and tables for it
     assert all((index.parent / "_static" / name).is_file() for name in ("sortable.js", "sortable.css"))
+    every = [name for names in trace.chapters_in(executed).values() for name in names]
+    assert pages.count('class="provenance') > len(every)  # one under each, and under those of other pages
+    assert "not recorded" not in pages
+    contents = (index.parent / "book" / "exhibits.html").read_text(encoding="utf-8")
+    for name in (n for published in registry().paper.values() for n in published.here):
+        assert f'.html#{name}"' in contents, name
+
+
+def test_every_exhibit_of_the_chapters_is_listed_and_the_reverse(executed):
+    shown = [name for names in trace.chapters_in(executed).values() for name in names]
+    assert len(set(shown)) == len(shown)
+    pages = " ".join(page.read_text(encoding="utf-8") for page in (ROOT / "book").glob("*.md"))
+    elsewhere = {name for name in registry().ours if f":name: {name}\n" in pages}
+    assert set(shown) == set(registry().ours) - elsewhere
+
+
+def test_every_exhibit_says_what_it_was_made_from(smoke, executed):
+    record = provenance.read(executed)
+    assert record.complete
+    for name in (name for names in record.chapters.values() for name in names):
+        assert (name in record.exhibits) == bool(registry().ours[name].reads), name
+    fidelity = record.exhibits["fig-6"]
+    needed = in_order(list(smoke.main.figure6().values()))
+    assert fidelity.artifacts == len(needed)
+    assert fidelity.seconds == pytest.approx(sum(smoke.store.provenance(s)["seconds"] for s in needed), abs=0.06)
+    assert set(fidelity.kinds) == {spec.kind for spec in needed}
+    assert fidelity.seeds == smoke.seeds
+    assert record.exhibits["fig-5"].seeds == smoke.seeds[:1]
+    assert record.data["digits"]["train"].sha256 == smoke.main.data["train"].fingerprint
+    assert set(record.exhibits["tab-4"].data) == {"digits", "mnist5k"}
+
+
+def test_the_record_names_no_folder_and_no_machine(smoke, executed):
+    text = (executed / provenance.FILE).read_text(encoding="utf-8")
+    for private in (str(executed), str(smoke.results), str(ROOT), str(Path.home()), socket.gethostname()):
+        assert private not in text
+
+
+def test_watching_what_is_read_leaves_the_study_as_it_was(smoke):
+    store = smoke.store
+    read = trace.read_by(smoke, "answer_rows")
+    assert smoke.store is store
+    assert {spec.key for spec in trace.read_by(smoke, "answer_rows")} == {spec.key for spec in read}
+    assert {spec.kind for spec in read} == {"data", "predict"}
+
+
+def test_the_slider_says_what_the_study_measured(smoke, executed):
+    notebook = nbformat.read(executed / "04_1_synthetic_samples.ipynb", as_version=4)
+    shown = [o.get("data", {}).get("text/html", "") for c in notebook.cells for o in c.get("outputs", ())]
+    shown = next(html for html in shown if "reverse-step" in html)
+    walk = smoke.reverse_walk()
+    assert shown == slider.html(walk)
+    entropy, nats = smoke.entropy_curve(), smoke.likelihood_curve()
+    for t in (0, 50, 100):
+        mine = entropy[(entropy.protocol == "cross-fitted") & (entropy.split == "test") & (entropy.t_re == t)]
+        assert f"entropy {mine.entropy.mean():.3f} ±" in slider.sentence(walk, t)
+        mine = nats[(nats.sigma == 0.1) & (nats.split == "test") & (nats.t_re == t)]
+        assert f"ln p {mine.nats.mean():.1f} ±".replace("-", "−") in slider.sentence(walk, t)
+        assert (walk.images[t] == smoke.store.get(smoke.main.samples(0, t, split="grid")).images).all()
 
 
 def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):

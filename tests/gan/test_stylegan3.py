@@ -15,6 +15,7 @@ from synthgap.gan.layers import Linear, leaky, unit_rms
 from synthgap.gan.schedule import Level
 from synthgap.gan.stylegan3 import Generator, GeneratorConfig, load_generator
 from synthgap.gan.synthesis import FourierInput, modulated_conv
+from synthgap.weights import write_weights
 
 SMALL = {"channels": 1, "z_dim": 16, "w_dim": 16, "channel_max": 8, "layers": 4, "margin": 3, "conv_clamp": None}
 
@@ -368,10 +369,10 @@ def test_another_file_is_refused_in_one_line(tmp_path):
     tensors, _ = generator.to_arrays()
     (tmp_path / "text").write_text("text")
     save_file(tensors, tmp_path / "bare")
-    save_file(tensors, tmp_path / "wrong", {"config": '{"layers": 1}'})
-    save_file(tensors, tmp_path / "other", {"config": small(layers=5).config.model_dump_json()})
+    write_weights(tmp_path / "wrong", tensors, {"config": '{"layers": 1}'})
+    write_weights(tmp_path / "other", tensors, {"config": small(layers=5).config.model_dump_json()})
     for name in ("none", "text", "bare", "wrong", "other"):
         with pytest.raises(UserError) as caught:
             load_generator(tmp_path / name)
-        assert str(caught.value).startswith(f"{tmp_path / name} is not a generator saved by synthgap (")
+        assert str(caught.value).startswith(f"{tmp_path / name} is not a StyleGAN3 generator saved by synthgap (")
         assert str(caught.value).isprintable()

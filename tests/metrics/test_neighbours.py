@@ -10,6 +10,17 @@ from synthgap.metrics import neighbours
 from synthgap.metrics.neighbours import NO_GROUP, count_hits, nearest, nearest_distances, squared_radii
 
 
+def hits_in(points, centres, squared, point_groups, centre_groups, leave_out):
+    """Hits of points in balls around centres, the same from both places that a set may have."""
+    none = np.full((len(leave_out), len(points)), -1.0)
+    found, nothing = count_hits(points, centres, (none, squared), (point_groups, centre_groups), leave_out)
+    assert not nothing.closed.any()
+    _, turned = count_hits(centres, points, (squared, none), (centre_groups, point_groups), leave_out)
+    for name in ("closed", "open", "filled"):
+        assert np.array_equal(getattr(found, name), getattr(turned, name))
+    return found
+
+
 def normal(n, d, seed, dtype=np.float64):
     return np.random.default_rng(seed).standard_normal((n, d)).astype(dtype)
 
@@ -77,7 +88,7 @@ def test_hits_and_radii_with_a_group_left_out_are_those_of_the_smaller_sets(tile
     groups = np.random.default_rng(2).permutation(40) % 4
     leave_out = [NO_GROUP, 0, 1, 2, 3]
     squared = squared_radii(centres, 3, groups, leave_out)
-    hits = count_hits(points, centres, squared, groups, groups, leave_out)
+    hits = hits_in(points, centres, squared, groups, groups, leave_out)
     for row, group in enumerate(leave_out):
         kept = groups != group
         radii = np.sort(cdist(centres[kept], centres[kept]), axis=1)[:, 3]
@@ -93,7 +104,7 @@ def test_ties_on_a_lattice_are_inside_for_one_count_and_outside_for_the_other(ti
     points = np.array([[0.0, 0], [3, 4], [1, 0]])
     centres = np.array([[0.0, 0], [10, 0]])
     none = np.zeros(3, dtype=int), np.zeros(2, dtype=int)
-    hits = count_hits(points, centres, np.array([[25.0, 1.0]]), *none, [NO_GROUP])
+    hits = hits_in(points, centres, np.array([[25.0, 1.0]]), *none, [NO_GROUP])
     assert hits.closed.tolist() == [[1, 1, 1]]
     assert hits.open.tolist() == [[1, 0, 1]]
     assert hits.filled.tolist() == [[2, 0]]
@@ -190,7 +201,7 @@ def test_hits_on_an_integer_lattice_are_counted_exactly(tiles):
     points, centres = rng.integers(0, 4, (50, 3)).astype(np.uint8), rng.integers(0, 4, (33, 3)).astype(np.uint8)
     radii = rng.integers(0, 8, (3, 33)).astype(np.float64)
     mine, theirs, leave_out = rng.integers(0, 3, 50), rng.integers(0, 3, 33), [NO_GROUP, 0, 2]
-    hits = count_hits(points, centres, radii, mine, theirs, leave_out)
+    hits = hits_in(points, centres, radii, mine, theirs, leave_out)
     across = squared_by_loop(points, centres)
     for row, group in enumerate(leave_out):
         left, ball = mine != group, theirs != group
@@ -201,17 +212,54 @@ def test_hits_on_an_integer_lattice_are_counted_exactly(tiles):
         assert (hits.closed[row, left] > hits.open[row, left]).any()  # there are ties
 
 
-def test_no_tile_is_larger_than_its_bounds_and_together_they_cover_every_pair(monkeypatch):
+SETS = {
+    "normal": lambda rng: rng.standard_normal((31, 3)),
+    "wide": lambda rng: rng.standard_normal((31, 600)),
+    "far from the origin": lambda rng: 1e4 + rng.standard_normal((31, 3)),
+    "tight clusters": lambda rng: 100 * rng.integers(0, 2, (31, 1)) + 1e-5 * rng.standard_normal((31, 3)),
+    "an outlier": lambda rng: np.r_[rng.standard_normal((30, 3)), np.full((1, 3), 1e7)],
+    "too large for float32": lambda rng: 1e25 * rng.standard_normal((31, 3)),
+    "too small for float32": lambda rng: 1e-25 * rng.standard_normal((31, 3)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("made", SETS.values(), ids=SETS)
+def test_tiles_cover_every_pair_once_and_bound_its_distance(monkeypatch, made, dtype):
     monkeypatch.setattr(neighbours, "ROWS", 7)
     monkeypatch.setattr(neighbours, "COLUMNS", 11)
-    a, b = normal(31, 3, 0), normal(45, 3, 1)
-    seen, wanted = np.zeros((31, 45), dtype=int), squared_by_loop(a, b)
-    for rows, columns, squared, bound in neighbours._tiles(a, b):
-        assert squared.shape[0] <= 7
-        assert squared.shape[1] <= 11
-        assert np.abs(squared - wanted[rows, columns]).max() <= bound
-        seen[rows, columns] += 1
+    a, b = made(np.random.default_rng(0)), np.concatenate([made(np.random.default_rng(s)) for s in (1, 2)])
+    seen, wanted = np.zeros((len(a), len(b)), dtype=int), squared_by_loop(a, b)
+    for tile in neighbours._tiles(a, b, dtype):
+        assert tile.lower.shape[0] <= 7
+        assert tile.lower.shape[1] <= 11
+        near, slack = wanted[tile.rows, tile.columns], tile.slack[0][:, None] + tile.slack[1]
+        assert (tile.lower <= near).all()
+        assert (near <= tile.lower + slack).all()
+        seen[tile.rows, tile.columns] += 1
     assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("made", SETS.values(), ids=SETS)
+def test_neighbours_and_hits_are_exact_where_float32_is_too_coarse(tiles, made):
+    a, b = made(np.random.default_rng(0)), made(np.random.default_rng(1))
+    across, within = squared_by_loop(a, b), squared_by_loop(b, b)
+    assert np.array_equal(nearest_distances(a, b, 5), np.sqrt(np.sort(across, axis=1)[:, :5]))
+    none = np.zeros(len(a), dtype=int)
+    squared = squared_radii(b, 3, none, [NO_GROUP])
+    assert np.array_equal(squared[0], np.sort(within, axis=1)[:, 3])
+    hits = hits_in(a, b, squared, none, none, [NO_GROUP])
+    assert np.array_equal(hits.closed[0], (across <= squared).sum(axis=1))
+    assert np.array_equal(hits.filled[0], (across < squared).sum(axis=0))
+
+
+def test_both_directions_come_from_one_pass():
+    a, b = normal(40, 3, 0), normal(33, 3, 1) + 0.5
+    none = np.zeros(40, dtype=int), np.zeros(33, dtype=int)
+    radii = [squared_radii(x, 3, g, [NO_GROUP]) for x, g in zip((a, b), none, strict=True)]
+    found = count_hits(a, b, tuple(radii), none, [NO_GROUP])
+    for hits, points, centres, squared in zip(found, (a, b), (b, a), radii[::-1], strict=True):
+        assert np.array_equal(hits.closed[0], (squared_by_loop(points, centres) <= squared).sum(axis=1))
 
 
 def test_memory_of_radii_and_hits_does_not_grow_with_the_product_either(monkeypatch):
@@ -219,7 +267,8 @@ def test_memory_of_radii_and_hits_does_not_grow_with_the_product_either(monkeypa
     monkeypatch.setattr(neighbours, "COLUMNS", 512)
     a, none = normal(3000, 4, 0), np.zeros(3000, dtype=int)
     tracemalloc.start()
-    count_hits(a, a, squared_radii(a, 3, none, [NO_GROUP]), none, none, [NO_GROUP])
+    radii = squared_radii(a, 3, none, [NO_GROUP])
+    count_hits(a, a, (radii, radii), (none, none), [NO_GROUP])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3000 * 3000 * 8 / 5

@@ -11,6 +11,7 @@ import pytest
 from reliability import ENVIRONMENT, FOLDER, one_line
 
 from synthgap import disk
+from synthgap.diffusion.train import train_edm
 from synthgap.errors import UserError
 from synthgap.study import store as store_module
 from synthgap.study.store import DATA, SPEC, Store
@@ -146,6 +147,34 @@ def test_a_checkpoint_that_is_cut_short_is_told_of_and_not_used(only_data, smoke
     assert told.count("\n") == 1
     assert "checkpoint.safetensors is damaged" in told
     survived(f"“{one_line(told, work)}”; the bytes are those of an undisturbed run")
+
+
+@pytest.mark.fault("a checkpoint of an unfinished training with one bit flipped")
+def test_a_checkpoint_with_a_flipped_bit_is_told_of_and_not_used(only_data, smoke, capsys, same_as_smoke, survived):
+    generator = smoke.main.generator(0)
+    checkpoint = only_data.work(generator) / "checkpoint.safetensors"
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_edm(
+            only_data.get(generator.data),
+            generator.network,
+            generator.training,
+            generator.seed,
+            checkpoint=checkpoint,
+            on_checkpoint=interrupt,
+        )
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 4
+    checkpoint.write_bytes(content)
+    only_data.compute(generator)
+    same_as_smoke(only_data)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "checkpoint.safetensors is damaged (its contents have changed" in told
+    survived(f"“{one_line(told, checkpoint.parent)}”; the bytes are those of an undisturbed run")
 
 
 def test_damage_that_comes_back_is_told_of_and_not_tried_for_ever(damageable, smoke, monkeypatch):

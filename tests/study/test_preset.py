@@ -186,3 +186,17 @@ def test_reverse_steps_are_read_from_text(text, value):
 def test_what_is_no_reverse_step_is_refused(text):
     with pytest.raises(UserError):
         parse_t_re(text)
+
+
+def test_the_rehearsal_has_every_cell_of_full(tmp_path):
+    from rehearsal import rehearsal
+
+    path = tmp_path / "rehearsal.yaml"
+    path.write_text(yaml.safe_dump(rehearsal()), encoding="utf-8")
+    tiny, full = load_preset(str(path)), load_preset("full")
+    cells = ("limits", "table2", "curves", "grid", "detectors", "replication", "epoch_matched", "bootstrap")
+    cells += ("augmentation", "policies", "combined", "subsets", "trimmed", "checkpoints", "crossed", "sensitivity")
+    assert {name: getattr(tiny, name) for name in cells} == {name: getattr(full, name) for name in cells}
+    assert [c.dataset for c in tiny.data] == [c.dataset for c in full.data]
+    assert tiny.gan.replication == full.gan.replication
+    assert tiny.generator.training.images < full.generator.training.images / 10

@@ -362,8 +362,18 @@ def test_the_plan_is_all_that_tables_and_figures_read(smoke, monkeypatch):
     monkeypatch.setattr(store_module, "compute", refuse)
     again = open_smoke(smoke.results)
     assert again.compute() == 0
-    for method in (*TABLES, *FIGURES):
+    for method in (*TABLES, *FIGURES, "reverse_walk", "projections"):
         getattr(again, method)()
+
+
+def test_the_points_of_the_maps_are_those_of_every_image_from_where_the_real_ones_lie(smoke):
+    points = smoke.projections()
+    train = smoke.main.data["train"]
+    assert dict(points.groupby("t_re").size()) == dict.fromkeys((0, 50, 100, GAN), train.count)
+    real = points[points.t_re == 0]
+    assert real[["x", "y"]].mean().to_numpy() == pytest.approx([0, 0], abs=1e-4)  # the plane is theirs
+    assert real.x.var() >= real.y.var()
+    assert real.label.to_list() == smoke.store.get(train).labels.tolist()
 
 
 def test_a_method_computes_what_it_reads_and_no_more(results):

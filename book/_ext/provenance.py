@@ -1,0 +1,110 @@
+"""Under every named figure and table: its counterpart in the paper, its raw rows, and how it was made.
+
+What is said comes from `synthgap/paper/exhibits.yaml` and from `provenance.json` beside the executed chapters. A book
+whose numbers other code has computed (`synthgap.stale`) is not built.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from synthgap import exhibit_text
+from synthgap.errors import UserError
+from synthgap.exhibits import registry
+from synthgap.provenance import Provenance
+from synthgap.stale import check
+
+EXECUTED = "book/executed"
+STYLE = "provenance.css"
+logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def record_of(source: str) -> Provenance:
+    """How the chapters of the book in `source` were made; the build ends where they are stale."""
+    try:
+        return check(Path(source) / EXECUTED)
+    except UserError as error:
+        raise ExtensionError(str(error)) from error
+
+
+class AddProvenance(SphinxTransform):
+    """Puts the lines under figures and tables while a page is read, so that their downloads are copied."""
+
+    default_priority = 870  # Sphinx looks for downloads at 880
+
+    def apply(self, **options: object) -> None:
+        del options
+        for node in list(self.document.findall(lambda n: isinstance(n, (nodes.figure, nodes.table)))):
+            for name in node["ids"]:
+                if name.startswith(("fig-", "tab-")):
+                    self._add(node, name)
+                    break
+
+    def _add(self, node: nodes.Element, name: str) -> None:
+        if name not in registry().ours:
+            logger.warning("%s is not listed in synthgap/paper/exhibits.yaml", name, location=node)
+            return
+        record = record_of(str(self.app.srcdir))
+        line = nodes.paragraph("", "", nodes.Text(exhibit_text.counterpart(registry(), name)))
+        files = exhibit_text.raw_files(registry(), name)
+        there = [f for f in files if record.complete or (Path(self.app.srcdir) / EXECUTED / f).is_file()]
+        for number, file in enumerate(there):
+            line += nodes.Text(" Raw rows: " if number == 0 else ", ")
+            line += addnodes.download_reference(
+                "", "", nodes.Text(file), reftarget=f"/{EXECUTED}/{file}", refdoc=self.env.docname
+            )
+        if there:
+            line += nodes.Text(".")
+        rows = "".join(
+            f"<dt>{escape(term)}</dt><dd>{escape(told)}</dd>"
+            for term, told in exhibit_text.how_made(registry(), record, name)
+        )
+        details = f"<details><summary>How it was made</summary><dl>{rows}</dl></details>"
+        box = nodes.container("", line, nodes.raw("", details, format="html"), classes=["provenance"])
+        node.parent.insert(node.parent.index(node) + 1, box)
+
+
+class Exhibits(SphinxDirective):
+    """`{exhibits} paper` or `{exhibits} ours`: the paper's tables and figures, or those it has not, as a table."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        tables = {"paper": exhibit_text.of_the_paper, "ours": exhibit_text.of_ours}
+        text = tables[self.arguments[0]](registry(), record_of(str(self.env.srcdir)))
+        parent = nodes.container()
+        source, line = self.get_source_info()
+        self.state.nested_parse(StringList(text.splitlines(), source), line, parent)
+        return parent.children
+
+
+def begin(app: Sphinx) -> None:
+    record_of(str(app.srcdir))
+
+
+def copy_style(app: Sphinx, error: Exception | None) -> None:
+    """Put the style where pages look for it."""
+    if error is None and app.builder.format == "html":
+        shutil.copyfile(Path(__file__).with_name(STYLE), Path(app.outdir) / "_static" / STYLE)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_transform(AddProvenance)
+    app.add_directive("exhibits", Exhibits)
+    app.add_css_file(STYLE)
+    app.connect("builder-inited", begin)
+    app.connect("build-finished", copy_style)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,109 @@
+"""The front page's five sentences, and what a run took."""
+
+from __future__ import annotations
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from synthgap import book, costs, front
+from synthgap.costs import BEGIN, END, Costs
+from synthgap.errors import UserError
+from synthgap.study.claims import evaluate_claims
+from synthgap.study.crossed import crossed
+from synthgap.study.specs import Data, in_order
+
+ROOT = book.find_root()
+RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")
+
+
+def test_there_are_five_sentences_each_with_a_number(smoke):
+    several = front.five_sentences(smoke, evaluate_claims(smoke))
+    assert len(several) == 5
+    text = "\n".join(several)
+    assert "nan" not in text.lower()
+    assert "As many synthetic images" in several[0]
+    assert f"{max(smoke.preset.replication)} times as many" in several[1]
+    assert "95% interval" in several[2]
+    assert "drawn with replacement" in several[3]
+    assert several[4].startswith("Of the paper's")
+    assert all(sentence.count("**") >= 2 for sentence in several)
+
+
+def test_the_first_sentence_says_what_the_difference_is(smoke):
+    d = smoke.difference(("synthetic only", 1), ("real only", 0))
+    word = "more" if d.mean >= 0 else "less"
+    assert f"{abs(100 * d.mean):.1f} points {word} accuracy" in front.five_sentences(smoke, evaluate_claims(smoke))[0]
+
+
+@pytest.mark.parametrize(("mean", "word"), [(0.1, "more"), (-0.1, "less"), (0.0, "neither")])
+def test_a_difference_is_told_by_its_interval(mean, word):
+    values = np.random.default_rng(0).normal(mean, 0.05, (3, 500))
+    assert front._told(crossed(values), "more", "less", "neither") == word
+    assert front._told(crossed(values[:1]), "more", "less", "neither") == "neither"
+
+
+def test_the_sentences_of_the_executed_chapter_are_what_the_front_page_includes(tmp_path):
+    output = new_output("display_data", data={"text/markdown": "1. first\n1. second", "text/plain": "x"})
+    cell = new_code_cell("display()", id="five-sentences", execution_count=1, outputs=[output])
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "a.ipynb")
+    assert book.cell_markdown(tmp_path / "a.ipynb", "five-sentences") == "1. first\n1. second"
+    with pytest.raises(UserError, match=r"a\.ipynb holds no cell other"):
+        book.cell_markdown(tmp_path / "a.ipynb", "other")
+    chapter, cell_id, name = book.SENTENCES
+    source = nbformat.read(ROOT / "chapters" / f"{chapter}.ipynb", as_version=4)
+    assert cell_id in [c.id for c in source.cells]
+    assert f"{{include}} executed/{name}" in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+
+
+def test_costs_are_of_every_artifact_of_the_plan_once(smoke):
+    plan = smoke.plan()
+    specs = in_order(plan)
+    took = costs.measure("smoke", [*plan, *plan], smoke.store, computed=3, seconds=60.0)
+    assert took.artifacts == sum(not isinstance(spec, Data) for spec in specs)
+    seconds = sum(smoke.store.provenance(spec)["seconds"] for spec in specs)
+    assert took.core_minutes == pytest.approx(seconds / 60, abs=0.06)
+    assert (took.computed, took.minutes) == (3, 1.0)
+    assert took.disk_mb > 1
+    assert took.largest_mb > 100
+    assert took.made.startswith("20")
+
+
+def test_costs_survive_their_file_and_another_file_is_refused(tmp_path):
+    assert costs.load(costs.save(RUN, tmp_path / "costs.json")) == RUN
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(UserError, match=r"other\.json holds no costs of a run"):
+        costs.load(tmp_path / "other.json")
+
+
+def test_a_line_of_the_table_says_what_was_measured_or_that_nothing_was():
+    lines = costs.table({"quick": RUN}).splitlines()
+    assert "| `quick` | 16 | 15 | 10 minutes on 2 cores | 750 MB | 210 MB in 900 | a processor, 2026-01-31 |" in lines
+    assert any(line.startswith("| `full` |") and costs.NOT_YET in line for line in lines)
+    resumed = Costs(**{**RUN.__dict__, "computed": 12})
+    assert "in parts, on 2 cores" in costs.table({"quick": resumed})
+
+
+def test_only_what_lies_between_the_marks_is_made_anew():
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    once = costs.filled(page, {"quick": RUN})
+    assert once.startswith(f"before\n{BEGIN}\n")
+    assert once.endswith(f"{END}\nafter\n")
+    assert "old" not in once
+    assert costs.filled(once, {"quick": RUN}) == once
+    with pytest.raises(UserError, match="has lost the marks"):
+        costs.filled("nothing", {})
+
+
+def test_publishing_keeps_the_costs_and_fills_the_page(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "reproduce.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    costs.publish(costs.save(RUN, tmp_path / "costs.json"), tmp_path)
+    assert costs.kept(tmp_path) == {"quick": RUN}
+    assert "| `quick` | 16 | 15 |" in (tmp_path / "book" / "reproduce.md").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_costs_that_the_repository_keeps():
+    page = (ROOT / costs.PAGE).read_text(encoding="utf-8")
+    assert costs.filled(page, costs.kept(ROOT)) == page

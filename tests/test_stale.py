@@ -1,0 +1,183 @@
+"""A published book that other code has computed is told, by the name of what has changed and who shows it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+from synthgap import book, stale
+from synthgap.errors import UserError
+from synthgap.provenance import read, write
+from synthgap.study import codehash
+
+ROOT = book.find_root()
+
+
+@pytest.fixture
+def published(tmp_path):
+    """The committed book's record, in a folder of its own; published(**changes) changes it."""
+
+    def change(**fields):
+        write(read(ROOT / book.EXECUTED).model_copy(update=fields), tmp_path)
+        return tmp_path
+
+    return change
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """edited(module, old, new) → code versions of a copy of the package with that edit."""
+    copy = tmp_path / "synthgap"
+    shutil.copytree(codehash.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    caches = (codehash.code_hash, codehash._tree, codehash._normal_form)
+    monkeypatch.setattr(codehash, "ROOT", copy)
+
+    def edit(module, old, new):
+        path = copy / module
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        for cached in caches:
+            cached.cache_clear()
+        return stale.code_versions()
+
+    yield edit
+    for cached in caches:
+        cached.cache_clear()
+
+
+def changed(versions):
+    return {kind for kind, version in stale.code_versions().items() if versions[kind] != version}
+
+
+def test_the_published_book_was_computed_by_the_present_code():
+    """Fails with the names of what has changed: run make publish, and commit what it writes."""
+    stale.check(ROOT / book.EXECUTED)
+
+
+def test_a_change_of_code_names_the_kind_and_the_chapters_that_show_it(edited, published):
+    folder = published()
+    new = edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    assert new["fidelity"] != read(folder).code["fidelity"]
+    (line,) = [line for line in stale.stale(read(folder)) if line.startswith("fidelity")]
+    assert "04_1_synthetic_samples" in line
+    assert "06_limitation" in line
+    assert "a2_your_data" not in line
+    with pytest.raises(UserError, match=r"made by another version of: .*fidelity \(shown by .*make publish"):
+        stale.check(folder)
+
+
+def test_a_change_of_the_statistics_names_every_chapter(edited, published):
+    folder = published()
+    edited("study/stats.py", "level: float = 0.95", "level: float = 0.9")
+    (line,) = stale.stale(read(folder))
+    assert line == f"statistics (shown by {', '.join(read(folder).chapters)})"
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("study/stats.py", '"""Intervals', '"""More words. Intervals'),
+        ("study/stats.py", "import math\n", "import math  # a comment\n"),
+        ("metrics/fidelity.py", "import numpy as np\n", "\n# a comment\nimport numpy as np\n"),
+        ("study/compute.py", "def measure_fidelity(", "# a comment\n\n\ndef measure_fidelity("),
+        ("tables.py", "def table2(", "def other():\n    return 1\n\n\ndef table2("),
+    ],
+)
+def test_comments_docstrings_and_the_arrangement_of_numbers_dont_count(edited, published, module, old, new):
+    folder = published()
+    edited(module, old, new)
+    assert stale.stale(read(folder)) == []
+
+
+def test_another_preset_is_told(published):
+    (line,) = stale.stale(read(published(preset_sha256="0" * 64)))
+    assert line.startswith("preset quick (shown by 01_introduction")
+    assert stale.stale(read(published(preset="mine", preset_sha256=None))) == []
+
+
+def test_a_kind_that_is_no_more_is_told(published):
+    record = read(published())
+    assert stale.stale(record.model_copy(update={"code": {"old-kind": "0" * 64}})) == ["old-kind (shown by no chapter)"]
+
+
+def test_a_preset_is_what_it_says_and_not_how_it_is_described():
+    assert stale.preset_hash("quick") != stale.preset_hash("smoke")
+    assert stale.preset_hash("nobody's") is None
+
+
+# the build
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """built(**pages) → the output folder and warnings of a small book with the committed record and raw rows."""
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    source = tmp_path / "source"
+    (source / "book").mkdir(parents=True)
+    shutil.copytree(
+        ROOT / book.EXECUTED, source / book.EXECUTED, ignore=shutil.ignore_patterns("*.ipynb", "*.png", "hits.csv")
+    )
+    (source / "conf.py").write_text(
+        "extensions = ['myst_parser', 'provenance']\nexclude_patterns = ['book/executed']\n"
+    )
+
+    def build(text, **record):
+        if record:
+            old = read(source / book.EXECUTED)
+            write(old.model_copy(update=record), source / book.EXECUTED)
+        (source / "index.md").write_text(text, encoding="utf-8")
+        warnings = open(tmp_path / "warnings", "w+")  # noqa: SIM115 (Sphinx writes to it)
+        with warnings:
+            app = Sphinx(source, source, tmp_path / "out", tmp_path / "trees", "html", status=None, warning=warnings)
+            app.build()
+        return tmp_path / "out", (tmp_path / "warnings").read_text()
+
+    yield build
+    sys.modules.pop("provenance", None)
+
+
+def figure(name):
+    return f"# Title\n\n```{{figure}} https://example.org/a.png\n:name: {name}\n:alt: a picture\n\nCaption\n```\n"
+
+
+TABLE = "# Title\n\n```{table} Caption\n:name: tab-2\n\n| a | b |\n|---|---|\n| 1 | 2 |\n```\n"
+
+
+def test_a_table_gets_its_line_and_its_raw_rows_which_are_copied(built):
+    out, warnings = built(TABLE)
+    html = (out / "index.html").read_text(encoding="utf-8")
+    assert "In the paper: Table 2." in html
+    assert "<details><summary>How it was made</summary>" in html
+    assert html.index('id="tab-2"') < html.index("In the paper: Table 2.")
+    (copied,) = (out / "_downloads").rglob("*.csv")
+    assert copied.read_bytes() == (ROOT / book.EXECUTED / "table2.csv").read_bytes()
+    assert f'href="{copied.relative_to(out).as_posix()}"' in html  # relative: it works from a folder, too
+    assert not warnings
+    assert (out / "_static" / "provenance.css").is_file()
+
+
+def test_raw_rows_that_are_missing_are_a_complaint(built):
+    full = read(ROOT / book.EXECUTED)
+    made = {n: m.model_copy(update={"artifacts": 1, "seconds": 1.0}) for n, m in full.exhibits.items()}
+    _, warnings = built(figure("fig-by-class"), device="A processor", exhibits=made)
+    assert "hits.csv" in warnings
+
+
+def test_an_exhibit_that_is_not_listed_is_a_complaint_with_its_name(built):
+    _, warnings = built(figure("fig-of-somebody"))
+    assert "fig-of-somebody is not listed in synthgap/paper/exhibits.yaml" in warnings
+
+
+def test_a_stale_book_is_not_built(built):
+    with pytest.raises(ExtensionError, match=r"another version of: predict \(shown by .*04_2_training_classifiers"):
+        built(TABLE, code={"predict": "0" * 64})
+
+
+def test_a_book_without_a_record_is_not_built(built, tmp_path):
+    Path(tmp_path / "source" / book.EXECUTED / "provenance.json").unlink()
+    with pytest.raises(ExtensionError, match=r"provenance\.json can't be read"):
+        built(TABLE)

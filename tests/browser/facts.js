@@ -65,7 +65,7 @@ return {
   images: Array.from(article.querySelectorAll("img"), (i) => {
     const box = i.getBoundingClientRect();
     return {
-      src: i.src, alt: i.alt, width: i.naturalWidth, height: i.naturalHeight,
+      inline: i.src.startsWith("data:"), shown: i.checkVisibility(), alt: i.alt, width: i.naturalWidth, height: i.naturalHeight,
       box: [box.x + scrollX, box.y + scrollY, box.width, box.height],
     };
   }),

@@ -54,7 +54,7 @@ def test_the_joined_pages_find_their_pictures_and_styles(whole):
     soup = BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
     wanted = [e["src"] for e in soup.find_all(src=True)] + [e["href"] for e in soup.find_all("link")]
     assert len(wanted) > 30
-    for address in wanted:
+    for address in (a for a in wanted if not a.startswith("data:")):
         assert (whole.parent / address.partition("?")[0]).is_file(), address
 
 

@@ -47,7 +47,7 @@ class Visit:
     console: list[str]
     requests: list[str]
     failures: list[str]
-    darkest_margin: float  # of all figures on the dark page, 0 black to 255 white; 255 where there is none
+    darkest_margin: float  # of all figures in files, on the dark page: 0 black to 255 white, or where there is none
 
 
 def start(chromium: str, driver: str, profile: Path) -> Chrome:
@@ -84,7 +84,8 @@ def visit(browser: Chrome, page: Path, shots: Path) -> Visit:
         picture = photograph(browser, size[0], looks[name]["height"])
         picture.save(shots / f"{page.stem}-{name}.jpg", quality=80)
         if name == "dark":
-            margin = min((_margin(picture, image["box"]) for image in looks[name]["images"]), default=255.0)
+            figures = [i["box"] for i in looks[name]["images"] if i["shown"] and not i["inline"]]
+            margin = min((_margin(picture, box) for box in figures), default=255.0)
     console = [e["message"] for e in browser.get_log("browser") if e["level"] in ("SEVERE", "WARNING")]
     return Visit(**looks, console=console, **_traffic(browser), darkest_margin=margin)
 

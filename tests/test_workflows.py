@@ -64,10 +64,8 @@ def test_python_is_the_one_that_the_package_asks_for(workflow):
 def test_what_the_workflows_keep_is_made_by_their_commands(workflow):
     for step in steps(workflow):
         if step.get("uses", "").startswith("actions/upload-artifact"):
-            assert all(
-                path.startswith(("results/smoke/", "_build/", "build/screenshots"))
-                for path in step["with"]["path"].split()
-            )
+            kept = step["with"]["path"].split()
+            assert all(path.startswith(("results/smoke/", "_build/", "build/screenshots")) for path in kept)
 
 
 def test_binder_installs_the_lock_and_the_package():

@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+SHELL := /bin/bash
 
 .PHONY: env book pdf test stress smoke publish api lint clean
 
@@ -32,7 +33,8 @@ test: env
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 stress: env        ## the long tests of faults, too; writes book/reliability.md and its log
-	$(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 | tee book/stress_log.txt
+	set -o pipefail; $(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 \
+	  | tee book/stress_log.txt
 
 lint: env
 	$(BIN)/ruff check .

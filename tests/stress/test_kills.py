@@ -66,10 +66,11 @@ def smoke_run(results, workers):
 @pytest.mark.fault(f"SIGKILL of all processes at {KILLS} random moments of a smoke run, then the same again")
 def test_a_smoke_run_killed_at_random_moments_ends_as_one_that_was_not(smoke, results, same_as_smoke, survived):
     rng, store, killed, shown = np.random.default_rng(1), None, 0, 0
+    work = sum(smoke.store.provenance(spec)["seconds"] for spec in in_order(smoke.plan()))  # of this machine
     for kill in range(KILLS):
         process = smoke_run(results, workers=2 if kill % 4 == 3 else 1)
         assert process.stdout.readline() == "ready\n"
-        moment = rng.uniform(0.0, 4.0)
+        moment = rng.uniform(0.0, 0.8 * work / KILLS)  # all together end before the work does
         wait_until_worked(process, moment, results / "store" / ".work")
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -6,9 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-import torch.distributed as dist
-
 
 def several() -> bool:
     """Was this process started as one of several?"""
@@ -29,6 +26,9 @@ def joined(device: str) -> Iterator[int]:
     if not several():
         yield 0
         return
+    import torch  # slow, and of no use to a command's --help
+    import torch.distributed as dist
+
     dist.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
         if device == "cuda":

@@ -80,9 +80,10 @@ def run(
     Example: synthgap run --dataset folder:photos
     """
     from . import book as pages
+    from .stages import Stages
     from .study.study import Study
 
-    started = time.monotonic()
+    started, stages = time.monotonic(), Stages()
     parameters = parameters_of(
         dataset, preset, results, seeds, image_size, device, workers, synthetic, max_images, flip, grey, class_weights
     )
@@ -106,17 +107,23 @@ def run(
         return
     folder = study.results / _run_name(parameters)
     executed = folder / "chapters"
-    study.compute(study.answer_plan())
-    page = pages.answer_page(root, folder, parameters, study.arms.name)
+    with stages("artifacts"):
+        study.compute(study.answer_plan())
+    with stages("chapters"):
+        page = pages.answer_page(root, folder, parameters, study.arms.name)
     typer.echo(f"the answer, after {_duration((time.monotonic() - started) / 60)}: {page}")
     if answer_only:
         return
-    study.compute(plan)
-    pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
-    study.save_raw(executed)
+    with stages("artifacts"):
+        study.compute(plan)
+    with stages("chapters"):
+        pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
+        study.save_raw(executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED)
-    index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo)
+    with stages("book"):
+        index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo)
+    stages.save(folder)
     typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
     typer.echo(str(index))
 

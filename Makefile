@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: env book test stress smoke publish lint clean
+.PHONY: env book test stress smoke publish bench lint clean
 
 env: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ test: env
 
 stress: env        ## the long tests of faults, too; writes book/reliability.md and its log
 	$(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 | tee book/stress_log.txt
+
+bench: env         ## how fast it is, against the plain way; writes book/performance.md (about ten minutes)
+	$(BIN)/python benchmarks/run.py --write
 
 lint: env
 	$(BIN)/ruff check .

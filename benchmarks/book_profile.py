@@ -2,9 +2,9 @@
 
     python benchmarks/book_profile.py results [--run quick] [--write]
 
-Read from a results folder that `synthgap run` has filled: each artifact's `provenance.json` says how long it took on its
-one core and when it was made, and `results/<run>/times.json` how long the run's stages took and when it began. Artifacts
-that an earlier run had left are not counted. --write puts the tables into book/performance.md.
+Read from a results folder that `synthgap run` has filled: each artifact's `provenance.json` says how long it took on
+its one core and when it was made, and `results/<run>/times.json` how long the run's stages took and when it began.
+Artifacts that an earlier run had left are not counted. --write puts the tables into book/performance.md.
 """
 
 from __future__ import annotations

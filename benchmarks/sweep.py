@@ -123,6 +123,11 @@ def plain_accuracy(model: nn.Module, transform: transforms.Compose, test: ImageS
     return right / len(test)
 
 
+def cores() -> int:
+    """PyTorch's default number of threads, whatever the environment says."""
+    return len(os.sched_getaffinity(0))
+
+
 def trained_images(spec: TrainClassifier) -> int:
     """Images in all batches of a classifier's training."""
     batches = (spec.real is not None) + bool(spec.synthetic)
@@ -166,8 +171,8 @@ def measure(size: Size, device: str = "cpu") -> list[Row]:
 
 def _sweep(study: Study, size: Size, device: str) -> list[Row]:
     """The sweep on all cores against the loop with as many threads, and what the two reach on the test images."""
-    threads, workers = len(os.sched_getaffinity(0)), size.workers if device == "cpu" else 1
-    torch.set_num_threads(threads)  # PyTorch's default, whatever the environment says
+    threads, workers = cores(), size.workers if device == "cpu" else 1
+    torch.set_num_threads(threads)
     speeds, reached = {"ours": [], "baseline": []}, {"ours": [], "baseline": []}
     with warm_workers(workers, study) as client:
         for number in range(size.rounds):

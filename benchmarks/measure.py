@@ -112,9 +112,22 @@ HEAD = ("benchmark", "ours", "baseline", "ratio", "target", "ceiling", "unit")
 def cells(row: Row) -> list[str]:
     """One for each word of HEAD."""
     told = {None: "", True: ", reached", False: ", missed"}[row.reached]
-    ratio = "" if row.ratio is None else f"{row.ratio:.2f}" if row.ratio >= 0.1 else f"{row.ratio:.3f}"
     baseline = "" if row.baseline is None else number(row.baseline, row.unit)
-    return [row.benchmark, number(row.ours, row.unit), baseline, ratio, f"{row.target}{told}", row.ceiling, row.unit]
+    return [
+        row.benchmark,
+        number(row.ours, row.unit),
+        baseline,
+        ratio(row),
+        f"{row.target}{told}",
+        row.ceiling,
+        row.unit,
+    ]
+
+
+def ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    return f"{row.ratio:.2f}" if row.ratio >= 0.1 else f"{row.ratio:.3f}"
 
 
 def number(value: float, unit: str) -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from measure import HEAD, Row, cells
+from measure import HEAD, Row, cells, ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "performance.md"
@@ -56,8 +56,8 @@ def table(rows: list[Row]) -> str:
 def summary(rows: list[Row]) -> str:
     """One line: how many targets are reached, and each ratio that has one."""
     judged = [row for row in rows if row.reached is not None]
-    missed = [f"{row.benchmark} ({row.ratio:.2f}, target {row.target})" for row in judged if not row.reached]
-    reached = [f"{row.benchmark} {row.ratio:.2f}" for row in judged if row.reached]
+    missed = [f"{row.benchmark} ({ratio(row)}, target {row.target})" for row in judged if not row.reached]
+    reached = [f"{row.benchmark} {ratio(row)}" for row in judged if row.reached]
     text = f"{len(reached)} of {len(judged)} targets reached"
     if reached:
         text += f": {'; '.join(reached)}"

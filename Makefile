@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: env book pdf test stress smoke publish api lint clean
+.PHONY: env book pdf test stress smoke publish bench api lint clean
 
 env: $(VENV)/.installed
 
@@ -35,6 +35,9 @@ test: env
 stress: env        ## the long tests of faults, too; writes book/reliability.md and its log
 	set -o pipefail; $(BIN)/python -m pytest tests/stress --stress --write-reliability -v -s --no-header 2>&1 \
 	  | tee book/stress_log.txt
+
+bench: env         ## how fast it is, against the plain way; writes book/performance.md (about ten minutes)
+	$(BIN)/python benchmarks/run.py --write
 
 lint: env
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ DIGITS = UNetConfig(  # of the preset `quick`
 
 def plain_forward(net: SongUNet, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> Tensor:
     """What `net(x, noise, labels)` answers; DDPM++ without dropout and augmentation."""
-    frequencies = 10000.0 ** (-torch.arange(net.map_noise.half) / (net.map_noise.half - 1))
+    frequencies = 10000.0 ** (-torch.arange(net.map_noise.half, device=noise.device) / (net.map_noise.half - 1))
     angles = noise[:, None] * frequencies
     emb = torch.cat([angles.sin(), angles.cos()], dim=1).to(x.dtype)
     if labels is not None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import memory
 from torch import Tensor, nn
 
 from synthgap.data.imageset import ImageSet
@@ -65,15 +66,6 @@ def noise(count: int, shape: tuple[int, int, int]) -> ImageSet:
         level = np.linspace(64, 191, CLASSES)[labels[start : start + 1000], None, None, None]
         images[start : start + 1000] = np.clip(level + 20 * rng.standard_normal((len(level), *shape)), 0, 255)
     return ImageSet(images, labels, tuple(map(str, range(CLASSES))), "real")
-
-
-def memory(which: str = "VmHWM") -> int:
-    """MiB that this process has held at most; VmRSS: holds now. Linux.
-
-    getrusage would not do: its maximum is that of the process that started this one, where that was larger.
-    """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(which))) // 1024
 
 
 def main() -> None:

@@ -81,9 +81,10 @@ def run(
     """
     from . import book as pages
     from . import costs, guards, provenance, trace
+    from .stages import Stages
     from .study.study import Study
 
-    started = time.monotonic()
+    started, stages = time.monotonic(), Stages()
     parameters = parameters_of(
         dataset, preset, results, seeds, image_size, device, workers, synthetic, max_images, flip, grey, class_weights
     )
@@ -109,21 +110,27 @@ def run(
         return
     folder = study.results / _run_name(parameters)
     executed = folder / "chapters"
-    computed = study.compute(study.answer_plan())
-    page = pages.answer_page(root, folder, parameters, study.arms.name)
+    with stages("artifacts"):
+        computed = study.compute(study.answer_plan())
+    with stages("chapters"):
+        page = pages.answer_page(root, folder, parameters, study.arms.name)
     typer.echo(f"the answer, after {_duration((time.monotonic() - started) / 60)}: {page}")
     if answer_only:
         return
-    computed += study.compute(plan)
-    pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
-    study.save_raw(executed)
+    with stages("artifacts"):
+        computed += study.compute(plan)
+    with stages("chapters"):
+        pages.execute_chapters(root, executed, parameters, say=typer.echo, done=(pages.ANSWER,))
+        study.save_raw(executed)
+        provenance.write(trace.provenance(study, executed), executed)
     took = costs.measure(study.preset.name, plan, study.store, computed, time.monotonic() - started)
     kept = costs.save(took, folder / "costs.json")
-    provenance.write(trace.provenance(study, executed), executed)
     if publish:
         pages.place_executed(root, executed, root / pages.EXECUTED, published=True)
         costs.publish(kept, root)
-    index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo, published=publish)
+    with stages("book"):
+        index = pages.build(pages.stage(root, executed, folder / "book"), say=typer.echo, published=publish)
+    stages.save(folder)
     typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
     typer.echo(str(index))
 

@@ -19,6 +19,7 @@ from .exhibits import Registry, registry
 from .provenance import Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash
 from .study.specs import Data, Spec, in_order
+from .threads import one_thread
 
 if TYPE_CHECKING:
     from .study.base import StudyBase
@@ -84,7 +85,8 @@ def provenance(study: Study, executed: Path, known: Registry | None = None) -> P
     chapters = chapters_in(executed)
     names = [name for several in chapters.values() for name in several if name in listed]
     parts = parts_of(study)
-    traced = {maker: read_by(study, maker) for maker in dict.fromkeys(m for n in names for m in listed[n].reads)}
+    with one_thread():
+        traced = {maker: read_by(study, maker) for maker in dict.fromkeys(m for n in names for m in listed[n].reads)}
     needed = {n: in_order([spec for maker in listed[n].reads for spec in traced[maker]]) for n in names}
     every = in_order([spec for specs in needed.values() for spec in specs])
     first = study.store.provenance(study.main.data["train"])

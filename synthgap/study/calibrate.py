@@ -14,6 +14,7 @@ from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import LANES, generate
 from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
+from ..threads import one_thread
 from .arms import Arms
 from .estimate import ARTIFACT_OVERHEAD, RATE, cost, on_gpu, resnet_flop, unet_flop, work_of
 from .footprint import unet_size
@@ -60,14 +61,10 @@ def measure(arms: Arms) -> Ratios:
 
     Batches are smaller than the preset's where one of its steps takes seconds.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         training, edm = _train(arms.generator(0))
         sampling = _sample(edm, arms)
         return Ratios(arms.device, training, sampling, _classify(arms.classifier(0, 0)))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _train(spec: TrainDiffusion) -> tuple[float, EDM]:

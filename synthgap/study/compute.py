@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from ..classifier.evaluate import Prediction, evaluate
 from ..classifier.resnet import ResNet18, ResNetConfig
@@ -33,6 +32,7 @@ from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
 from ..metrics.projection import centrality
+from ..threads import one_thread
 from .specs import (
     Attend,
     Bootstrap,
@@ -366,10 +366,5 @@ def compute(spec: Spec, job: Job) -> Any:
     """The value of `spec`, on one CPU thread, so that the same bytes come out of every kind of run."""
     if getattr(spec, "device", "cpu") == "cuda" and not torch.cuda.is_available():
         raise UserError("device is cuda but this machine offers none; run with device cpu or auto")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):  # of NumPy's and scikit-learn's libraries
-            return KINDS[type(spec)].compute(spec, job)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread():
+        return KINDS[type(spec)].compute(spec, job)

@@ -22,6 +22,7 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.gradcam import cross_similarity
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import concentration
+from ..threads import one_thread
 from .arms import (
     CROSSFIT,
     FLOOR,
@@ -243,7 +244,7 @@ class Results(StudyBase):
         out = {("real", 0): real.images}
         schedule = LinearSchedule(REVERSE_STEPS)
         start, labels = torch.from_numpy(to_model(real.images)), torch.from_numpy(real.labels)
-        with torch.no_grad(), sampling_mode(edm.cpu()):
+        with one_thread(), torch.no_grad(), sampling_mode(edm.cpu()):
             eps = eps_from_denoiser(edm, schedule)
             for t in ALGORITHM_STEPS:
                 out["EDM", t] = self.store.get(cells[t]).images

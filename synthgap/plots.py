@@ -51,7 +51,7 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
     order = [(arm, m) for arm in dict.fromkeys(arms) for m in sorted(rows[rows.arm == arm].multiple.unique())]
     figure, axes = _figure(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
     ax = axes[0, 0]
-    labels, hatches = [], ("", "//", "xx", "..", "\\\\")
+    labels, ends, hatches = [], [], ("", "//", "xx", "..", "\\\\")
     seeds = rows.seed.nunique()
     for place, (arm, multiple) in enumerate(order):
         values = 100 * rows[(rows.arm == arm) & (rows.multiple == multiple)].accuracy.to_numpy()
@@ -65,11 +65,12 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
             hatch=hatches[place % 5],
         )
         ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
+        ends += [*values, *((e.low, e.high) if np.isfinite(e.half_width) else ())]
         ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
         called = names.get(arm, arm.removesuffix(" only"))
         labels.append(f"{called}\n×{multiple}" if multiple else called)
-    lowest = 100 * rows.accuracy.min()
-    ax.set_ylim(max(0.0, lowest - 0.35 * (100 - lowest) - 1), min(100.0, 100 * rows.accuracy.max() + 1.5))
+    lowest, highest = min(ends), max(ends)
+    ax.set_ylim(max(0.0, lowest - 0.35 * max(100 - lowest, 0) - 1), highest + 0.8)
     ax.set_xticks(range(len(labels)), labels)
     ax.set_ylabel("top-1 test accuracy (%)")
     ax.set_title(f"{name}: {seeds} seeds (dots); {INTERVAL}", fontsize=8)

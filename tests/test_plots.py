@@ -135,6 +135,15 @@ def test_one_seed_can_be_drawn():
     assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([90, 80])
 
 
+def test_no_interval_and_no_seed_of_the_first_figure_is_cut_off():
+    rows = pd.DataFrame({"arm": "real only", "multiple": 0, "seed": [0, 1, 2], "accuracy": [0.95, 0.97, 0.99]})
+    (axes,) = plots.real_against_synthetic(rows, "digits").axes
+    low, high = axes.get_ylim()
+    ((bottom, top),) = (segment[:, 1] for c in axes.containers[1].lines[2] for segment in c.get_segments())
+    assert low < bottom < 95
+    assert 99 < top < high
+
+
 def test_colour_images_are_drawn_in_colour(make_images):
     images = {label: make_images(3, shape=(3, 8, 12), seed=i).images for i, label in enumerate(("real", "t_re = 50"))}
     figure = plots.image_rows(images)

@@ -49,7 +49,7 @@ def find_root(start: Path | None = None) -> Path:
 def contents(root: Path) -> list[tuple[str, list[str]]]:
     """The table of contents: parts by caption with their pages in order; the first, without one, is the front page."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    parts = [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
+    parts = [(part.get("caption", ""), [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
     return [("", [toc["root"]]), *parts]
 
 

@@ -42,7 +42,7 @@ def chapter(tmp_path):
     def make(name, code):
         root = tmp_path / name
         (root / "chapters").mkdir(parents=True)
-        (root / "_toc.yml").write_text("parts: [{chapters: [{file: book/executed/slow}]}]")
+        (root / "_toc.yml").write_text("{root: intro, parts: [{chapters: [{file: book/executed/slow}]}]}")
         parameters = new_code_cell('preset = ""', metadata={"tags": ["parameters"]})
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(

@@ -78,7 +78,7 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
                 parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=["--log-level=40"],  # the kernel warns of plain TCP, which is the default
+                extra_arguments=["--log-level=50"],  # it warns of plain TCP, its default, and of its own end
             )
             notebook = clean(nbformat.read(temporary, as_version=4))
             guards.check_executed(notebook, source.name)

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from measure import HEAD, Row, cells, ratio
 
+from synthgap.disk import write_text
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "performance.md"
 BUSY = 0.5  # load average from which ratios by the clock are in doubt
@@ -84,6 +86,4 @@ def replace(page: Path, name: str, text: str) -> None:
     _, second, after = rest.partition(end)
     if not (first and second):
         raise ValueError(f"{page} lacks {begin} or {end}; put both where the text goes")
-    temporary = page.with_name(f".{page.name}.{os.getpid()}.tmp")
-    temporary.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
-    os.replace(temporary, page)
+    write_text(page, f"{before}{begin}\n{text}\n{end}{after}")

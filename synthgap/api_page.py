@@ -6,7 +6,6 @@ The page is committed, so that a build needs nothing; a test compares it with th
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -15,6 +14,8 @@ from types import FunctionType
 from typing import Any
 
 import synthgap
+
+from .disk import write_text
 
 WIDTH = 88  # of a signature's lines
 GROUPS = {
@@ -179,9 +180,7 @@ def _inline(text: str) -> str:
 def write(root: Path) -> Path:
     """Write the page below the repository's folder; returns its path."""
     target = root / "book" / "api.md"
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(page(), encoding="utf-8")
-    os.replace(temporary, target)
+    write_text(target, page())
     return target
 
 

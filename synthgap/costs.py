@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from .disk import write_text
 from .errors import UserError
+from .machine import device_name
 from .study.preset import load_preset, preset_names
 from .study.specs import Data, Spec
 from .study.store import Store
@@ -63,14 +64,14 @@ def measure(preset: str, plan: Iterable[Spec], store: Store, computed: int, seco
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         largest_mb=round(_peak_mb()),
         disk_mb=round(size / 1e6, 1),
-        machine=_machine(),
+        machine=device_name("cpu"),
         made=max(p["made"] for p in made)[:10],
     )
 
 
 def save(costs: Costs, path: Path) -> Path:
     """Write them as JSON; the file appears whole."""
-    _write(path, json.dumps(asdict(costs), indent=1) + "\n")
+    write_text(path, json.dumps(asdict(costs), indent=1) + "\n")
     return path
 
 
@@ -91,7 +92,7 @@ def publish(path: Path, root: Path) -> None:
     (root / FOLDER).mkdir(parents=True, exist_ok=True)
     save(costs, root / FOLDER / f"{costs.preset}.json")
     page = root / PAGE
-    _write(page, filled(page.read_text(encoding="utf-8"), kept(root)))
+    write_text(page, filled(page.read_text(encoding="utf-8"), kept(root)))
 
 
 def kept(root: Path) -> dict[str, Costs]:
@@ -156,21 +157,6 @@ def _peak_mb() -> float:
         return 0.0
     several = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(several) / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def _machine() -> str:
-    """The processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,16 @@ def disk_fault(error: BaseException) -> tuple[str, str] | None:
     return (os.strerror(number), REMEDIES[number]) if number in REMEDIES else None
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole, or stays as it was. Its folder must be there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be text
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
     """What goes wrong with the disk inside becomes a UserError that names `place`, and that work goes on later."""

@@ -7,7 +7,6 @@ and only then is it rendered, so that a sentence may refer to a table further do
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from .disk import write_text
 from .errors import UserError
 from .guards import check_executed
 
@@ -50,12 +50,7 @@ def write_page(notebook: Path, target: Path, title: str) -> Path:
     check_executed(cells, notebook.name)
     text = render(cells, title)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")  # folders' names need not be text
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(target, text)
     return target
 
 

@@ -6,13 +6,13 @@ The file names no folder and no host. `synthgap.trace` makes it from a study.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .disk import write_text
 from .errors import UserError
 
 FILE = "provenance.json"
@@ -99,12 +99,7 @@ def read(folder: Path) -> Provenance:
 def write(record: Provenance, folder: Path) -> Path:
     """Write the file, which appears whole."""
     path = folder / FILE
-    temporary = folder / f".{FILE}.{os.getpid()}.tmp"
-    try:
-        temporary.write_text(_text(record), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, _text(record))
     return path
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from .disk import write_text
 
 TIMES = "times.json"
 
@@ -30,7 +31,5 @@ class Stages:
 
     def save(self, folder: Path) -> None:
         """Write `folder`/times.json: when the run started (UTC), and its seconds."""
-        temporary = folder / f".{TIMES}.{os.getpid()}.tmp"
         rounded = {name: round(seconds, 1) for name, seconds in self.seconds.items()}
-        temporary.write_text(json.dumps({"started": self.started, "seconds": rounded}, indent=1), encoding="utf-8")
-        os.replace(temporary, folder / TIMES)
+        write_text(folder / TIMES, json.dumps({"started": self.started, "seconds": rounded}, indent=1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
-import platform
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 from .exhibits import Registry, registry
+from .machine import device_name
 from .provenance import Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash
 from .study.specs import Data, Spec, in_order
@@ -148,19 +148,6 @@ def _data(specs: Iterable[Spec], parts: Mapping[str, tuple[str, str]]) -> dict[s
             name, part = parts[spec.key]
             out.setdefault(name, {})[part] = Images(count=spec.count, sha256=spec.fingerprint)
     return out
-
-
-def device_name(device: str) -> str:
-    """The GPU's name, or the processor's where the system tells it."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name()
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:  # not Linux
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def commit() -> dict[str, Any]:

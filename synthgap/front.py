@@ -41,7 +41,7 @@ def _instead(study: Study, multiple: float) -> str:
         d,
         "teach more than the real ones",
         "teach less than the real ones",
-        "can't be told apart from the real ones here",
+        "can't be said to teach less or more than the real ones",
     )
     count = f"{round(multiple * train):,}"
     return (

@@ -70,16 +70,17 @@ def parameters_of(
     }
 
 
-def number(text: str, name: str) -> int | str:
+def number(text: str, name: str, wanted: str = "a whole number or auto") -> int | str:
     """ "auto" as it is, digits as a number; UserError, which calls the option --`name`, otherwise."""
     if text == "auto":
         return text
     try:
         return int(text)
     except ValueError:
-        raise UserError(f"--{name} is {text!r}; give a whole number or auto") from None
+        raise UserError(f"--{name} is {text!r}; give {wanted}") from None
 
 
 def numbers(text: str, name: str) -> int | list[int] | str:
     """The same of a list, too: "0,1,2"."""
-    return [number(t, name) for t in text.split(",")] if "," in text else number(text, name)
+    wanted = "a whole number, several as in 0,1,2, or auto"
+    return [number(t, name, wanted) for t in text.split(",")] if "," in text else number(text, name, wanted)

@@ -42,6 +42,7 @@ FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+PUBLISHED = "book/executed"
 FOR_MATHJAX = 10_000  # ms of the page's own clock, which stands still while scripts compute
 PATIENCE = 300  # s, for all pages on a slow machine
 
@@ -60,6 +61,13 @@ def find_chromium() -> str:
 
 def make_pdf(root: Path, executed: Path, target: Path) -> Path:
     """Build the book from the notebooks in `executed` and print it into `target`, which appears whole."""
+    if target.is_dir() or target.suffix.lower() != ".pdf":
+        raise UserError(f"--out is {target}; name a file that ends in .pdf")
+    try:
+        with writing(target.parent):  # before the minute that building takes
+            target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"--out is {target}, and {error.filename} is no folder; choose another") from error
     chromium = find_chromium()
     with tempfile.TemporaryDirectory() as folder:
         source = stage(root, executed, Path(folder) / "book")
@@ -126,7 +134,8 @@ def _point_inside(article: Tag, name: str) -> None:
             continue
         page = _from_top(address, name).removesuffix(".html") if address else name
         if address and not address.endswith(".html"):
-            del link["href"]  # a download: not in the PDF
+            del link["href"]  # a download, which the PDF can't hold: where the repository has it
+            link.string = f"{PUBLISHED}/{posixpath.basename(address)}"
         else:
             link["href"] = f"#{page}--{anchor}" if anchor else f"#{page}"
 

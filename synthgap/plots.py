@@ -66,7 +66,8 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
         )
         ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
         ends += [*values, *((e.low, e.high) if np.isfinite(e.half_width) else ())]
-        ax.scatter(np.full(len(values), place + 0.18), values, color="black", s=12, zorder=3)
+        beside = place + 0.18 + 0.04 * (np.arange(len(values)) - (len(values) - 1) / 2)  # equal ones stay apart
+        ax.scatter(beside, values, color="black", s=12, zorder=3)
         called = names.get(arm, arm.removesuffix(" only"))
         labels.append(f"{called}\n×{multiple}" if multiple else called)
     lowest, highest = min(ends), max(ends)

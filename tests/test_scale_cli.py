@@ -128,7 +128,7 @@ def test_what_can_not_be_shared_is_refused(plan, study, results):
         (["compute", "train-diffusion"], "'train-diffusion' is no key"),
         (["compute", "ffffffff" * 8], "no node has the key ffffffff"),
         (["plan", "--preset", "huge"], "unknown preset 'huge'"),
-        (["plan", "--seeds", "many"], "--seeds is 'many'"),
+        (["plan", "--seeds", "many"], "--seeds is 'many'; give a whole number, several as in 0,1,2, or auto"),
         (["estimate", "--workers", "0"], "workers is 0"),
         (["estimate", "--dataset", "folder:no/such"], "no folder no/such"),
         (

@@ -176,6 +176,7 @@ class Store:
                 # one metadata entry: the format keeps several in no fixed order, and equal runs must give equal bytes
                 save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
                 (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
+                shutil.copymode(temporary / SPEC, temporary / DATA)  # else it is for its owner alone
                 files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
                 provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
                 (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")

@@ -118,3 +118,19 @@ def test_without_a_browser_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("SYNTHGAP_CHROMIUM", "/no/such/chromium")
     with pytest.raises(UserError, match="no Chromium at /no/such/chromium, which SYNTHGAP_CHROMIUM names"):
         pdf.find_chromium()
+
+
+def test_an_output_that_can_not_be_is_told_before_anything_is_built(tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf, "find_chromium", lambda: pytest.fail("went on"))
+    (tmp_path / "file").touch()
+    for out, says in (
+        (tmp_path, "name a file that ends in .pdf"),
+        (tmp_path / "book.html", "name a file that ends in .pdf"),
+        (tmp_path / "file" / "book.pdf", "file is no folder; choose another"),
+    ):
+        with pytest.raises(UserError, match=says):
+            pdf.make_pdf(ROOT, ROOT / book.EXECUTED, out)
+
+
+def test_raw_rows_are_named_by_where_the_repository_has_them(text):
+    assert "book/executed/figure6.csv" in text

@@ -54,6 +54,11 @@ def test_an_artifact_holds_three_files_and_the_digests_of_two(smoke, prediction)
     assert provenance["packages"]["torch"] == version("torch")
 
 
+def test_whoever_may_read_one_file_of_an_artifact_may_read_all(smoke, prediction):
+    files = list(smoke.store.folder(prediction).iterdir())
+    assert len({file.stat().st_mode for file in files}) == 1
+
+
 def test_a_finished_study_leaves_no_scratch(smoke):
     work = smoke.store.root / ".work"
     assert not work.exists() or not list(work.iterdir())

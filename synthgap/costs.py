@@ -49,6 +49,11 @@ class Costs:
     machine: str
     made: str
 
+    @property
+    def whole(self) -> bool:
+        """Did one command make every artifact?"""
+        return self.computed >= self.artifacts
+
 
 def measure(preset: str, plan: Iterable[Spec], store: Store, computed: int, seconds: float) -> Costs:
     """Costs of a plan whose artifacts the store holds; `seconds`: since the command started."""
@@ -87,10 +92,15 @@ def load(path: Path) -> Costs:
 
 
 def publish(path: Path, root: Path) -> None:
-    """Keep a run's costs in the repository at `root`, and fill the page's table anew."""
+    """Keep a run's costs in the repository at `root`, and fill the page's table anew.
+
+    Those of a run that found some artifacts done don't replace those of a whole run of as many.
+    """
     costs = load(path)
-    (root / FOLDER).mkdir(parents=True, exist_ok=True)
-    save(costs, root / FOLDER / f"{costs.preset}.json")
+    before = kept(root).get(costs.preset)
+    if before is None or costs.whole or not before.whole or costs.artifacts != before.artifacts:
+        (root / FOLDER).mkdir(parents=True, exist_ok=True)
+        save(costs, root / FOLDER / f"{costs.preset}.json")
     page = root / PAGE
     write_text(page, filled(page.read_text(encoding="utf-8"), kept(root)))
 
@@ -121,9 +131,8 @@ def table(known: dict[str, Costs]) -> str:
             lines.append(f"| `{name}` | {planned} | {NOT_YET} | | | | |")
             continue
         c = known[name]
-        whole = c.computed >= c.artifacts
         cores = f"{c.cores} core{'s' * (c.cores > 1)}"
-        time = f"{c.minutes:.0f} minutes on {cores}" if whole else f"in parts, on {cores}"
+        time = f"{c.minutes:.0f} minutes on {cores}" if c.whole else f"in parts, on {cores}"
         lines.append(
             f"| `{name}` | {planned} | {c.core_minutes:.0f} | {time} | {c.largest_mb:,.0f} MB | {c.disk_mb:,.0f} MB in "
             f"{c.artifacts:,} | {c.machine}, {c.made} |"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nbformat
 import numpy as np
 import pytest
@@ -102,6 +104,15 @@ def test_publishing_keeps_the_costs_and_fills_the_page(tmp_path):
     costs.publish(costs.save(RUN, tmp_path / "costs.json"), tmp_path)
     assert costs.kept(tmp_path) == {"quick": RUN}
     assert "| `quick` | 16 | 15 |" in (tmp_path / "book" / "reproduce.md").read_text(encoding="utf-8")
+
+
+def test_a_run_that_went_on_from_another_does_not_replace_the_costs_of_a_whole_one(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "reproduce.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    parts, larger = replace(RUN, computed=12), replace(RUN, computed=12, artifacts=901)
+    for run, wanted in ((parts, parts), (RUN, RUN), (parts, RUN), (larger, larger)):
+        costs.publish(costs.save(run, tmp_path / "costs.json"), tmp_path)
+        assert costs.kept(tmp_path) == {"quick": wanted}
 
 
 def test_the_page_shows_the_costs_that_the_repository_keeps():

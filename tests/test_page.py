@@ -337,7 +337,7 @@ def test_an_older_page_survives_a_failed_one(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(page.os, "replace", full_disk)
+    monkeypatch.setattr("synthgap.disk.os.replace", full_disk)
     with pytest.raises(OSError, match="no space left"):
         page.write_page(saved(tmp_path, table()), target, "t")
     assert target.read_text() == "older"

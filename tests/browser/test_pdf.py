@@ -133,4 +133,4 @@ def test_an_output_that_can_not_be_is_told_before_anything_is_built(tmp_path, mo
 
 
 def test_raw_rows_are_named_by_where_the_repository_has_them(text):
-    assert "book/executed/figure6.csv" in text
+    assert "book/executed/figure6.csv" in " ".join(text)

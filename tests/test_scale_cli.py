@@ -115,10 +115,15 @@ def test_two_processes_share_a_training_of_the_study(plan, study, results):
     assert not store.work(spec).exists()
 
 
-def test_what_can_not_be_shared_is_refused(plan, study, results):
-    done = together(study.main.classifier(0, 0).key, results)
-    assert done.returncode != 0
-    assert "synthgap: error: train-classifier can't be shared by several processes; compute it without" in done.stderr
+def test_what_can_not_be_shared_is_refused(call, plan, study, results, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, err = call("compute", study.main.classifier(0, 0).key, *OPTIONS, "--results", results)
+    assert code == 2
+    assert "train-classifier can't be shared by several processes; compute it without torchrun" in err
+    words = ("--results", results, "--with-inputs")
+    code, _, err = call("compute", study.main.classifier(0, 50).key, *OPTIONS, *words)
+    assert code == 2
+    assert "can't be shared" in err
 
 
 @pytest.mark.parametrize(

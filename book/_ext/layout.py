@@ -6,12 +6,9 @@ scripts all the same, twice, which the browser's console calls an error.
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
+from assets import add_files
 from sphinx.application import Sphinx
 
-FILE = "layout.css"
 # the theme's script calls it an error, in the console, that nobody has chosen light or dark yet
 MODE = 'document.documentElement.dataset.mode ||= "auto";'
 
@@ -26,15 +23,8 @@ def leave_thebe_out(app: Sphinx, pagename: str, templatename: str, context: dict
     ]
 
 
-def copy_file(app: Sphinx, error: Exception | None) -> None:
-    """Put the style sheet where pages look for it."""
-    if error is None and app.builder.format == "html":
-        shutil.copyfile(Path(__file__).with_name(FILE), Path(app.outdir) / "_static" / FILE)
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_css_file(FILE)
+    add_files(app, "layout.css")
     app.add_js_file(None, body=MODE)
     app.connect("html-page-context", leave_thebe_out, priority=900)
-    app.connect("build-finished", copy_file)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,10 +7,10 @@ whose numbers other code has computed (`synthgap.stale`) is not built.
 from __future__ import annotations
 
 import functools
-import shutil
 from html import escape
 from pathlib import Path
 
+from assets import add_files
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx import addnodes
@@ -27,7 +27,6 @@ from synthgap.provenance import Provenance
 from synthgap.stale import check
 
 EXECUTED = "book/executed"
-STYLE = "provenance.css"
 logger = logging.getLogger(__name__)
 
 
@@ -95,16 +94,9 @@ def begin(app: Sphinx) -> None:
     record_of(str(app.srcdir))
 
 
-def copy_style(app: Sphinx, error: Exception | None) -> None:
-    """Put the style where pages look for it."""
-    if error is None and app.builder.format == "html":
-        shutil.copyfile(Path(__file__).with_name(STYLE), Path(app.outdir) / "_static" / STYLE)
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_transform(AddProvenance)
     app.add_directive("exhibits", Exhibits)
-    app.add_css_file(STYLE)
+    add_files(app, "provenance.css")
     app.connect("builder-inited", begin)
-    app.connect("build-finished", copy_style)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..disk import write_text
 from ..errors import UserError
 from .estimate import ARTIFACT_OVERHEAD, cost, on_gpu, work_of
 from .outlook import Outlook, hours
@@ -52,7 +53,7 @@ def replace_table(page: Path) -> None:
     if not (begin and end):
         raise UserError(f"{page} lacks {BEGIN} or {END}; put both where the table goes")
     rows = table(Outlook(preset="paper", device="cpu"))
-    page.write_text(f"{before}{BEGIN}\n{rows}\n{END}{after}", encoding="utf-8")
+    write_text(page, f"{before}{BEGIN}\n{rows}\n{END}{after}")
 
 
 if __name__ == "__main__":  # python -m synthgap.study.accelerator

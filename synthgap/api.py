@@ -26,6 +26,7 @@ from .metrics.fidelity import Fidelity, fidelity_of_features
 from .metrics.gradcam import gradcam
 from .study.preset import load_preset
 from .study.sizes import classifier_network, gan_networks, generator_network
+from .weights import Damaged
 
 __all__ = [
     "fake_detection",
@@ -99,12 +100,13 @@ def load_model(path: str | Path) -> EDM | Generator:
 
     Nothing in the file is executed. Raises UserError when it is neither.
     """
-    if not Path(path).is_file():
-        what = "is a folder" if Path(path).is_dir() else "is not there"
-        raise UserError(f"{path} {what}; name a model's file, as synthgap train-diffusion or `save` writes it")
     try:
         return load_edm(path)
+    except Damaged:
+        raise
     except UserError as error:
+        if not Path(path).is_file():
+            raise
         try:
             return load_generator(path)
         except UserError:

@@ -14,9 +14,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .disk import usual_rights
 from .errors import UserError
 
 META, DIGEST = "meta", "sha256"
+
+
+class Damaged(UserError):
+    """A file of ours holds no longer what was written."""
 
 
 def write_weights(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Path:
@@ -31,6 +36,7 @@ def write_weights(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file(tensors, temporary, metadata={META: text})  # one entry: the format keeps several in no fixed order
+        usual_rights(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -40,8 +46,8 @@ def write_weights(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors by name, meta) that `write_weights` wrote.
 
-    Raises OSError or SafetensorError when there is no such file or its contents have changed, KeyError or ValueError
-    when something else wrote it.
+    Raises OSError or SafetensorError when there is no such file or it is cut off, Damaged when its contents have
+    changed, KeyError or ValueError when something else wrote it.
     """
     with safe_open(str(path), framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
@@ -49,7 +55,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(meta, dict):
         raise ValueError("its description is no JSON object")
     if meta.pop(DIGEST) != _digest(tensors, meta):
-        raise OSError("its contents have changed since they were written")
+        raise Damaged("its contents have changed since they were written")
     return tensors, meta
 
 
@@ -90,9 +96,14 @@ class SavedModule(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The inverse of `save`. Raises UserError when the file is missing, damaged or of another kind."""
+        """The inverse of `save`. Raises UserError when the file is missing or of another kind, Damaged when it is."""
+        if not Path(path).is_file():
+            what = "is a folder" if Path(path).is_dir() else "is not there"
+            raise UserError(f"{path} {what}; name a model's file, as synthgap train-diffusion or `save` writes it")
         try:
             return cls.from_arrays(*read_weights(path))
+        except Damaged as error:
+            raise Damaged(f"{path} is damaged ({error}); train or save it again") from error
         except KeyError as error:
             reason = f"it lacks the entry {error}"
         except (OSError, SafetensorError, ValueError, RuntimeError) as error:

@@ -60,6 +60,24 @@ def test_a_file_of_something_else_is_no_model(tmp_path, meta, reason):
         synthgap.load_model(path)
 
 
+@pytest.mark.parametrize("load", [synthgap.load_model, synthgap.load_edm])
+def test_a_damaged_model_is_called_damaged(tmp_path, load):
+    path = write_weights(tmp_path / "m.safetensors", {"weight": torch.zeros(2)}, {"config": "{}"})
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    with pytest.raises(
+        UserError, match=r"m\.safetensors is damaged \(its contents have changed.*\); train or save it again$"
+    ):
+        load(path)
+
+
+def test_others_may_read_what_the_usual_rights_let_them(tmp_path):
+    path = write_weights(tmp_path / "w", TENSORS, META)
+    other = tmp_path / "other"
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+    assert {p.name for p in tmp_path.iterdir()} == {"w", "other"}
+
+
 def test_a_folder_and_a_missing_file_are_no_models(tmp_path):
     with pytest.raises(UserError, match="is a folder; name a model's file"):
         synthgap.load_model(tmp_path)

@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from ..disk import usual_rights
 from ..errors import UserError
 
 AUGMENTATIONS = ("crop", "flip")
@@ -129,6 +130,7 @@ class ImageSet:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             save_file(arrays, temporary, metadata=meta)
+            usual_rights(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.numpy import save_file
 
-from ..disk import writing
+from ..disk import usual_rights, writing
 from ..errors import UserError
 from .shards import INDEX, Index, Shard, Shards, read_index, sha256
 
@@ -159,6 +159,7 @@ def _write_shard(folder: Path, file: str, images: np.ndarray, labels: np.ndarray
     temporary = folder / f".{file}.{os.getpid()}.tmp"
     try:  # no metadata: the format keeps it in no fixed order, and equal images must give equal bytes
         save_file({"images": np.ascontiguousarray(images), "labels": np.ascontiguousarray(labels)}, temporary)
+        usual_rights(temporary)
         digest = sha256(temporary)
         os.replace(temporary, folder / file)
     finally:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
+from ..disk import usual_rights
 from ..errors import UserError
 
 WEIGHTS_FOLDER = "SYNTHGAP_WEIGHTS"  # environment variable: a folder with weights files
@@ -205,6 +206,7 @@ def _write(file: Path, values: np.ndarray) -> None:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".", suffix=".tmp") as folder:
             temporary = Path(folder) / file.name
             save_file({"features": values}, temporary, metadata={"seal": _seal(file, values)})
+            usual_rights(temporary)
             os.replace(temporary, file)
     except (OSError, SafetensorError) as error:
         raise _unwritable(file.parent, error) from error

@@ -27,7 +27,7 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..disk import writing
+from ..disk import usual_rights, writing
 from ..errors import UserError
 from ..processes import joined
 from ..weights import read_weights
@@ -176,7 +176,7 @@ class Store:
                 # one metadata entry: the format keeps several in no fixed order, and equal runs must give equal bytes
                 save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
                 (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
-                shutil.copymode(temporary / SPEC, temporary / DATA)  # else it is for its owner alone
+                usual_rights(temporary / DATA)
                 files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
                 provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
                 (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")

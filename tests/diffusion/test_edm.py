@@ -346,8 +346,8 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, share):
 
 
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
-    for path in (tmp_path, tmp_path / "none.safetensors"):
-        with pytest.raises(UserError, match="is not a diffusion model"):
+    for path, what in ((tmp_path, "is a folder"), (tmp_path / "none.safetensors", "is not there")):
+        with pytest.raises(UserError, match=f"{path.name} {what}; name a model's file"):
             load_edm(path)
 
 

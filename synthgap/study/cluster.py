@@ -6,13 +6,14 @@ Workers elsewhere share the results folder, which carries everything: Dask sees 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
 
 from ..errors import UserError
 from .passport import SAME, examine, issued
@@ -28,6 +29,7 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": 2**25,
 }
 CONNECT = 10.0  # seconds to reach a scheduler
+LOOK_EVERY = 0.5  # seconds between two looks at what is done
 FIRST_WORKER = 60.0  # seconds until one has a worker
 
 
@@ -93,20 +95,17 @@ def _compute(spec: Spec, root: str, inputs: list, passport: str) -> None:
 
 def gather(left: dict[Future, Spec], finished: Callable[[Spec], None], show: Callable[[], None]) -> None:
     """Wait for all futures; raises here what was raised there, and UserError for what was lost for good."""
+    completed = as_completed(list(left))  # not `wait`: one that times out keeps what it waited for, megabytes a call
     while left:
-        try:
-            done = wait(list(left), timeout=1.0, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            done = set()
-        except CancelledError as error:
-            raise UserError(
-                "the Dask scheduler is gone, or somebody cancelled the work; start it again, and the same command "
-                "goes on"
-            ) from error
-        for future in done:
+        for future in completed.next_batch(block=False) if completed.has_ready() else ():
             spec = left.pop(future)
             try:
                 future.result()
+            except CancelledError as error:
+                raise UserError(
+                    "the Dask scheduler is gone, or somebody cancelled the work; start it again, and the same command "
+                    "goes on"
+                ) from error
             except KilledWorker as error:  # a lost worker's work is tried again three times
                 raise UserError(
                     f"the processes that worked on {spec.kind} {spec.key[:12]} died one after the other, for want "
@@ -114,3 +113,5 @@ def gather(left: dict[Future, Spec], finished: Callable[[Spec], None], show: Cal
                 ) from error
             finished(spec)
         show()
+        if left:
+            time.sleep(LOOK_EVERY)

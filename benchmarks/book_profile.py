@@ -14,9 +14,10 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from performance import PAGE, machine, replace
+from performance import PAGE, machine
 
 from synthgap.errors import UserError
+from synthgap.marks import fill
 from synthgap.stages import TIMES
 
 STAGES = {
@@ -78,7 +79,7 @@ def main() -> None:
         parser.error(str(error))
     print(text)
     if options.write:
-        replace(PAGE, "profile", f"{text} {machine()}.")
+        fill(PAGE, "profile", f"{text} {machine()}.")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from measure import HEAD, Row, cells, ratio
 
-from synthgap.disk import write_text
+from synthgap.machine import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "performance.md"
@@ -28,21 +28,6 @@ def machine(device: str = "cpu") -> str:
     parts.append(f"{platform.system()} {platform.machine()}")
     parts.append(f"{datetime.now(UTC):%Y-%m-%d}")
     return "; ".join(parts)
-
-
-def processor() -> str:
-    """The processor's model, with the instructions for low precision that decide between number formats."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = dict(part.split(":", 1) for part in reversed(lines) if ":" in part)
-    facts = {name.strip(): value.strip() for name, value in facts.items()}
-    flags = set(facts.get("flags", "").split())
-    known = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 bf16", "amx_bf16": "AMX bf16"}
-    found = [name for flag, name in known.items() if flag in flags]
-    model = facts.get("model name", platform.machine())
-    return f"{model} ({', '.join(found)})" if found else model
 
 
 def load_average() -> float:
@@ -74,16 +59,3 @@ def told(rows: list[Row], where: str, load: float) -> str:
             f" **The machine was busy (load {load:.1f} before it started): the ratios by the clock are provisional.**"
         )
     return f"{table(rows)}\n\n{summary(rows)}.\n\nMeasured on {where}.{busy}"
-
-
-def replace(page: Path, name: str, text: str) -> None:
-    """Write `text` into `page` between `<!-- name: begin -->` and `<!-- name: end -->`, whole or not at all.
-
-    Raises ValueError where the page lacks them.
-    """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, first, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, second, after = rest.partition(end)
-    if not (first and second):
-        raise ValueError(f"{page} lacks {begin} or {end}; put both where the text goes")
-    write_text(page, f"{before}{begin}\n{text}\n{end}{after}")

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import HEADLINE, Row, plain, read_rows
-from performance import BUSY, PAGE, ROOT, load_average, machine, replace, summary, told
+from performance import BUSY, PAGE, ROOT, load_average, machine, summary, told
+
+from synthgap.marks import fill
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows += run(name, options.quick, options.device)
     print("\n".join([HEADLINE, *map(plain, rows)]))
     if options.write:
-        replace(PAGE, f"measured on {options.device}", told(rows, where, load))
+        fill(PAGE, f"measured on {options.device}", told(rows, where, load))
         print(f"written to {PAGE.relative_to(ROOT)}")
     print(f"{(time.monotonic() - started) / 60:.1f} minutes; {summary(rows)}")
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from .disk import write_text
 from .errors import UserError
 from .machine import device_name
+from .marks import fill
 from .study.preset import load_preset, preset_names
 from .study.specs import Data, Spec
 from .study.store import Store
 
 FOLDER = Path("book") / "costs"
 PAGE = Path("book") / "reproduce.md"
-BEGIN, END = "<!-- costs: begin, filled by synthgap.costs -->", "<!-- costs: end -->"
 UNLIMITED = 1e9  # core-seconds
 NOT_YET = "not measured yet"
 
@@ -101,22 +101,12 @@ def publish(path: Path, root: Path) -> None:
     if before is None or costs.whole or not before.whole or costs.artifacts != before.artifacts:
         (root / FOLDER).mkdir(parents=True, exist_ok=True)
         save(costs, root / FOLDER / f"{costs.preset}.json")
-    page = root / PAGE
-    write_text(page, filled(page.read_text(encoding="utf-8"), kept(root)))
+    fill(root / PAGE, "costs", table(kept(root)))
 
 
 def kept(root: Path) -> dict[str, Costs]:
     """Preset → costs, of the runs that the repository has kept."""
     return {costs.preset: costs for costs in map(load, sorted((root / FOLDER).glob("*.json")))}
-
-
-def filled(page: str, known: dict[str, Costs]) -> str:
-    """The page with the table between its marks made anew. Raises UserError where it has lost its marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"{PAGE} has lost the marks of its table of costs; put back {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table(known)}\n\n{END}{after}"
 
 
 def table(known: dict[str, Costs]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-import re
 from pathlib import Path
+
+LOW_PRECISION = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 bf16", "amx_bf16": "AMX bf16"}
 
 
 def device_name(device: str) -> str:
@@ -13,8 +14,21 @@ def device_name(device: str) -> str:
         import torch
 
         return torch.cuda.get_device_name()
+    return _facts().get("model name") or platform.processor() or platform.machine()
+
+
+def processor() -> str:
+    """The processor's name, with the instructions that decide how fast low precision is."""
+    flags = set(_facts().get("flags", "").split())
+    found = [name for flag, name in LOW_PRECISION.items() if flag in flags]
+    return device_name("cpu") + (f" ({', '.join(found)})" if found else "")
+
+
+def _facts() -> dict[str, str]:
+    """What the system says of the first processor; nothing where it is not Linux."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:  # not Linux
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    parts = (line.partition(":") for line in reversed(lines))
+    return {name.strip(): value.strip() for name, _, value in parts}

@@ -20,6 +20,7 @@ from measure import Row
 
 from synthgap import Study
 from synthgap.errors import UserError
+from synthgap.marks import between
 from synthgap.stages import TIMES, Stages
 from synthgap.study import cluster
 
@@ -28,13 +29,6 @@ ROWS = [
     Row("two", 1.25, "s", 1.0, 1.25, most=1.1),
     Row("three", 0.5, "%"),
 ]
-
-
-@pytest.fixture
-def page(tmp_path):
-    path = tmp_path / "page.md"
-    path.write_text("before\n<!-- a: begin -->\nold\n<!-- a: end -->\n<!-- b: begin -->kept<!-- b: end -->\n")
-    return path
 
 
 @pytest.fixture
@@ -86,26 +80,10 @@ def test_the_table_has_a_line_a_row_and_says_when_the_machine_was_busy():
     assert "provisional" in performance.told(ROWS, "a machine", 1.5)
 
 
-def test_the_page_is_changed_between_its_marks_alone(page):
-    performance.replace(page, "a", "new | text")
-    wanted = "before\n<!-- a: begin -->\nnew | text\n<!-- a: end -->\n<!-- b: begin -->kept<!-- b: end -->\n"
-    assert page.read_text() == wanted
-    performance.replace(page, "a", "new | text")
-    assert page.read_text() == wanted
-    assert list(page.parent.iterdir()) == [page]
-
-
-def test_a_page_without_the_marks_is_left_as_it_is(page):
-    before = page.read_text()
-    with pytest.raises(ValueError, match="lacks <!-- c: begin -->"):
-        performance.replace(page, "c", "new")
-    assert page.read_text() == before
-
-
 def test_the_page_of_the_book_has_a_place_for_each_table():
     text = performance.PAGE.read_text(encoding="utf-8")
     for name in ("measured on cpu", "measured on cuda", "profile"):
-        assert text.index(f"<!-- {name}: begin -->") < text.index(f"<!-- {name}: end -->")
+        assert between(text, name)
 
 
 def test_the_machine_is_described_without_its_names():

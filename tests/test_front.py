@@ -10,14 +10,16 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from synthgap import book, costs, front
-from synthgap.costs import BEGIN, END, Costs
+from synthgap.costs import Costs
 from synthgap.errors import UserError
+from synthgap.marks import filled
 from synthgap.study.claims import evaluate_claims
 from synthgap.study.crossed import crossed
 from synthgap.study.specs import Data, in_order
 
 ROOT = book.find_root()
 RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")
+MARKS = "<!-- costs: begin -->\n<!-- costs: end -->\n"
 
 
 def test_there_are_five_sentences_each_with_a_number(smoke):
@@ -87,20 +89,9 @@ def test_a_line_of_the_table_says_what_was_measured_or_that_nothing_was():
     assert "in parts, on 2 cores" in costs.table({"quick": resumed})
 
 
-def test_only_what_lies_between_the_marks_is_made_anew():
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    once = costs.filled(page, {"quick": RUN})
-    assert once.startswith(f"before\n{BEGIN}\n")
-    assert once.endswith(f"{END}\nafter\n")
-    assert "old" not in once
-    assert costs.filled(once, {"quick": RUN}) == once
-    with pytest.raises(UserError, match="has lost the marks"):
-        costs.filled("nothing", {})
-
-
 def test_publishing_keeps_the_costs_and_fills_the_page(tmp_path):
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "reproduce.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    (tmp_path / "book" / "reproduce.md").write_text(MARKS, encoding="utf-8")
     costs.publish(costs.save(RUN, tmp_path / "costs.json"), tmp_path)
     assert costs.kept(tmp_path) == {"quick": RUN}
     assert "| `quick` | 16 | 15 |" in (tmp_path / "book" / "reproduce.md").read_text(encoding="utf-8")
@@ -108,7 +99,7 @@ def test_publishing_keeps_the_costs_and_fills_the_page(tmp_path):
 
 def test_a_run_that_went_on_from_another_does_not_replace_the_costs_of_a_whole_one(tmp_path):
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "reproduce.md").write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    (tmp_path / "book" / "reproduce.md").write_text(MARKS, encoding="utf-8")
     parts, larger = replace(RUN, computed=12), replace(RUN, computed=12, artifacts=901)
     for run, wanted in ((parts, parts), (RUN, RUN), (parts, RUN), (larger, larger)):
         costs.publish(costs.save(run, tmp_path / "costs.json"), tmp_path)
@@ -117,4 +108,4 @@ def test_a_run_that_went_on_from_another_does_not_replace_the_costs_of_a_whole_o
 
 def test_the_page_shows_the_costs_that_the_repository_keeps():
     page = (ROOT / costs.PAGE).read_text(encoding="utf-8")
-    assert costs.filled(page, costs.kept(ROOT)) == page
+    assert filled(page, "costs", costs.table(costs.kept(ROOT))) == page

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..disk import write_text
-from ..errors import UserError
+from ..marks import fill
 from .estimate import ARTIFACT_OVERHEAD, cost, on_gpu, work_of
 from .outlook import Outlook, hours
 from .specs import Spec, in_order
@@ -13,7 +12,6 @@ from .specs import Spec, in_order
 PEAK = 989e12  # FLOP/s, bfloat16 without sparsity, of an H100 SXM by its data sheet
 SHARE = 0.4  # of it that networks reach on images of 32×32 and larger: assumed, not measured
 SEVERAL = 8
-BEGIN, END = "<!-- hours: begin -->", "<!-- hours: end -->"
 ASSUMED = (
     f"one worker a GPU, {SHARE:.0%} of {PEAK / 1e12:.0f} TFLOP/s (bfloat16) in networks that run on it, the reference "
     "core's overhead for each optimiser step, and one reference core for the kinds that stay on the CPU"
@@ -45,16 +43,5 @@ def table(outlook: Outlook) -> str:
     return "\n".join(lines)
 
 
-def replace_table(page: Path) -> None:
-    """Write the paper preset's table into `page`, between its two marks; UserError where it lacks them."""
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"{page} lacks {BEGIN} or {END}; put both where the table goes")
-    rows = table(Outlook(preset="paper", device="cpu"))
-    write_text(page, f"{before}{BEGIN}\n{rows}\n{END}{after}")
-
-
 if __name__ == "__main__":  # python -m synthgap.study.accelerator
-    replace_table(Path("book") / "scale.md")
+    fill(Path("book") / "scale.md", "hours", table(Outlook(preset="paper", device="cpu")))

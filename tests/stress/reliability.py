@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from synthgap.marks import between, filled
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 PAGE = ROOT / "book" / "reliability.md"
@@ -28,7 +30,7 @@ def tables(text: str | None = None) -> dict[str, dict[str, str]]:
     text = PAGE.read_text(encoding="utf-8") if text is None else text
     found = {}
     for name in HEADS:
-        rows = re.search(_block(name), text, re.DOTALL)[2].strip().splitlines()[2:]
+        rows = between(text, name).splitlines()[2:]
         cells = [re.split(r"(?<!\\) \| ", row.strip("| ")) for row in rows]
         found[name] = {_shown(what): _shown(outcome) for what, outcome in cells}
     return found
@@ -41,8 +43,7 @@ def write(new: dict[str, dict[str, str]]) -> None:
         known = old[name] | new.get(name, {})
         rows = [(what, known[what]) for what in wanted[name] if what in known]
         lines = [f"| {' | '.join(cells)} |" for cells in (head, ("---", "---"), *(map(_escaped, row) for row in rows))]
-        before, after = re.split(rf"(?<=<!-- {name} -->).*(?=<!-- end of {name} -->)", text, flags=re.DOTALL)
-        text = "\n".join([before, *lines, after])
+        text = filled(text, name, "\n".join(lines))
     PAGE.write_text(text, encoding="utf-8")
 
 
@@ -58,10 +59,6 @@ def comparable(outcome: str) -> str:
     while outcome != (outcome := re.sub(r"\([^()]*\)", "", outcome)):
         pass
     return outcome
-
-
-def _block(name: str) -> str:
-    return rf"(<!-- {name} -->)(.*?)(<!-- end of {name} -->)"
 
 
 _SPECIAL = r"([\\|<>*_`$\[\]{}~])"

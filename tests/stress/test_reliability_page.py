@@ -23,7 +23,7 @@ def test_the_page_holds_no_path_of_a_machine():
 def test_what_is_written_is_what_is_read(monkeypatch, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        "".join(f"<!-- {t} -->\n| a | b |\n| --- | --- |\n<!-- end of {t} -->\n" for t in reliability.HEADS)
+        "".join(f"<!-- {t}: begin -->\n| a | b |\n| --- | --- |\n<!-- {t}: end -->\n" for t in reliability.HEADS)
     )
     monkeypatch.setattr(reliability, "PAGE", page)
     hard = "|a| <b> *c* `d` $e$ [f] {g} ~h~ \\ _i_ | j"

@@ -20,7 +20,7 @@ SPEC = Data(fingerprint="0" * 64, name="some", count=1, shape=(1, 8, 8), classes
 def client():
     """One worker, a thread of this process."""
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as here,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as here,
         Client(here) as client,
     ):
         yield client

@@ -90,10 +90,18 @@ def _computed(made: Made) -> str:
 def _written(record: Provenance) -> list[tuple[str, str]]:
     """When the chapter was executed, with which code."""
     versions = ", ".join(f"{name} {number}" for name, number in record.versions.items())
-    commit = f"commit {record.commit[:SHORT]}" if record.commit else f"commit {NOT_RECORDED}"
-    if record.dirty:
-        commit += ", with changes that were not committed"
-    return [("Chapter executed", record.executed), ("Code", f"{versions}; {commit}")]
+    return [("Chapter executed", record.executed), ("Code", f"{versions}; {_commit(record)}")]
+
+
+def _commit(record: Provenance) -> str:
+    told = f"commit {record.commit[:SHORT]}" if record.commit else f"commit {NOT_RECORDED}"
+    return f"{told}, with changes that were not committed" if record.dirty else told
+
+
+def foot(record: Provenance) -> str:
+    """One line for the foot of every page: which numbers these are."""
+    version = f"synthgap {record.versions['synthgap']}. " if "synthgap" in record.versions else ""
+    return f"{version}Numbers: preset {record.preset}, chapters executed {record.executed}, {_commit(record)}."
 
 
 def duration(seconds: float, unit: str) -> str:

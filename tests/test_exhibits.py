@@ -149,6 +149,12 @@ def test_changes_that_were_not_committed_and_a_gpu_are_told():
     assert "GPU-minutes" in told["Artifacts"]
 
 
+def test_the_foot_of_a_page_says_which_numbers_these_are():
+    told = "synthgap 0.1.0. Numbers: preset quick, chapters executed 2026-02-03, commit cccccccccccc"
+    assert exhibit_text.foot(record()) == f"{told}."
+    assert exhibit_text.foot(record(dirty=True)) == f"{told}, with changes that were not committed."
+
+
 def test_what_was_not_recorded_is_said_to_be_so_and_not_made_up():
     before = {"fig-1": Made(kinds=("predict",), data={"digits": ("train",)}, seeds=(0,))}
     told = dict(exhibit_text.how_made(registry(), record(device=None, commit=None, exhibits=before), "fig-1"))

@@ -15,6 +15,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -90,13 +91,16 @@ class Exhibits(SphinxDirective):
         return parent.children
 
 
-def begin(app: Sphinx) -> None:
-    record_of(str(app.srcdir))
+def begin(app: Sphinx, config: Config) -> None:
+    """Every page's foot says which numbers these are."""
+    told = escape(exhibit_text.foot(record_of(str(app.srcdir))))
+    options = {**config.html_theme_options, "extra_footer": f"<p>{told}</p>"}
+    config.html_theme_options = options
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_transform(AddProvenance)
     app.add_directive("exhibits", Exhibits)
     add_files(app, "provenance.css")
-    app.connect("builder-inited", begin)
+    app.connect("config-inited", begin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -59,6 +59,7 @@ const width = document.documentElement.clientWidth;
 return {
   title: document.title,
   headings: Array.from(article.querySelectorAll("h1"), (h) => h.firstChild.textContent.trim()),
+  foot: document.querySelector(".extra_footer")?.textContent.trim() ?? "",
   height: document.documentElement.scrollHeight,
   overflow: document.documentElement.scrollWidth - width,
   lost: all.filter((e) => lost(e, width)).map(describe),

@@ -33,6 +33,10 @@ def test_a_page_has_one_title(page):
     assert page.desktop["headings"][0] in page.desktop["title"]
 
 
+def test_the_foot_of_a_page_says_which_numbers_these_are(page):
+    assert re.search(r"synthgap [\d.]+\. Numbers: preset \w+, .* commit \w{12}", page.desktop["foot"])
+
+
 def test_figures_are_there_and_say_in_words_what_they_show(page):
     for image in page.desktop["images"]:
         assert image["width"] > 0

@@ -1,6 +1,6 @@
 """A rehearsal of `full`: its data sets, cells, multiples and variants with tiny networks and trainings.
 
-Numbers mean nothing; what would fail in the last minute of two hours, fails here in ten (one core):
+Numbers mean nothing; what would fail in the last minute of an hour and a half, fails here in ten (one core):
 
     python benchmarks/rehearsal.py rehearsal.yaml
     synthgap run --preset rehearsal.yaml --yes --workers 1 --results rehearsal

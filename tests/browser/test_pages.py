@@ -127,3 +127,6 @@ def test_the_search_finds_a_word_without_a_server(browser, published):
         assert time.monotonic() < patience, "no result"
         time.sleep(0.05)
     assert any("05_data_augmentation.html" in link.get_attribute("href") for link in found)
+    quoted = [text.text.lower() for text in browser.find_elements(By.CSS_SELECTOR, "#search-results li .context")]
+    assert len(quoted) >= len(found) / 2
+    assert any("augmentation" in text for text in quoted)

@@ -94,8 +94,9 @@ def test_comments_docstrings_and_the_arrangement_of_numbers_dont_count(edited, p
 
 
 def test_another_preset_is_told(published):
-    (line,) = stale.stale(read(published(preset_sha256="0" * 64)))
-    assert line.startswith("preset quick (shown by 01_introduction")
+    record = read(published(preset_sha256="0" * 64))
+    (line,) = stale.stale(record)
+    assert line.startswith(f"preset {record.preset} (shown by 01_introduction")
     assert stale.stale(read(published(preset="mine", preset_sha256=None))) == []
 
 

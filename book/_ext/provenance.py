@@ -92,10 +92,10 @@ class Exhibits(SphinxDirective):
 
 
 def begin(app: Sphinx, config: Config) -> None:
-    """Every page's foot says which numbers these are."""
+    """Every page's foot says which numbers these are; other themes than the book's have no place for it."""
     told = escape(exhibit_text.foot(record_of(str(app.srcdir))))
-    options = {**config.html_theme_options, "extra_footer": f"<p>{told}</p>"}
-    config.html_theme_options = options
+    if config.html_theme == "sphinx_book_theme":
+        config.html_theme_options = {**config.html_theme_options, "extra_footer": f"<p>{told}</p>"}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -117,7 +117,7 @@ def _traffic(browser: Chrome) -> dict[str, list[str]]:
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         what = message["params"]
-        if message["method"] == "Network.requestWillBeSent" and not what["documentURL"].startswith("chrome:"):
+        if message["method"] == "Network.requestWillBeSent" and not what["documentURL"].startswith("chrome"):
             addresses[what["requestId"]] = what["request"]["url"]
         elif message["method"] == "Network.loadingFailed" and what["requestId"] in addresses:
             failures.append(f"{addresses[what['requestId']]}: {what['errorText']}")

@@ -96,7 +96,7 @@ class SavedModule(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The inverse of `save`. Raises UserError when the file is missing or of another kind, Damaged when it is."""
+        """The inverse of `save`. Raises UserError when the file is missing or of another kind, Damaged when changed."""
         if not Path(path).is_file():
             what = "is a folder" if Path(path).is_dir() else "is not there"
             raise UserError(f"{path} {what}; name a model's file, as synthgap train-diffusion or `save` writes it")

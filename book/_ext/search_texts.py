@@ -10,6 +10,7 @@ import json
 from html import escape
 from pathlib import Path
 
+from assets import copy_files
 from bs4 import BeautifulSoup, Comment, Tag
 from sphinx.application import Sphinx
 
@@ -44,17 +45,17 @@ def load(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
 
 
 def write(app: Sphinx, error: Exception | None) -> None:
-    """Write the texts, and the script that answers with them."""
+    """Write the texts of all pages as one script."""
     if error is not None or app.builder.format != "html":
         return
-    static = Path(app.outdir) / "_static"
     pages = {name: Path(app.outdir) / f"{name}.html" for name in sorted(app.env.found_docs)}
     texts = {name: slim(path.read_text(encoding="utf-8")) for name, path in pages.items()}
-    (static / TEXTS).write_text(f"var searchTexts = {json.dumps(texts, ensure_ascii=False)};\n", encoding="utf-8")
-    (static / ANSWERS).write_text(Path(__file__).with_name(ANSWERS).read_text(encoding="utf-8"), encoding="utf-8")
+    script = f"var searchTexts = {json.dumps(texts, ensure_ascii=False)};\n"
+    (Path(app.outdir) / "_static" / TEXTS).write_text(script, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    copy_files(app, ANSWERS)
     app.connect("html-page-context", load)
     app.connect("build-finished", write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,6 +19,7 @@ from synthgap.pdf import FLAGS
 FACTS = Path(__file__).with_name("facts.js").read_text(encoding="utf-8")
 DESKTOP = (1280, 900)
 PHONE = (380, 800)
+OWN_PAGES = ("chrome:", "chrome-untrusted:")  # of the browser: what its new tab asks for is not the book's
 STRIP = 4000  # pixels of a page in one picture: above 16,384 Chromium repeats itself
 SETTLED = """
 const done = arguments[arguments.length - 1];
@@ -117,7 +118,7 @@ def _traffic(browser: Chrome) -> dict[str, list[str]]:
     for entry in browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         what = message["params"]
-        if message["method"] == "Network.requestWillBeSent" and not what["documentURL"].startswith("chrome"):
+        if message["method"] == "Network.requestWillBeSent" and not what["documentURL"].startswith(OWN_PAGES):
             addresses[what["requestId"]] = what["request"]["url"]
         elif message["method"] == "Network.loadingFailed" and what["requestId"] in addresses:
             failures.append(f"{addresses[what['requestId']]}: {what['errorText']}")

@@ -1,8 +1,6 @@
 """Waiting for what Dask computes: it keeps its memory for hours, and says what was lost."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 from distributed import Client, Event, LocalCluster
@@ -60,22 +58,6 @@ def test_work_that_was_cancelled_is_one_line(client):
     with pytest.raises(UserError, match=r"somebody cancelled the work; start it again, and the same command goes on"):
         cluster.gather(dict.fromkeys(futures, SPEC), print, lambda: client.cancel(futures, force=True))
     Event("never", client=client).set()
-
-
-def test_a_scheduler_that_is_gone_is_one_line(tmp_path):
-    file = tmp_path / "scheduler.json"
-    words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_scheduler", *words], **quiet)
-
-    def kill():
-        process.kill()
-        process.wait()
-
-    with Client(scheduler_file=str(file), timeout=60) as client:
-        futures = [client.submit(abs, i, pure=False) for i in range(3)]  # nobody works on them
-        with pytest.raises(UserError, match="the Dask scheduler is gone"):
-            cluster.gather(dict.fromkeys(futures, SPEC), print, kill)
 
 
 def test_what_is_raised_there_is_raised_here(client):

@@ -49,6 +49,13 @@ def start(*words, package=PACKAGE.parent):
     return subprocess.Popen([sys.executable, "-m", *map(str, words)], env=environment, cwd=package, **quiet)
 
 
+def start_scheduler(folder):
+    """(process, file that names its address once it is there)."""
+    file = folder / "scheduler.json"
+    options = ("--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file)
+    return start("distributed.cli.dask_scheduler", *options), file
+
+
 def stop(process):
     process.kill()
     process.wait()
@@ -57,9 +64,7 @@ def stop(process):
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
     """Address of a scheduler without workers."""
-    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
-    options = ("--host", "127.0.0.1", "--port", 0, "--no-dashboard", "--scheduler-file", file)
-    process = start("distributed.cli.dask_scheduler", *options)
+    process, file = start_scheduler(tmp_path_factory.mktemp("scheduler"))
     with Client(scheduler_file=str(file), timeout=START, set_as_default=False) as client:
         yield client.scheduler.address
     stop(process)
@@ -141,6 +146,14 @@ def test_a_scheduler_that_does_not_answer_is_one_line(plan, elsewhere, monkeypat
     with pytest.raises(UserError, match=f"no Dask scheduler answers at {address}") as caught:
         run(plan, elsewhere, scheduler=address)
     assert "\n" not in str(caught.value)
+
+
+def test_a_scheduler_that_is_gone_is_one_line(plan, tmp_path):
+    process, file = start_scheduler(tmp_path)
+    with Client(scheduler_file=str(file), timeout=START) as client:
+        futures = [client.submit(abs, i, pure=False) for i in range(3)]  # nobody works on them
+        with pytest.raises(UserError, match="the Dask scheduler is gone"):
+            cluster.gather(dict.fromkeys(futures, plan[0]), print, lambda: stop(process))
 
 
 class Worker:

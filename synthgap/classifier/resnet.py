@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, conv1x1
+from torchvision.models.resnet import BasicBlock
 
 
 class ResNetConfig(BaseModel):
@@ -57,8 +58,24 @@ class ResNet18(nn.Module):
         return self.fc(self.features(x))
 
 
+class Shortcut(nn.Conv2d):
+    """1 × 1 convolution of every `step`-th pixel: B × fan_in × H × W → B × fan_out × ⌈H/step⌉ × ⌈W/step⌉.
+
+    The pixels are taken before the convolution, which then has stride 1. oneDNN's strided 1 × 1 convolution of images in
+    channels-last order writes beyond its memory in the backward pass, where it has fewer input channels than one of its
+    blocks (oneDNN issue 6035): the process dies, or its gradients are wrong.
+    """
+
+    def __init__(self, fan_in: int, fan_out: int, step: int):
+        super().__init__(fan_in, fan_out, kernel_size=1, bias=False)
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x[:, :, :: self.step, :: self.step], self.weight)
+
+
 def _layer(fan_in: int, fan_out: int, stride: int) -> nn.Sequential:
     shortcut = None
     if stride != 1 or fan_in != fan_out:
-        shortcut = nn.Sequential(conv1x1(fan_in, fan_out, stride), nn.BatchNorm2d(fan_out))
+        shortcut = nn.Sequential(Shortcut(fan_in, fan_out, stride), nn.BatchNorm2d(fan_out))
     return nn.Sequential(BasicBlock(fan_in, fan_out, stride, shortcut), BasicBlock(fan_out, fan_out))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .exhibits import Exhibit, Registry
 from .provenance import Made, Provenance
-from .stale import STATISTICS
+from .stale import STATISTICS, changes_for
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 SHORT = 12  # hexadecimal digits of a hash that are shown
@@ -32,6 +32,14 @@ def counterpart(registry: Registry, name: str) -> str:
     return f"In the paper: {' and '.join(places)}."
 
 
+def older(registry: Registry, record: Provenance, name: str) -> str:
+    """A sentence where the code behind the exhibit has changed since the exhibit was computed, else ""."""
+    made = record.exhibits.get(_original(registry, name)[0])
+    if made is None or not changes_for(record, made):
+        return ""
+    return "An earlier version of the code computed this; below is what has changed since."
+
+
 def raw_files(registry: Registry, name: str) -> tuple[str, ...]:
     """Files with the exhibit's rows."""
     return _original(registry, name)[1].raw
@@ -55,6 +63,7 @@ def how_made(registry: Registry, record: Provenance, name: str) -> list[tuple[st
     ]
     code = ", ".join(f"{kind} {record.code[kind][:SHORT]}" for kind in (*made.kinds, STATISTICS))
     rows.append(("Code of the artifacts (SHA-256)", code))
+    rows += [("Changed since", f"{change.what}: {change.effect}") for change in changes_for(record, made)]
     if exhibit.no_raw:
         rows.append(("Raw rows", f"none: {exhibit.no_raw}"))
     return rows
@@ -101,7 +110,8 @@ def _commit(record: Provenance) -> str:
 def foot(record: Provenance) -> str:
     """One line for the foot of every page: which numbers these are."""
     version = f"synthgap {record.versions['synthgap']}. " if "synthgap" in record.versions else ""
-    return f"{version}Numbers: preset {record.preset}, chapters executed {record.executed}, {_commit(record)}."
+    since = " The code has changed since; each exhibit says how." if record.since else ""
+    return f"{version}Numbers: preset {record.preset}, chapters executed {record.executed}, {_commit(record)}.{since}"
 
 
 def duration(seconds: float, unit: str) -> str:

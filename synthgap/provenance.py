@@ -46,13 +46,32 @@ class Made(_Model):
     made: tuple[Day, Day] | None = None
 
 
+class Change(_Model):
+    """A change of the code after a book was published: `what` was changed, and its `effect` on the published numbers.
+
+    kinds : of artifacts whose code it touched; empty for all.
+    """
+
+    what: str
+    effect: str
+    kinds: tuple[str, ...] = ()
+
+
+class Since(_Model):
+    """What has changed since a book was published. code : kind of artifact → hash of the code after the `changes`."""
+
+    code: dict[str, Sha256]
+    changes: tuple[Change, ...]
+
+
 class Provenance(_Model):
     """One run of the book. None: not recorded.
 
     device : that of the run which executed the chapters; an artifact that lay in the store may be of another machine.
     preset_sha256 : of a preset that ships with the package, see `stale.preset_hash`. executed : day of the chapters.
     commit, dirty : of the source tree, and whether code or chapters differed from it. code : kind of artifact (and what
-    `stale` adds) → hash of the code that computes it. chapters : chapter → its exhibits, in their order.
+    `stale` adds) → hash of the code that computes it. chapters : chapter → its exhibits, in their order. since : what
+    has changed after the run, see `stale.account`.
     """
 
     preset: str
@@ -68,6 +87,7 @@ class Provenance(_Model):
     data: dict[str, dict[str, Images]]
     chapters: dict[str, tuple[str, ...]]
     exhibits: dict[str, Made]
+    since: Since | None = None
 
     @property
     def complete(self) -> bool:

@@ -2,19 +2,25 @@
 
 Compared are the hashes that artifacts go by (`study.codehash`: comments, docstrings and the wording of errors don't
 count), that of the statistics, and the preset. Code that only arranges numbers (tables, plots, sentences) is not.
+
+A stale book is not built. Where a change comes between two runs of the book, its author says what it was and what it
+does to the numbers (`account`); the book then shows that under each exhibit whose code has changed:
+python -m synthgap.stale CHANGES.yaml, a list of {what, effect, kinds}.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from .errors import UserError
-from .provenance import Provenance, read
+from .provenance import Change, Made, Provenance, Since, read, write
 from .study.codehash import code_hash
 from .study.specs import KINDS
 
@@ -28,6 +34,7 @@ MODULES = (
     "synthgap.study.trends",
     "synthgap.study.verdict",
 )
+PRESET = "preset"  # likewise, what the preset says
 WORDS = ("summary", "budget")  # of a preset; they change no number
 
 
@@ -48,15 +55,38 @@ def preset_hash(name: str) -> str | None:
 
 
 def stale(record: Provenance) -> list[str]:
-    """What of a published book other code has computed, a line each with the chapters that show it."""
-    now, lines = code_versions(), []
-    for kind, published in record.code.items():
-        if now.get(kind) != published:
-            shown = list(record.chapters) if kind == STATISTICS else record.chapters_of([kind])
-            lines.append(f"{kind} (shown by {', '.join(shown) or 'no chapter'})")
-    if record.preset_sha256 and preset_hash(record.preset) != record.preset_sha256:
-        lines.append(f"preset {record.preset} (shown by {', '.join(record.chapters)})")
-    return lines
+    """What of a published book other code has computed, a line each with the chapters that show it.
+
+    Code that the book accounts for (`account`) is not listed.
+    """
+    now = _present(record)
+    told = record.since.code if record.since else {}
+    return [
+        f"{_named(kind, record)} (shown by {', '.join(_showing(kind, record)) or 'no chapter'})"
+        for kind in _changed(record, now)
+        if kind not in told or told[kind] != now.get(kind)
+    ]
+
+
+def _present(record: Provenance) -> dict[str, str]:
+    """Kind of artifact, STATISTICS or PRESET → SHA-256 of what is here now."""
+    preset = preset_hash(record.preset)
+    return code_versions() | ({PRESET: preset} if preset else {})
+
+
+def _changed(record: Provenance, now: dict[str, str]) -> list[str]:
+    """What differs from `now` in the published book."""
+    published = record.code | ({PRESET: record.preset_sha256} if record.preset_sha256 else {})
+    return [kind for kind, version in published.items() if now.get(kind) != version]
+
+
+def _named(kind: str, record: Provenance) -> str:
+    return f"{kind} {record.preset}" if kind == PRESET else kind
+
+
+def _showing(kind: str, record: Provenance) -> list[str]:
+    """Chapters with numbers that depend on it."""
+    return list(record.chapters) if kind in (STATISTICS, PRESET) else record.chapters_of([kind])
 
 
 def check(folder: Path) -> Provenance:
@@ -65,6 +95,50 @@ def check(folder: Path) -> Provenance:
     if lines := stale(record):
         raise UserError(
             f"the numbers in {folder} were made by another version of: {'; '.join(lines)}; run make publish, or "
-            "synthgap run"
+            "synthgap run, or say what has changed (python -m synthgap.stale CHANGES.yaml)"
         )
     return record
+
+
+def changes_for(record: Provenance, made: Made | None = None) -> list[Change]:
+    """The changes since publication that touch an exhibit (None: any of the book)."""
+    if record.since is None:
+        return []
+    kinds = set(record.code) if made is None else {*made.kinds, STATISTICS}
+    return [c for c in record.since.changes if not c.kinds or kinds & set(c.kinds)]
+
+
+def account(folder: Path, changes: list[Change]) -> Provenance:
+    """Write into the record in `folder` what has changed since, for the code that is here now.
+
+    Raises UserError for a change without a kind that the book has, and where nothing has changed.
+    """
+    record = read(folder)
+    now = _present(record)
+    changed = _changed(record, now)
+    if not changed:
+        raise UserError(f"the numbers in {folder} were made by the present code; there is nothing to account for")
+    known = {*record.code, PRESET}
+    for change in changes:
+        if unknown := sorted(set(change.kinds) - known):
+            raise UserError(f"{change.what!r} names {unknown[0]!r}; known kinds: {', '.join(sorted(known))}")
+    if untold := [kind for kind in changed if not any(not c.kinds or kind in c.kinds for c in changes)]:
+        raise UserError(f"the code of {', '.join(untold)} has changed, too, and no change names it")
+    since = Since(code={kind: now[kind] for kind in changed if kind in now}, changes=tuple(changes))
+    record = record.model_copy(update={"since": since})
+    write(record, folder)
+    return record
+
+
+def main(path: str) -> None:
+    from .book import EXECUTED, find_root
+
+    try:
+        changes = [Change(**entry) for entry in yaml.safe_load(Path(path).read_text(encoding="utf-8"))]
+    except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no list of changes ({error}); give entries of what, effect and kinds") from error
+    account(find_root() / EXECUTED, changes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

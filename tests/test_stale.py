@@ -8,9 +8,10 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from synthgap import book, stale
+from synthgap import book, exhibit_text, stale
 from synthgap.errors import UserError
-from synthgap.provenance import read, write
+from synthgap.exhibits import registry
+from synthgap.provenance import Change, read, write
 from synthgap.study import codehash
 
 ROOT = book.find_root()
@@ -108,6 +109,58 @@ def test_a_kind_that_is_no_more_is_told(published):
 def test_a_preset_is_what_it_says_and_not_how_it_is_described():
     assert stale.preset_hash("quick") != stale.preset_hash("smoke")
     assert stale.preset_hash("nobody's") is None
+
+
+# what has changed since
+
+
+@pytest.fixture
+def changes():
+    """One that touches fidelity, and one of the statistics."""
+    return [
+        Change(what="five neighbours in place of three", effect="recall is lower by .01 (seed 0)", kinds=("fidelity",)),
+        Change(what="wider intervals", effect="by 2%", kinds=(stale.STATISTICS,)),
+    ]
+
+
+def test_a_change_that_is_accounted_for_is_told_where_it_is_seen(edited, published, changes):
+    folder = published(since=None)
+    stale_before = set(stale._changed(read(folder), stale._present(read(folder))))
+    edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    every = [*changes[:1], Change(what="others", effect="none", kinds=tuple(stale_before - {"fidelity"}))]
+    record = stale.account(folder, every)
+    assert stale.check(folder) == record
+    assert stale.changes_for(record, record.exhibits["fig-6"])[0] == changes[0]
+    assert changes[0] not in stale.changes_for(record, record.exhibits["fig-2"])
+    told = dict(exhibit_text.how_made(registry(), record, "fig-6"))
+    assert "five neighbours in place of three: recall is lower by .01 (seed 0)" in told.values()
+    assert "earlier version of the code" in exhibit_text.older(registry(), record, "fig-6")
+    assert "changed since" in exhibit_text.foot(record)
+
+
+def test_the_next_change_is_stale_again(edited, published):
+    folder = published(since=None)
+    edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    stale.account(folder, [Change(what="everything", effect="none")])
+    edited("metrics/fidelity.py", "NEIGHBOURS = 5", "NEIGHBOURS = 7")
+    (line,) = stale.stale(read(folder))
+    assert line.startswith("fidelity (shown by ")
+
+
+def test_a_change_that_nothing_names_is_refused_and_nothing_is_written(edited, published, changes):
+    folder = published(since=None)
+    edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    with pytest.raises(UserError, match=r"fidelity.* has changed, too"):
+        stale.account(folder, changes[1:])
+    with pytest.raises(UserError, match=r"names 'fidelities'; known kinds: .*fidelity"):
+        stale.account(folder, [Change(what="a", effect="b", kinds=("fidelities",))])
+    assert read(folder).since is None
+
+
+def test_a_book_of_the_present_code_has_nothing_to_account_for(published, changes):
+    folder = published(code=stale.code_versions(), preset_sha256=stale.preset_hash("full"), since=None)
+    with pytest.raises(UserError, match="nothing to account for"):
+        stale.account(folder, changes)
 
 
 # the build

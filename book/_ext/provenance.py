@@ -68,6 +68,8 @@ class AddProvenance(SphinxTransform):
             )
         if there:
             line += nodes.Text(".")
+        if older := exhibit_text.older(registry(), record, name):
+            line += nodes.Text(f" {older}")
         rows = "".join(
             f"<dt>{escape(term)}</dt><dd>{escape(told)}</dd>"
             for term, told in exhibit_text.how_made(registry(), record, name)

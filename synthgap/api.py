@@ -10,12 +10,15 @@ import numpy as np
 from .classifier.train import Classifier
 from .classifier.train import train_classifier as _train_classifier
 from .data.imageset import ImageSet
-from .diffusion.edm import EDM, load_edm
+from .diffusion.convert import edm_of
+from .diffusion.edm import EDM
 from .diffusion.reconstruct import generate as _generate
+from .diffusion.released import network_in
 from .diffusion.train import train_edm as _train_edm
 from .errors import UserError
+from .gan.convert import generator_of
 from .gan.sample import generate_gan
-from .gan.stylegan3 import Generator, load_generator
+from .gan.stylegan3 import Generator
 from .gan.train import GanStep
 from .gan.train import train_gan as _train_gan
 from .metrics.detection import fake_detection
@@ -26,7 +29,7 @@ from .metrics.fidelity import Fidelity, fidelity_of_features
 from .metrics.gradcam import gradcam
 from .study.preset import load_preset
 from .study.sizes import classifier_network, gan_networks, generator_network
-from .weights import Damaged
+from .weights import load_saved
 
 __all__ = [
     "fake_detection",
@@ -98,19 +101,12 @@ def generate(model: EDM | Generator, labels: np.ndarray | None = None, seed: int
 def load_model(path: str | Path) -> EDM | Generator:
     """A diffusion model or a GAN, whichever the file holds: of ours (`.safetensors`) or a released pickle (`.pkl`).
 
-    Nothing in the file is executed. Raises UserError when it is neither.
+    Nothing in the file is executed. Raises UserError when it is neither, with the reason of the reader that the file
+    is for.
     """
-    try:
-        return load_edm(path)
-    except Damaged:
-        raise
-    except UserError as error:
-        if not Path(path).is_file():
-            raise
-        try:
-            return load_generator(path)
-        except UserError:
-            raise UserError(f"{error} (nor is it {Generator.called})") from None
+    if Path(path).suffix == ".pkl":
+        return network_in(path, {"ema": edm_of, "G_ema": generator_of})
+    return load_saved(path, EDM, Generator)
 
 
 def train_classifier(

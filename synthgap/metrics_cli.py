@@ -86,8 +86,9 @@ def compare(
 
     Raises UserError for anything wrong in the sources.
     """
-    real = open_pool(real_source, image_size)
-    fake = open_pool(fake_source, like=real)
+    told: dict[str, list[str]] = {"real": [], "fake": [], "held out": []}
+    real = open_pool(real_source, image_size, notes=told["real"])
+    fake = open_pool(fake_source, like=real, notes=told["fake"])
     real, fake = same_channels(real, fake)
     large = any(isinstance(s, Shards) for s in (real, fake))
     if pairwise is not None and not large:
@@ -96,9 +97,10 @@ def compare(
         )
     other = None
     if held_out is not None:
-        _, other = same_channels(real, load_pool(held_out, like=real))
+        _, other = same_channels(real, load_pool(held_out, like=real, notes=told["held out"]))
         _check_held_out(real, other)
     notes = [f"real: {_say(real)}", f"fake: {_say(fake)}"]
+    notes += [f"{which}: {line}" for which, lines in told.items() for line in lines]
     _check_sizes(real, fake, extractor_name)
     count = min(len(real), len(fake), *(_detected(real) if large else ()))
     pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]

@@ -16,6 +16,7 @@ from .diffusion.reconstruct import LANES
 from .diffusion.solver import Solver
 from .errors import UserError
 from .gan.stylegan3 import Generator
+from .labels import default_names
 from .metrics.features import weights_hash
 
 TURN = 4 * LANES  # images drawn in one call: progress is told after each, and little is held beside a shard
@@ -65,7 +66,7 @@ def generate_shards(
     # draws nothing, and refuses what can't be drawn before a folder is made
     generate(model, None if labels is None else labels[:0], seed, count=None if count is None else min(count, 0))
     labels = np.zeros(count, dtype=np.int64) if labels is None else labels
-    names = classes or model.config.classes or tuple(str(c) for c in range(known)) or ("image",)
+    names = classes or model.config.classes or default_names(known) or ("image",)
 
     def make(start: int, stop: int) -> np.ndarray:
         out = np.empty((stop - start, *shape), dtype=np.uint8)

@@ -56,7 +56,7 @@ def test_a_file_of_something_else_is_no_model(tmp_path, meta, reason):
     save_file({"weight": torch.zeros(2)}, path, metadata=meta)
     with pytest.raises(UserError, match=rf"other\.safetensors is not a diffusion model saved by synthgap \(.*{reason}"):
         synthgap.load_edm(path)
-    with pytest.raises(UserError, match=r"not a diffusion model .* \(nor is it a StyleGAN3 generator\)"):
+    with pytest.raises(UserError, match=r"not a diffusion model or a StyleGAN3 generator saved by synthgap"):
         synthgap.load_model(path)
 
 

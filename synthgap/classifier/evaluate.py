@@ -9,6 +9,7 @@ import torch
 
 from ..data.imageset import ImageSet
 from ..errors import UserError
+from ..modes import sampling_mode
 from .train import Classifier
 
 BATCH = 500  # fixed, so that a prediction does not depend on the caller
@@ -44,7 +45,7 @@ class Prediction:
 
 @torch.no_grad()
 def evaluate(classifier: Classifier, images: ImageSet) -> Prediction:
-    """Features and logits of `images` in eval mode; the network's mode is restored.
+    """Features and logits of `images` in eval mode; the modes of the network's parts are restored.
 
     Raises UserError when the set is empty or its channels or classes differ from the classifier's.
     """
@@ -56,15 +57,12 @@ def evaluate(classifier: Classifier, images: ImageSet) -> Prediction:
             f"the classifier was trained on ({', '.join(classifier.classes[:5])}, …); load it the same way"
         )
     net = classifier.network
-    device, training = next(net.parameters()).device, net.training
-    net.eval()
+    device = next(net.parameters()).device
     features, logits = [], []
-    try:
+    with sampling_mode(net):
         for start in range(0, len(images), BATCH):
             batch = torch.from_numpy(images.images[start : start + BATCH]).to(device)
             pooled = net.features(classifier.standardise(batch))
             features.append(pooled.cpu())
             logits.append(net.fc(pooled).cpu())
-    finally:
-        net.train(training)
     return Prediction(torch.cat(features).numpy(), torch.cat(logits).numpy(), images.labels)

@@ -9,13 +9,16 @@ import os
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from ..errors import UserError
+from .depth import array_scale
 from .imageset import ImageSet
+from .numbering import numbered
 from .splits import Splits, complete_splits
 
 LARGEST_IMAGE = 64 * 2**20  # bytes of one unpacked file; more is no training image
@@ -51,22 +54,27 @@ def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
 def load_edm_zip(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
     """Read such a zip; validation and test are cut from it, class by class.
 
+    Labels and depths are understood as in npz files.
+
     Raises UserError when the file is missing or damaged, holds no labels, an image twice, a path that leaves the
     archive, a file of more than 64 MiB, or images of several sizes. Nothing is unpacked to disk.
     """
     try:
         with zipfile.ZipFile(path) as file:
             listed = json.loads(_read(file, "dataset.json", path))
-            entries, classes = _labels(listed, path)
+            entries, names = _labels(listed, path)
             images = _stack([_image(_read(file, name, path), name, path) for name, _ in entries], path)
     except UserError:
         raise
     except DAMAGE as error:
         raise UserError(f"{path} is not a readable EDM data set ({error}); write it again") from error
-    labels = np.array([label for _, label in entries], dtype=np.int64)
-    everything = ImageSet(images, labels, classes, f"{path.stem}/train")
-    names = {"train": [name for name, _ in entries]}
-    return complete_splits({"train": everything}, names, train_size, seed, f"edm-zip:{path}", [], limits)
+    raw = np.array([label for _, label in entries], dtype=np.int64)
+    labels, classes, found = numbered({"train": raw}, names, str(path))
+    scale = array_scale([images], str(path))
+    everything = ImageSet(scale.applied(images), labels["train"], classes, f"{path.stem}/train")
+    members = {"train": [name for name, _ in entries]}
+    splits = complete_splits({"train": everything}, members, train_size, seed, f"edm-zip:{path}", [], limits)
+    return replace(splits, record=splits.record | {"found": [*found, *scale.notes]})
 
 
 def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -89,30 +97,32 @@ def _read(file: zipfile.ZipFile, name: str, path: Path) -> bytes:
     return file.read(entry)
 
 
-def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
+def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], list[str] | None]:
     pairs = listed.get("labels") if isinstance(listed, dict) else None
     if not pairs:
         raise UserError(f"{path} has no labels in dataset.json; a classifier needs them (unconditional set?)")
     valid = isinstance(pairs, list) and all(
-        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and type(p[1]) is int and p[1] >= 0 for p in pairs
+        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and _is_label(p[1]) for p in pairs
     )
     if not valid:
         raise UserError(f'{path}: labels in dataset.json are not pairs ["path", whole number]')
     if len({name for name, _ in pairs}) < len(pairs):
         raise UserError(f"{path}: dataset.json lists an image twice; it would come to lie in two splits")
-    count = 1 + max(label for _, label in pairs)
-    if not 2 <= count <= len(pairs):
-        raise UserError(f"{path}: labels run up to {count - 1} for {len(pairs)} images; number the classes from 0")
     names = listed.get("classes")
-    known = isinstance(names, list) and len(names) >= count
-    return [(name, label) for name, label in pairs], tuple(map(str, names)) if known else tuple(map(str, range(count)))
+    return [(name, label) for name, label in pairs], [str(n) for n in names] if isinstance(names, list) else None
+
+
+def _is_label(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _image(data: bytes, name: str, path: Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            if image.mode not in ("1", "L", "P", "RGB"):
-                raise UserError(f"{path}: {name!r} is of mode {image.mode}; make it 8-bit grey or RGB")
+            deep = ";16" in str([tile[3] for tile in image.tile])
+            if deep or image.mode not in ("1", "L", "P", "RGB"):
+                depth = ", 16 bits" if deep else ""
+                raise UserError(f"{path}: {name!r} is of mode {image.mode}{depth}; make it 8-bit grey or RGB")
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except UserError:
         raise

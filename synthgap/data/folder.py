@@ -1,4 +1,4 @@
-"""Reading a user's ImageFolder: any common format, size and mode, to one 8-bit array."""
+"""Decoding image files: any common format, size, mode and depth, to one 8-bit array."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 import os
 import struct
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from ..errors import UserError
+from .classnames import shown
+from .depth import Span, scale_of
 
-EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 # what Pillow raises for damaged files; the last three for damaged EXIF, which it writes anew to turn an image
 READING = (
     OSError,
@@ -31,119 +33,80 @@ READING = (
     AttributeError,
 )
 SHOWN = 5  # files that an error names
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+BITS_PER_SAMPLE, LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED = 258, 281, 341  # TIFF tags
+DARK = 15  # a grey 8-bit image without brighter pixels may be a mask: its levels are kept while it is scaled
 
 
 @dataclass(frozen=True)
-class Listing:
-    """The files of one ImageFolder: paths relative to it, labels, class names, how many were passed over."""
+class Picture:
+    """One decoded image, upright: mode "L" or "RGB", or "F" with the numbers of its file, which `span` is about.
 
-    root: Path
-    files: tuple[str, ...]
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    ignored: int
-
-
-def find_split_folders(root: Path) -> dict[str, Path]:
-    """{split: folder} for the subfolders named train/, val/, test/ (and their usual spellings).
-
-    Folders of these names without subfolders are classes where other folders of images lie beside them.
-    Raises UserError when there is a test/ or val/ folder and no train/, or two folders for one split.
+    pages : pages or frames of the file, of which this is the first; 1 for a photograph of a phone (MPO), whose
+        further frames are previews.
     """
-    folders = _visible_folders(root)
-    named = [p for p in folders if p.name.lower() in SPLIT_NAMES]
-    if not any(_visible_folders(p) for p in named) and any(_files(p)[0] for p in folders if p not in named):
-        return {}
-    found: dict[str, Path] = {}
-    for child in named:
-        split = SPLIT_NAMES[child.name.lower()]
-        if split in found:
-            raise UserError(f"{root} holds two {split} folders, {found[split].name}/ and {child.name}/; keep one")
-        found[split] = child
-    if found and "train" not in found:
-        raise UserError(f"{root} has {', '.join(p.name + '/' for p in found.values())} but no train/; add it")
-    return found
+
+    image: Image.Image
+    span: Span
+    pages: int
 
 
-def list_folder(root: Path, classes: tuple[str, ...] | None = None, least_classes: int = 2) -> Listing:
-    """List `root/<class>/**/<image>`; a class is a direct subfolder that holds images at any depth.
+@dataclass(frozen=True)
+class Readout:
+    """Images on one canvas: uint8 N × C × H × W, how many were "grey" and "colour", and what was assumed."""
 
-    Files without an image extension are passed over and counted; hidden files and folders don't count. With
-    `classes` given (a test folder beside its train folder) class names are looked up there, and an unknown
-    one raises UserError.
-    """
-    if not root.is_dir():
-        raise UserError(f"there is no folder {root}; give the path of an ImageFolder (one subfolder a class)")
-    by_class: dict[str, list[str]] = {}
-    ignored = 0
-    for child in _visible_folders(root):
-        images, others = _files(child)
-        ignored += len(others)
-        if images:
-            by_class[child.name] = [p.relative_to(root).as_posix() for p in images]
-    if not by_class:
-        raise UserError(f"{root} holds no images in class folders; expected {root.name}/<class>/<image>.png")
-    if classes is None:
-        classes = tuple(by_class)
-        if len(classes) < least_classes:
-            raise UserError(f"{root} holds one class, {classes[0]!r}; a classifier needs two or more")
-    unknown = sorted(set(by_class) - set(classes))
-    if unknown:
-        raise UserError(f"{root} holds class {unknown[0]!r}, which train lacks; rename or remove it")
-    files = [f for name in by_class for f in by_class[name]]
-    labels = [classes.index(name) for name in by_class for _ in by_class[name]]
-    return Listing(root, tuple(files), np.array(labels, dtype=np.int64), classes, ignored)
-
-
-def _visible_folders(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """(images, other files) at any depth, sorted; hidden files and what lies in hidden folders left out."""
-    images, others = [], []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            (images if path.suffix.lower() in EXTENSIONS else others).append(path)
-    return images, others
+    images: np.ndarray
+    colours: Counter
+    notes: tuple[str, ...]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file; what goes wrong then and while it is decoded becomes a UserError naming it."""
     try:
-        with Image.open(path) as file:
-            yield file
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # larger ones still are errors
+            with Image.open(path) as file:
+                yield file
     except READING as error:
-        raise UserError(f"{path} can't be read as an image ({error}); replace or remove it") from error
+        reason = shown(" ".join(str(error).split()))
+        raise UserError(f"{shown(str(path))} can't be read as an image ({reason}); replace or remove it") from error
 
 
-def read_image(path: Path) -> Image.Image:
-    """Decode one file to an upright 8-bit "L" or "RGB" image.
+def decode(path: Path) -> Picture:
+    """Decode the first page of a file.
 
-    EXIF rotation is applied, 16-bit values are scaled to 8, transparency is laid on white, palettes are
-    resolved. Raises UserError naming the file when it can't be decoded, or its integers go beyond 16 bits or
-    its floats beyond 0–1, so that nobody knows which value is white.
+    EXIF rotation is applied, transparency is laid on white, palettes are resolved. Grey images of more than 8 bits
+    (and 8-bit ones with no value above 15) keep their numbers, for `scale_of` to say which is white.
+    Raises UserError naming the file when it can't be decoded.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
+        pages = _pages(file)
+        deep_colour = not file.mode.startswith("I") and ";16" in str([tile[3] for tile in file.tile])
+        declared = _declared_bits(file, path)
         image = ImageOps.exif_transpose(file)
         image.load()
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        white = 1 if image.mode == "F" else 65535
-        if not (values.min() >= 0 and values.max() <= white):  # also where they are NaN
-            raise UserError(f"{path} has pixels outside 0–{white}; save it with 8 or 16 bits a channel")
-        return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
-    if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        if image.mode.startswith("I") or image.mode == "F":
+            return _deep(image, declared, pages, stated=file.format == "PPM" and file.mode == "I")
+        high = max(_highest(image)) if deep_colour else None
+        flat = _flat(image)
+    span = Span("8-bit", 0, max(_highest(flat))) if high is None else Span("16-bit colour", 0, high)
+    if flat.mode == "L" and image.mode == "L" and 0 < span.high <= DARK:
+        flat = flat.convert("F")
+    return Picture(flat, span, pages)
+
+
+def _deep(image: Image.Image, declared: int, pages: int, stated: bool) -> Picture:
+    values = np.asarray(image).astype(np.float32)
+    kind = "float" if image.mode == "F" else "32-bit" if declared == 32 else "16-bit"
+    low, high = float(values.min()), float(values.max())
+    if stated:  # a PGM says which value is white, and Pillow has scaled it to 65,535
+        high = max(high, 65535.0)
+    return Picture(Image.fromarray(values), Span(kind, low, high, declared if declared < 16 else 0), pages)
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """ "L" or "RGB" of an 8-bit image: transparency on white, palettes and other colours resolved."""
+    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     if image.mode in ("1", "L"):
@@ -152,6 +115,64 @@ def read_image(path: Path) -> Image.Image:
     red, green, blue = (np.asarray(band) for band in image.split())
     grey = np.array_equal(red, green) and np.array_equal(green, blue)
     return image.convert("L") if grey else image
+
+
+def _highest(image: Image.Image) -> list[int]:
+    """The highest value of each band but the one of transparency."""
+    extrema = image.getextrema()
+    bands = [extrema] if len(image.getbands()) == 1 else list(extrema)
+    return [high for band, (_, high) in zip(image.getbands(), bands, strict=True) if band not in ("A", "a")]
+
+
+def _pages(file: Image.Image) -> int:
+    if file.format == "MPO":
+        return 1
+    with suppress(*READING, EOFError):
+        return int(getattr(file, "n_frames", 1))
+    return 1
+
+
+def _declared_bits(file: Image.Image, path: Path) -> int:
+    """Bits of a grey image's numbers by its file's own word, 0 without one."""
+    if not file.mode.startswith("I"):
+        return 0
+    if file.format == "PNG":
+        return _significant_bits(path)
+    if file.format != "TIFF":
+        return 0
+    stored = int(file.tag_v2.get(BITS_PER_SAMPLE, (16,))[0])
+    for tag in (LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED):
+        largest = file.tag_v2.get(tag)
+        if largest is not None:
+            number = largest[0] if isinstance(largest, tuple) else largest
+            return int(number).bit_length() if 0 < int(number).bit_length() < stored else stored
+    return stored
+
+
+def _significant_bits(path: Path) -> int:
+    """What a PNG's chunk sBIT says, 0 without one."""
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"sBIT":
+                return max(file.read(min(length, 4)), default=0)
+            if kind == b"IDAT":
+                break
+            file.seek(length + 4, os.SEEK_CUR)
+    return 0
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decode one file to an upright 8-bit "L" or "RGB" image, on the scale of its own numbers (see `scale_of`).
+
+    Raises UserError naming the file when it can't be decoded, or nobody knows which of its values is white.
+    """
+    picture = decode(path)
+    if picture.span.kind == "8-bit":  # one dark image alone is no mask
+        return picture.image.convert("L") if picture.image.mode == "F" else picture.image
+    scale = scale_of([picture.span], [shown(str(path))], shown(str(path)))
+    return Image.fromarray(scale.applied(np.asarray(picture.image)))
 
 
 def canvas_size(sizes: list[tuple[int, int]], longest_side: int, image_size: int | None = None) -> tuple[int, int]:
@@ -170,7 +191,7 @@ def canvas_size(sizes: list[tuple[int, int]], longest_side: int, image_size: int
 def fit(image: Image.Image, height: int, width: int) -> np.ndarray:
     """Scale to fit inside height × width with the aspect kept, then pad with the border's own pixels.
 
-    Returns uint8 H × W (grey) or H × W × 3. Images smaller than the canvas are enlarged to it.
+    Returns H × W (grey) or H × W × 3; uint8, or float32 for mode "F". Images smaller than the canvas are enlarged.
     """
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
@@ -182,61 +203,78 @@ def fit(image: Image.Image, height: int, width: int) -> np.ndarray:
     return np.pad(pixels, pad + [(0, 0)] * (pixels.ndim - 2), mode="edge")
 
 
-def read_images(paths: list[Path], longest_side: int, image_size: int | None = None) -> tuple[np.ndarray, list[str]]:
-    """Read all files into one uint8 array N × C × H × W and say what was done to them.
+def read_images(paths: list[Path], longest_side: int, image_size: int | None = None) -> Readout:
+    """Read all files into one uint8 array N × C × H × W; the notes begin with what was done to all of them.
 
-    H and W are those of `canvas_size`. C is 1 only if every image is grey. Two passes over the files, so
-    that memory holds small images only. Raises UserError that names what can't be read, all files at once.
+    H and W are those of `canvas_size`. C is 1 only if every image is grey. Two passes over the files, the first over
+    their headers, so that memory holds small images only. Raises UserError that names what can't be read, all files
+    at once, and as `scale_of` does.
     """
     sizes = []
     for path in paths:
         try:
             sizes.append(_upright_size(path))
         except UserError:
-            _decoded(paths, lambda image: None)  # names this file, and those whose pixels are damaged, too
+            _decoded(paths, lambda picture: None)  # names this file, and those whose pixels are damaged, too
             raise
     height, width = canvas_size(sizes, longest_side, image_size)
-    images, colours = fit_all(paths, height, width)
+    read = fit_all(paths, height, width)
     largest, smallest = max(sizes), min(sizes)
     span = f"{smallest[0]}×{smallest[1]}" + ("" if largest == smallest else f" to {largest[0]}×{largest[1]}")
-    kind = " and ".join(f"{n} {k}" for k, n in sorted(colours.items()))
+    kind = " and ".join(f"{n} {k}" for k, n in sorted(read.colours.items()))
     note = f"{len(paths)} images ({kind}, {span} pixels) brought to {width}×{height}, aspect kept"
-    return images, [note]
+    return replace(read, notes=(note, *read.notes))
 
 
-def fit_all(paths: list[Path], height: int, width: int) -> tuple[np.ndarray, Counter]:
-    """Read all files onto one canvas: (uint8 N × C × height × width, how many are "grey" and "colour").
+def fit_all(paths: list[Path], height: int, width: int) -> Readout:
+    """Read all files onto one canvas, those that are stored alike on one scale of brightness.
 
     C is 1 only if every image is grey. Raises UserError as `read_images` does.
     """
-    fitted = _decoded(paths, lambda image: fit(image, height, width))
-    colours = Counter("grey" if p.ndim == 2 else "colour" for p in fitted)
+    read = _decoded(paths, lambda picture: (fit(picture.image, height, width), picture.span, picture.pages))
+    pixels, spans, pages = (list(column) for column in zip(*read, strict=True))
+    common = Path(os.path.commonpath([path.parent for path in paths]))
+    names = [shown(path.relative_to(common).as_posix()) for path in paths]
+    notes = []
+    for kind in dict.fromkeys(span.kind for span in spans):
+        these = [i for i, span in enumerate(spans) if span.kind == kind]
+        scale = scale_of([spans[i] for i in these], [f"{common}/{names[i]}" for i in these], shown(str(common)))
+        notes += scale.notes
+        for i in these:
+            pixels[i] = scale.applied(pixels[i])
+    if several := [f"{names[i]} {n}" for i, n in enumerate(pages) if n > 1]:
+        have = "file holds" if len(several) == 1 else "files hold"
+        first = ", ".join([*several[:3], "…"] if len(several) > 3 else several)
+        notes.append(f"{len(several):,} {have} several pages or frames ({first}); the first of each is used")
+    colours = Counter("grey" if p.ndim == 2 else "colour" for p in pixels)
     if not colours["colour"]:
-        return np.stack(fitted)[:, None], colours
-    fitted = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in fitted]
-    return np.ascontiguousarray(np.stack(fitted).transpose(0, 3, 1, 2)), colours
+        return Readout(np.stack(pixels)[:, None], colours, tuple(notes))
+    pixels = [np.repeat(p[..., None], 3, axis=2) if p.ndim == 2 else p for p in pixels]
+    return Readout(np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2)), colours, tuple(notes))
 
 
 def _upright_size(path: Path) -> tuple[int, int]:
-    with _opened(path) as file:
+    with opened(path) as file:
         # EXIF orientations 5–8 swap the sides; for TIFF Pillow's `size` says so already
         turned = file.format != "TIFF" and file.getexif().get(0x0112) in (5, 6, 7, 8)
         return file.size[::-1] if turned else file.size
 
 
-def _decoded(paths: list[Path], use: Callable[[Image.Image], Any]) -> list:
+def _decoded(paths: list[Path], use: Callable[[Picture], Any]) -> list:
     """What `use` makes of every image. The UserError about those that can't be read names up to five and the count."""
     made, faults = [], {}
     for path in tqdm(paths, desc="reading images", disable=not sys.stderr.isatty(), delay=2, leave=False):
         try:
-            made.append(use(read_image(path)))
+            made.append(use(decode(path)))
         except UserError as error:
             faults[path] = error
     if len(faults) == 1:
         raise next(iter(faults.values()))
     if faults:
         common = Path(os.path.commonpath([path.parent for path in faults]))
-        names = [path.relative_to(common).as_posix() for path in faults]
+        names = [shown(path.relative_to(common).as_posix()) for path in faults]
         listed = ", ".join([*names[:SHOWN], "…"] if len(names) > SHOWN else names)
-        raise UserError(f"{common}: {len(faults)} files can't be read as images ({listed}); replace or remove them")
+        raise UserError(
+            f"{shown(str(common))}: {len(faults)} files can't be read as images ({listed}); replace or remove them"
+        )
     return made

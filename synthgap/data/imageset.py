@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from ..disk import usual_rights
 from ..errors import UserError
+from .classnames import folder_names, write_names
 
 AUGMENTATIONS = ("crop", "flip")
 
@@ -149,19 +150,21 @@ class ImageSet:
     def export_folder(self, folder: str | Path) -> Path:
         """Write the set as PNGs in an ImageFolder: `folder/<class>/<position>.png`.
 
+        A class whose name no folder can have everywhere gets one near it, and `synthgap-classes.json` keeps its name,
+        so that it comes back where the folder is read (see `classnames`).
+
         Raises UserError when `folder` already holds something. The folder appears whole or not at all.
         """
         folder = check_new_folder(folder)
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        names = [_file_name(c) for c in self.classes]
-        if len(set(names)) < len(names):  # two classes that differ only in letters a file name can't hold
-            names = [f"{i:03d}_{n}" for i, n in enumerate(names)]
+        names = folder_names(self.classes)
         try:
             for name in names:
                 (temporary / name).mkdir(parents=True, exist_ok=True)
             for i, (image, label) in enumerate(zip(self.images, self.labels, strict=True)):
                 pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
                 Image.fromarray(pixels).save(temporary / names[label] / f"{i:06d}.png")
+            write_names(temporary, names, self.classes)
             if folder.exists():
                 folder.rmdir()
             os.replace(temporary, folder)
@@ -176,7 +179,3 @@ def check_new_folder(folder: str | Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not an empty folder; name a new one for the images")
     return folder
-
-
-def _file_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in text).strip(". ") or "class"

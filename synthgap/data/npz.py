@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
+from .depth import array_scale
 from .edmzip import DAMAGE as DAMAGED_ZIP
 from .imageset import ImageSet
+from .numbering import numbered
 from .splits import Splits, complete_splits
 
 LARGEST = 16 * 2**30  # bytes that a file may unpack to
@@ -60,17 +63,20 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
             f"{path} holds {', '.join(arrays) or 'nothing'}; expected images and labels, "
             "or train_images, train_labels (and val_, test_)"
         )
-    labels = {s: _labels(path, raw) for s, (_, raw) in given.items()}
-    count, total = 1 + max(int(v.max(initial=0)) for v in labels.values()), sum(map(len, labels.values()))
-    if not 2 <= count <= total:
-        raise UserError(f"{path}: labels run up to {count - 1} for {total} images; number two or more classes from 0")
-    classes = tuple(str(c) for c in arrays.get("classes", range(count)))
-    sets = {s: ImageSet(_images(path, raw), labels[s], classes, f"{path.stem}/{s}") for s, (raw, _) in given.items()}
+    listed = arrays.get("classes")
+    if listed is not None and listed.ndim != 1:
+        raise UserError(f"{path}: classes have shape {listed.shape}; give one name per class")
+    names = None if listed is None else [str(c) for c in listed]
+    labels, classes, found = numbered({s: _labels(raw) for s, (_, raw) in given.items()}, names, str(path))
+    images = {s: _channels_first(path, raw) for s, (raw, _) in given.items()}
+    scale = array_scale(list(images.values()), str(path))
+    sets = {s: ImageSet(scale.applied(v), labels[s], classes, f"{path.stem}/{s}") for s, v in images.items()}
     shapes = {s: v.shape for s, v in sets.items()}
     if len(set(shapes.values())) > 1:
         raise UserError(f"{path}: the splits' images differ in shape, {shapes}; bring them to one")
-    names = {s: list(range(len(v))) for s, v in sets.items()}
-    return complete_splits(sets, names, train_size, seed, source=f"npz:{path}", notes=[], limits=limits)
+    members = {s: list(range(len(v))) for s, v in sets.items()}
+    splits = complete_splits(sets, members, train_size, seed, source=f"npz:{path}", notes=[], limits=limits)
+    return replace(splits, record=splits.record | {"found": [*found, *scale.notes]})
 
 
 def _check_sizes(file: np.lib.npyio.NpzFile) -> None:
@@ -87,9 +93,7 @@ def _check_sizes(file: np.lib.npyio.NpzFile) -> None:
             raise ValueError(f"{entry.filename} is shorter than its shape {shape}")
 
 
-def _images(path: Path, raw: np.ndarray) -> np.ndarray:
-    if raw.dtype != np.uint8:
-        raise UserError(f"{path}: images are {raw.dtype}; save them as uint8, 0–255")
+def _channels_first(path: Path, raw: np.ndarray) -> np.ndarray:
     if raw.ndim == 3:
         return raw[:, None]
     if raw.ndim == 4 and raw.shape[1] in (1, 3) and raw.shape[-1] not in (1, 3):
@@ -99,9 +103,5 @@ def _images(path: Path, raw: np.ndarray) -> np.ndarray:
     raise UserError(f"{path}: images have shape {raw.shape}; expected N×H×W, N×H×W×C or N×C×H×W, C = 1 or 3")
 
 
-def _labels(path: Path, raw: np.ndarray) -> np.ndarray:
-    if raw.ndim == 2 and raw.shape[1] == 1:  # MedMNIST
-        raw = raw[:, 0]
-    if raw.ndim != 1 or not np.issubdtype(raw.dtype, np.integer):
-        raise UserError(f"{path}: labels are {raw.dtype} of shape {raw.shape}; give one integer per image")
-    return raw.astype(np.int64)
+def _labels(raw: np.ndarray) -> np.ndarray:
+    return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw  # MedMNIST

@@ -9,8 +9,11 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from .folder import EXTENSIONS, fit, fit_all, list_folder, read_images
+from .classnames import normal, shown
+from .folder import fit, fit_all, read_images
 from .imageset import ImageSet
+from .layout import ALL, UNLABELLED, Layout, alike, named_split, read_layout
+from .report import layout_lines
 from .shards import Shards, is_shards
 from .sources import DESCRIPTIONS, load_splits, own_path
 from .splits import SPLITS
@@ -20,16 +23,20 @@ LARGEST_SIDE = 128  # of folders' images, where no size is asked for
 IN_MEMORY = 10_000  # images of a sharded set up to which `open_pool` loads it
 
 
-def load_pool(source: str, image_size: int | None = None, like: ImageSet | None = None) -> ImageSet:
+def load_pool(
+    source: str, image_size: int | None = None, like: ImageSet | None = None, notes: list[str] | None = None
+) -> ImageSet:
     """All images of a source as one set.
 
     Parameters
     ----------
     source : a folder of images (class folders or none; `folder:PATH` is the same), a `.safetensors` file of
         `ImageSet.save`, `npz:PATH`, `edm-zip:PATH`, a folder `NAME.shards` (`shards:PATH` is the same), or a named
-        set, all of it ("digits") or a split ("digits:test").
+        set, all of it ("digits") or a split ("digits:test"). A folder is read as `read_layout` says; of one with
+        folders train/, val/, test/ all images are taken together, as of a named set, or one split ("photos:test").
     image_size : longest side in pixels; None is the images' own, for folders at most 128.
     like : bring the images to this set's height and width instead, whatever its channels (see `same_channels`).
+    notes : gets lines about what was read, passed over and assumed.
 
     Raises
     ------
@@ -41,14 +48,16 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
         return images if like is None else _matched(images, like)
     kind, _, rest = source.partition(":")
     path = own_path(rest if kind == "folder" and rest else source)
-    if path.is_dir():
-        images = _folder(path, image_size, like)
+    told = [] if notes is None else notes
+    if path.is_dir() or named_split(path)[1] is not None:
+        images = _folder(path, image_size, like, told)
     elif path.suffix == ".safetensors":
         images = ImageSet.load(path)
     elif kind in DESCRIPTIONS and rest in SPLITS:
         images = load_splits(kind, image_size=image_size)[rest]
     elif source in DESCRIPTIONS or (kind in ("npz", "edm-zip") and rest):
         splits = load_splits(source, image_size=image_size)
+        told += splits.record.get("found", [])
         images = ImageSet.concat([splits[s] for s in SPLITS], name=source)
     else:
         raise UserError(
@@ -58,11 +67,16 @@ def load_pool(source: str, image_size: int | None = None, like: ImageSet | None 
     return images if like is None else _matched(images, like)
 
 
-def open_pool(source: str, image_size: int | None = None, like: ImageSet | Shards | None = None) -> ImageSet | Shards:
+def open_pool(
+    source: str,
+    image_size: int | None = None,
+    like: ImageSet | Shards | None = None,
+    notes: list[str] | None = None,
+) -> ImageSet | Shards:
     """As `load_pool`, but a sharded set of more than `IN_MEMORY` images stays on the disk."""
     sharded = _shards(source, image_size)
     if sharded is None or len(sharded) <= IN_MEMORY:
-        return load_pool(source, image_size, like)
+        return load_pool(source, image_size, like, notes)
     if like is None or sharded.shape[1:] == like.shape[1:]:
         return sharded
     size = like.subset(slice(0, 1))
@@ -84,25 +98,29 @@ def _shards(source: str, image_size: int | None) -> Shards | None:
     return sharded
 
 
-def load_like(source: str, real: ImageSet, grey: bool = False) -> ImageSet:
+def load_like(source: str, real: ImageSet, grey: bool = False, notes: list[str] | None = None) -> ImageSet:
     """Images from elsewhere, made fit to stand beside `real`: its height, width, channels, classes and augmentations.
 
     source : as for `load_pool`; the images need classes, named as those of `real` (in any order; some may be absent).
+        Composed and decomposed letters are the same.
     grey : take colour away first.
+    notes : as for `load_pool`.
     Raises UserError for a class that `real` lacks, or colour images beside grey ones.
     """
-    images = load_pool(source, like=real)
-    unknown = sorted(set(images.classes) - set(real.classes))
+    images = load_pool(source, like=real, notes=notes)
+    known = {normal(c): i for i, c in enumerate(real.classes)}
+    unknown = sorted({c for c in images.classes if normal(c) not in known})
     if unknown:
         raise UserError(
-            f"{source} has a class {unknown[0]!r}, which {real.name} lacks; name its class folders as those of the "
-            f"real images: {', '.join(real.classes[:10])}{', …' if len(real.classes) > 10 else ''}"
+            f"{source} has a class {unknown[0]!r}, which {real.name} lacks; name its class folders as those of "
+            f"the real images: {', '.join(map(shown, real.classes[:10]))}{', …' if len(real.classes) > 10 else ''}"
+            + alike(unknown[0], real.classes)
         )
     if grey:
         images = replace(images, images=luminance(images.images))
     if images.shape[0] > real.shape[0]:
         raise UserError(f"{source} holds colour images and {real.name} grey ones; make them grey (the option grey)")
-    place = np.array([real.classes.index(c) for c in images.classes])
+    place = np.array([known[normal(c)] for c in images.classes])
     fitted = _coloured(images, real.shape[0])
     return replace(fitted, labels=place[fitted.labels], classes=real.classes, augment=real.augment, name=source)
 
@@ -113,23 +131,32 @@ def same_channels(a: ImageSet | Shards, b: ImageSet | Shards) -> tuple[ImageSet 
     return _coloured(a, channels), _coloured(b, channels)
 
 
-def _folder(path: Path, image_size: int | None, like: ImageSet | None) -> ImageSet:
-    loose = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
-    nested = any(p.is_dir() and not p.name.startswith(".") for p in path.iterdir())
-    if not loose and not nested:
-        raise UserError(f"{path} holds no images; give a folder of PNG, JPEG, … files, or of class folders with them")
-    if loose and nested:
-        raise UserError(f"{path} holds images and folders, such as {loose[0].name}; move the images into class folders")
-    if loose:
-        paths, labels, classes = loose, np.zeros(len(loose), dtype=np.int64), ("image",)
-    else:
-        listing = list_folder(path, least_classes=1)
-        paths, labels, classes = [path / f for f in listing.files], listing.labels, listing.classes
+def _folder(path: Path, image_size: int | None, like: ImageSet | None, told: list[str]) -> ImageSet:
+    layout = read_layout(path, least_classes=1)
+    _check_one_set(layout)
+    listings = layout.listings.values()
+    paths = [p for listing in listings for p in listing.paths]
     if like is not None:
-        pixels, _ = fit_all(paths, *like.shape[1:])
+        read, about = fit_all(paths, *like.shape[1:]), slice(0, None)
     else:
-        pixels, _ = read_images(paths, LARGEST_SIDE, image_size)
-    return ImageSet(pixels, labels, classes, path.name)
+        read, about = read_images(paths, LARGEST_SIDE, image_size), slice(1, None)
+    name = layout.root.name
+    if layout.folders:
+        parts = ", ".join(f"{layout.folders[s]}/ {len(v.files):,}" for s, v in layout.listings.items() if s != ALL)
+        together = "all together; " if len(layout.listings) > 1 else ""
+        told.append(f"{shown(name)} holds splits: {parts} images {together}({shown(name)}:train is one of them)")
+    told += [*layout_lines(layout), *read.notes[about]]
+    labels = np.concatenate([listing.labels for listing in listings])
+    return ImageSet(read.images, labels, layout.classes, name)
+
+
+def _check_one_set(layout: Layout) -> None:
+    """UserError where images lie both in the folder itself and in one folder below it: which of them are meant?"""
+    if layout.loose and len(layout.classes) == 1 and layout.classes != (UNLABELLED,) and not layout.folders:
+        raise UserError(
+            f"{shown(str(layout.root))} holds images and folders, such as {shown(layout.loose[0])}; move the images "
+            "into class folders"
+        )
 
 
 def _matched(images: ImageSet, like: ImageSet) -> ImageSet:

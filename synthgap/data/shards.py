@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..errors import UserError
 from .imageset import ImageSet
+from .numbering import numbered
 from .splits import Splits, complete_splits
 
 INDEX = "index.json"
@@ -187,9 +188,11 @@ def load_shards(path: Path, train_size: int | None, seed: int, limits: dict[str,
     images = Shards.open(path).subset(slice(None))
     if len(np.unique(images.labels)) < 2:
         raise UserError(f"{path} holds images of one class; a classifier needs two or more: generate more classes")
-    names = {"train": list(range(len(images)))}
-    given = {"train": replace(images, name=f"{path.stem}/train")}
-    return complete_splits(given, names, train_size, seed, f"shards:{path}", [], limits)
+    labels, classes, found = numbered({"train": images.labels}, images.classes, str(path))
+    members = {"train": list(range(len(images)))}
+    given = {"train": replace(images, labels=labels["train"], classes=classes, name=f"{path.stem}/train")}
+    splits = complete_splits(given, members, train_size, seed, f"shards:{path}", [], limits)
+    return replace(splits, record=splits.record | {"found": found})
 
 
 def read_index(folder: Path) -> Index:

@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
+from .classnames import shown
+from .duplicates import repeated_files
 from .edmzip import load_edm_zip
-from .folder import Listing, find_split_folders, list_folder, read_images
+from .folder import read_images
 from .imageset import ImageSet
-from .inspect import repeated_files
+from .layout import ALL, Listing, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
 from .public import PUBLIC, load_public
 from .shards import load_shards
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
+from .tree import OTHER
 
 LARGEST_SIDE = 1024  # pixels that may be asked for
 DESCRIPTIONS = {
@@ -135,46 +138,50 @@ def _folder(
     seed: int,
     limits: dict[str, int | None] | None,
 ) -> Splits:
-    if not root.is_dir():
-        raise UserError(f"there is no folder {root}; give the path of an ImageFolder (one subfolder a class)")
-    root = root.resolve()
-    folders = find_split_folders(root)
-    train_listing = list_folder(folders.get("train", root))
-    classes = train_listing.classes
-    listings = {s: train_listing if s == "train" else list_folder(folders[s], classes) for s in folders}
-    if not folders:
-        listings = {"train": train_listing}
-    listings, repeats = _without_repeats(listings)
-    paths = [listing.root / f for listing in listings.values() for f in listing.files]
-    images, notes = read_images(paths, longest_side, image_size)
-    ignored = sum(listing.ignored for listing in listings.values())
+    layout = read_layout(root)
+    listings, repeats = _without_repeats({"train" if s == ALL else s: v for s, v in layout.listings.items()})
+    if "train" not in listings:  # one split was named: it is all there is
+        listings = {"train": next(iter(listings.values()))}
+    paths = [path for listing in listings.values() for path in listing.paths]
+    read = read_images(paths, longest_side, image_size)
+    notes, ignored = [read.notes[0]], len(layout.passed.get(OTHER, ()))
     if repeats:
         notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")
     if ignored:
         notes.append(f"{ignored} files without an image extension passed over")
 
-    given, names, start = {}, {}, 0
+    given, start = {}, 0
     for split, listing in listings.items():
         stop = start + len(listing.files)
-        given[split] = ImageSet(images[start:stop], listing.labels, classes, f"{root.name}/{split}")
-        names[split] = [p.relative_to(root).as_posix() for p in paths[start:stop]]
+        given[split] = ImageSet(read.images[start:stop], listing.labels, layout.classes, f"{layout.root.name}/{split}")
         start = stop
-    return complete_splits(given, names, train_size, seed, source=f"folder:{root}", notes=notes, limits=limits)
+    names = {split: list(listing.files) for split, listing in listings.items()}
+    source = f"folder:{layout.root if root.is_dir() else root}"  # or one split of it, "photos:test"
+    splits = complete_splits(given, names, train_size, seed, source=source, notes=notes, limits=limits)
+    return replace(splits, record=splits.record | {"found": list(read.notes[1:])})
 
 
 def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], int]:
     """The listings without files that repeat another one of their class and split, and how many those were.
 
-    Left in, the copies of one photograph could come to lie in train and in test.
+    Left in, the copies of one photograph could come to lie in train and in test. Raises UserError where all files of
+    a training class are copies of one.
     """
     out, dropped = {}, 0
     for split, listing in listings.items():
-        groups = repeated_files([listing.root / f for f in listing.files])
+        groups = repeated_files(listing.paths)
         again = {
             i for group in groups for n, i in enumerate(group) if listing.labels[i] in listing.labels[list(group[:n])]
         }
         kept = [i for i in range(len(listing.files)) if i not in again]
-        files = tuple(listing.files[i] for i in kept)
-        out[split] = replace(listing, files=files, labels=listing.labels[kept])
+        labels = listing.labels[kept]
+        for label, name in enumerate(listing.classes):
+            before, after = int((listing.labels == label).sum()), int((labels == label).sum())
+            if split == "train" and after == 1 < before:
+                raise UserError(
+                    f"{shown(str(listing.root))}: all {before} files of class {name!r} are copies of one image; "
+                    "add different ones or leave the class out"
+                )
+        out[split] = replace(listing, files=tuple(listing.files[i] for i in kept), labels=labels)
         dropped += len(again)
     return out, dropped

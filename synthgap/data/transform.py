@@ -28,7 +28,7 @@ def limited(splits: Splits, limits: dict[str, int | None], seed: int) -> Splits:
         members[s] = [members[s][i] for i in kept]
     notes = [*splits.record["notes"], *([f"{', '.join(cut)} images used (the limits of the run)"] if cut else [])]
     record = split_record(splits.record["source"], splits.record["policy"], sets, members, notes)
-    return Splits(**sets, record=record)
+    return Splits(**sets, record=splits.record | record)
 
 
 def resized(splits: Splits, longest: int | None) -> Splits:

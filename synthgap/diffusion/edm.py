@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from ..labels import one_hot
+from ..labels import check_names, one_hot
 from ..weights import SavedModule
 from .networks import build_network
-from .schedule import RHO, SIGMA_MIN, p_mean_for, sigma_max_for, vp_sigma, vp_time
+from .schedule import MOST_SIGMA, RHO, SIGMA_MIN, VPProcess, p_mean_for, sigma_max_for, vp_sigma, vp_time
 from .unet import UNetConfig
 
 
 class EDMConfig(BaseModel):
     """Everything that defines a denoiser but its weights. σ in units of images scaled to [−1, 1]."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: UNetConfig
     preconditioning: Literal["edm", "vp"] = "edm"
-    sigma_data: float = Field(0.5, gt=0)  # standard deviation of the training pixels
+    vp: VPProcess = VPProcess()  # what "vp" was trained with, and what the levels "vp" mean
+    sigma_data: float = Field(0.5, gt=0, le=1e3)  # standard deviation of the training pixels
     sigma_min: float = Field(SIGMA_MIN, gt=0)
-    sigma_max: float = Field(80.0, gt=0)
-    rho: float = Field(RHO, gt=0)
+    sigma_max: float = Field(80.0, gt=0, le=MOST_SIGMA)
+    rho: float = Field(RHO, gt=0, le=100)
     p_mean: float = -1.2  # mean and standard deviation of ln σ in training
     p_std: float = Field(1.2, gt=0)
     classes: tuple[str, ...] = ()  # names of the labels, where they are known
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min} is not below sigma_max {self.sigma_max}")
+        check_names(self.classes, self.network.label_dim)
+        return self
 
     @classmethod
     def for_images(cls, network: UNetConfig, sigma_data: float, classes: tuple[str, ...] = ()) -> EDMConfig:
@@ -40,9 +48,11 @@ class EDMConfig(BaseModel):
         return cls(network=network, sigma_data=sigma_data, classes=classes, **noise)
 
     def training_sigma(self, rng: torch.Generator, count: int) -> Tensor:
-        """Noise levels to train on: ln σ ~ N(P_mean, P_std²) (edm), t(σ) ~ U(1e-5, 1) (vp) (Table 1)."""
+        """Noise levels to train on: ln σ ~ N(P_mean, P_std²) (edm), t(σ) ~ U(ε_t, 1) (vp) (Table 1)."""
         if self.preconditioning == "vp":
-            return vp_sigma(1e-5 + (1 - 1e-5) * torch.rand(count, generator=rng, dtype=torch.float64)).float()
+            first = self.vp.epsilon_t
+            time = first + (1 - first) * torch.rand(count, generator=rng, dtype=torch.float64)
+            return vp_sigma(time, self.vp).float()
         return (torch.randn(count, generator=rng) * self.p_std + self.p_mean).exp()
 
 
@@ -52,7 +62,7 @@ class EDM(SavedModule):
     D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise, labels), with (Table 1)
 
     edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
-    vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = 999·t(σ): F is DDPM's ε_θ.
+    vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = (M − 1)·t(σ): F is DDPM's ε_θ.
     """
 
     Config = EDMConfig
@@ -120,7 +130,8 @@ class EDM(SavedModule):
     def coefficients(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(c_skip, c_out, c_in, c_noise) for σ > 0, each of σ's shape and type."""
         if self.config.preconditioning == "vp":
-            return torch.ones_like(sigma), -sigma, 1 / (sigma**2 + 1).sqrt(), 999 * vp_time(sigma)
+            told = (self.config.vp.steps - 1) * vp_time(sigma, self.config.vp)
+            return torch.ones_like(sigma), -sigma, 1 / (sigma**2 + 1).sqrt(), told
         sd = self.config.sigma_data
         total = sigma**2 + sd**2
         return sd**2 / total, sigma * sd / total.sqrt(), 1 / total.sqrt(), sigma.log() / 4

@@ -7,14 +7,14 @@ to a real image, then solve the reverse process from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-from torch import nn
 
 from ..data.imageset import ImageSet
 from ..errors import UserError
+from ..labels import default_names, model_labels
+from ..modes import sampling_mode
 from .edm import EDM, EDMConfig
 from .noise import CHURN, image_rng, initial_noise, reverse_steps
 from .pixels import to_model, to_uint8
@@ -42,7 +42,8 @@ def generate(
     labels : int array, N, the classes to draw; of a class-conditional model only.
     seed : image i is a function of (edm, labels[i], seed, first_index + i).
     count : N, for an unconditional model. Its images carry the label 0 of one class, "image".
-    classes : names; default the training set's, or "0", "1", … where the model does not know them.
+    classes : names of the labels, in their order; default the training set's, or "0", "1", … where the model does not
+        know them. A model that knows names is told of each label by its name.
     options : solver, steps, lanes, first_index, guide, callback, progress, as for `reconstruct`.
 
     Returns
@@ -51,7 +52,8 @@ def generate(
 
     Raises
     ------
-    UserError : labels for an unconditional model, none or a count for a conditional one, labels out of range.
+    UserError : labels for an unconditional model, none or a count for a conditional one, labels out of range, names
+        that the model does not know.
     """
     known = edm.config.network.label_dim
     if known and labels is None:
@@ -63,7 +65,7 @@ def generate(
     if count is not None and count < 0:
         raise UserError(f"count is {count}; give 0 or more")
     labels = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
-    classes = classes or edm.config.classes or tuple(str(c) for c in range(known)) or ("image",)
+    classes = classes or edm.config.classes or default_names(known) or ("image",)
     blank = np.zeros((len(labels), *edm.image_shape), dtype=np.uint8)  # never read: t_re = 100 is pure noise
     full = reconstruct(edm, ImageSet(blank, labels, classes, "generated"), REVERSE_STEPS, seed, **options)
     return replace(full, name="generated")
@@ -87,7 +89,8 @@ def reconstruct(
 
     Parameters
     ----------
-    real : the images to start from. An unconditional model is not told their labels.
+    real : the images to start from. An unconditional model is not told their labels. Another one is told of them by
+        the names of their classes, in whatever order these are, where the model knows names.
     t_re : whole number 0…100, or a range (low, high) from which each image draws its own, both ends included.
         0 returns the image bit for bit; 100 starts from pure noise and equals `generate` on the same labels.
     seed : image i is a function of (edm, real image i, its label, t_re, seed, first_index + i).
@@ -105,7 +108,7 @@ def reconstruct(
     Raises
     ------
     UserError : t_re out of range, steps below 1 or beside a solver, a negative seed or first_index, images of
-        another shape or other classes than the model's.
+        another shape than the model's, another number of classes, or classes that it does not know.
     """
     low, high = check_t_re(t_re)
     if steps is not None and solver is not None:
@@ -115,6 +118,10 @@ def reconstruct(
     if solver is None:
         solver = Solver() if steps is None else Solver(steps=steps)
     _check(edm, real, seed, lanes, first_index)
+    network = edm.config.network
+    told = None
+    if network.label_dim:
+        told = model_labels(real.labels, real.classes, edm.config.classes, network.label_dim, real.name)
     indices = first_index + np.arange(len(real))
     each = reverse_steps((low, high), seed, indices)
     out = real.images.copy()
@@ -126,9 +133,9 @@ def reconstruct(
             index = int(indices[i])
             t = int(each[i])
             start, _ = noisy_start(config, real.images[i], t, seed, index, solver.levels)
-            ends = config.sigma_min, config.sigma_max, config.rho
+            ends = config.sigma_min, config.sigma_max, config.rho, config.vp
             grid = level_grid(t, solver.steps_from(t), solver.levels, *ends)
-            label = int(real.labels[i]) if config.network.label_dim else None
+            label = None if told is None else int(told[i])
             yield Trajectory(int(i), start, grid, label, image_rng(seed, CHURN, index))
 
     with sampling_mode(edm):
@@ -155,20 +162,9 @@ def noisy_start(
 
     At t_re = 100 nothing of the image may remain: the start is σ·n, not x + σ·n.
     """
-    sigma = level_of(t_re, levels, config.sigma_min, config.sigma_max, config.rho)
+    sigma = level_of(t_re, levels, config.sigma_min, config.sigma_max, config.rho, config.vp)
     noise = sigma * initial_noise(seed, index, image.shape)
     return (noise if t_re == REVERSE_STEPS else to_model(image) + noise), sigma
-
-
-@contextmanager
-def sampling_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode for the block; the mode the model was in is restored after it."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def _check(edm: EDM, real: ImageSet, seed: int, lanes: int, first_index: int) -> None:
@@ -180,6 +176,3 @@ def _check(edm: EDM, real: ImageSet, seed: int, lanes: int, first_index: int) ->
             f"{real.name} holds images of {real.shape} (C, H, W), the model was trained on "
             f"{tuple(edm.image_shape)}; load the data at that size"
         )
-    known = edm.config.network.label_dim
-    if known and len(real.classes) != known:
-        raise UserError(f"{real.name} has {len(real.classes)} classes, the model {known}; give it data of its classes")

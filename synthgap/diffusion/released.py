@@ -1,37 +1,66 @@
-"""What the two readers of released pickles share: from a file's inert record to a network of ours with its weights."""
+"""What the readers of released pickles share: from a file's inert records to a network of ours with its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..inert import shown
+from ..weights import filled
 from .nvidia import Persistent, read_pickle
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def network_in(path: str | Path, entry: str, rebuild: Callable[[Persistent], Network]) -> Network:
-    """What `rebuild` makes of the object that the pickle holds under `entry`.
+def network_in(path: str | Path, readers: Mapping[str, Callable[[Persistent], Network]]) -> Network:
+    """What the reader of an entry makes of the object that the pickle holds there; the first entry that it has counts.
 
-    Raises UserError, with the path, when the file is not such a pickle or `rebuild` can't make a network of it.
+    Raises UserError, with the path, when the file is not such a pickle or its reader can't make a network of it.
     """
-    record: Persistent = read_pickle(path, entry)[entry]
+    content = read_pickle(path, *readers)
+    entry = next(name for name in readers if isinstance(content.get(name), Persistent))
     try:
-        return rebuild(record)
+        return readers[entry](content[entry])
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise UserError(f"{path}: the network's description is wrong ({reason})") from error
     except Exception as error:  # a made-up file may hold anything anywhere
-        raise UserError(f"{path}: the network's description is incomplete or wrong ({type(error).__name__})") from error
+        reason = f"{type(error).__name__}: {shown(str(error))}"
+        raise UserError(f"{path}: the network's description is incomplete or wrong ({reason})") from error
+
+
+def check_known(record: Persistent, known: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> None:
+    """UserError, by name, where the record's constructor has an argument that is not `known`.
+
+    given : instead of all of the record's arguments.
+    """
+    unknown = sorted((record.arguments if given is None else given).keys() - known)
+    if unknown:
+        raise UserError(f"the file's {record.class_name} has an argument {unknown[0]!r}, which is not known here")
+
+
+def check_agrees(inner: Persistent | None, given: Mapping[str, Any]) -> None:
+    """UserError, by name, where a record inside another was made with another argument than the outer one tells."""
+    for name, value in (inner.arguments if inner else {}).items():
+        if name in given and value != given[name]:
+            raise UserError(
+                f"the file's {inner.class_name} has {name} = {value!r}, but the object that holds it {given[name]!r}"
+            )
+
+
+def check_choice(class_name: str, name: str, value: Any, choices: tuple, reason: str = "") -> None:
+    """UserError, by name, where an argument has a value that is not implemented here."""
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        known = " and ".join(map(repr, choices))
+        raise UserError(f"the file's {class_name} has {name} = {value!r}: {reason or f'only {known} can be read'}")
 
 
 def with_weights(build: Callable[[], Network], tensors: dict[str, Tensor]) -> Network:
@@ -39,13 +68,4 @@ def with_weights(build: Callable[[], Network], tensors: dict[str, Tensor]) -> Ne
 
     Raises UserError when names, shapes or types don't fit.
     """
-    with torch.device("meta"):  # names and shapes alone: no memory is taken before they are known to fit
-        network = build()
-    wanted = network.state_dict()
-    wrong = sorted(set(wanted) ^ set(tensors)) or sorted(
-        k for k, v in tensors.items() if wanted[k].shape != v.shape or not v.is_floating_point()
-    )
-    if wrong:
-        raise UserError(f"tensor {wrong[0]!r} ({len(wrong)} in all) does not fit the network that the file describes")
-    network.load_state_dict({k: v.detach().to(torch.float32, copy=True) for k, v in tensors.items()}, assign=True)
-    return network.eval().requires_grad_(False)
+    return filled(build, tensors).requires_grad_(False)

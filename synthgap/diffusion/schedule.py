@@ -8,10 +8,11 @@ others are at hand, so that the choice can be tried.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from ..errors import UserError
@@ -19,7 +20,7 @@ from ..errors import UserError
 REVERSE_STEPS = 100  # T in the paper, Section 4
 SIGMA_MIN, RHO = 0.002, 7.0  # Karras et al. 2022, Table 1
 EDM_SIGMA_MAX = 80.0  # the same
-VP_BETA_D, VP_BETA_MIN = 19.9, 0.1  # the same, VP column
+MOST_SIGMA = 1e6  # far above any process that is used
 
 ReverseStep = int | tuple[int, int]
 Levels = Literal["edm", "edm-80", "vp"]
@@ -38,14 +39,35 @@ def p_mean_for(height: int, width: int) -> float:
     return -1.2 + math.log(math.sqrt(height * width) / 32) / 2
 
 
-def vp_sigma(time: Tensor) -> Tensor:
-    """σ(t) = √(exp(½β_d t² + β_min t) − 1) of the continuous VP process, t in [0, 1] (Karras et al. 2022, Table 1)."""
-    return torch.expm1(0.5 * VP_BETA_D * time**2 + VP_BETA_MIN * time).sqrt()
+class VPProcess(BaseModel):
+    """The continuous VP process with linear β, by default DDPM's (Karras et al. 2022, Table 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    beta_d: float = Field(19.9, gt=0)
+    beta_min: float = Field(0.1, ge=0)
+    steps: int = Field(1000, gt=1, le=10**6)  # M: the network is told (M − 1)·t
+    epsilon_t: float = Field(1e-5, gt=0, lt=1)  # the smallest time in training
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not 0.5 * self.beta_d + self.beta_min <= 2 * math.log(MOST_SIGMA):
+            raise ValueError(f"the noise of this process rises above {MOST_SIGMA:g}")
+        return self
 
 
-def vp_time(sigma: Tensor) -> Tensor:
+DDPM = VPProcess()
+
+
+def vp_sigma(time: Tensor, process: VPProcess = DDPM) -> Tensor:
+    """σ(t) = √(exp(½β_d t² + β_min t) − 1) of a continuous VP process, t in [0, 1] (Karras et al. 2022, Table 1)."""
+    return torch.expm1(0.5 * process.beta_d * time**2 + process.beta_min * time).sqrt()
+
+
+def vp_time(sigma: Tensor, process: VPProcess = DDPM) -> Tensor:
     """The inverse of `vp_sigma`."""
-    return ((VP_BETA_MIN**2 + 2 * VP_BETA_D * torch.log1p(sigma**2)).sqrt() - VP_BETA_MIN) / VP_BETA_D
+    root = (process.beta_min**2 + 2 * process.beta_d * torch.log1p(sigma**2)).sqrt()
+    return (root - process.beta_min) / process.beta_d
 
 
 def check_t_re(t_re: ReverseStep) -> tuple[int, int]:
@@ -68,23 +90,33 @@ def sigma_of(t_re: int | np.ndarray, sigma_min: float, sigma_max: float, rho: fl
     return np.where(t < 1, 0.0, np.maximum(root, 0.0) ** rho)
 
 
-def level_of(t_re: int, levels: Levels, sigma_min: float, sigma_max: float, rho: float = RHO) -> float:
+def level_of(
+    t_re: int, levels: Levels, sigma_min: float, sigma_max: float, rho: float = RHO, process: VPProcess = DDPM
+) -> float:
     """σ of a reverse step under one of three readings; 0 at t_re = 0.
 
     "edm" : `sigma_of`, from the model's own σmin to σmax. "edm-80" : the same with EDM's σmax = 80 at every image size.
-    "vp" : the continuous DDPM process with linear β (Karras et al. 2022, Table 1) at time t_re / 100.
+    "vp" : the continuous VP `process` at time t_re / 100; by default DDPM's with linear β.
     """
     if levels == "vp":
-        return float(vp_sigma(torch.tensor(t_re / REVERSE_STEPS, dtype=torch.float64)))
+        return float(vp_sigma(torch.tensor(t_re / REVERSE_STEPS, dtype=torch.float64), process))
     return float(sigma_of(t_re, sigma_min, EDM_SIGMA_MAX if levels == "edm-80" else sigma_max, rho))
 
 
-def level_grid(t_re: int, count: int, levels: Levels, sigma_min: float, sigma_max: float, rho: float) -> np.ndarray:
+def level_grid(
+    t_re: int,
+    count: int,
+    levels: Levels,
+    sigma_min: float,
+    sigma_max: float,
+    rho: float,
+    process: VPProcess = DDPM,
+) -> np.ndarray:
     """`count` levels from that of `t_re` down, then 0: ρ-spaced down to σmin, or evenly spaced in time for "vp"."""
     if levels == "vp" and count > 0:
         times = torch.linspace(t_re / REVERSE_STEPS, 0, count + 1, dtype=torch.float64)
-        return np.append(vp_sigma(times[:-1]).numpy(), 0.0)
-    return sigma_grid(level_of(t_re, levels, sigma_min, sigma_max, rho), count, sigma_min, rho)
+        return np.append(vp_sigma(times[:-1], process).numpy(), 0.0)
+    return sigma_grid(level_of(t_re, levels, sigma_min, sigma_max, rho, process), count, sigma_min, rho)
 
 
 def sigma_grid(start: float, count: int, sigma_min: float, rho: float = RHO) -> np.ndarray:

@@ -7,7 +7,7 @@ that those weights load here. Everything else is written from the papers.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,19 +21,20 @@ from .layers import SKIP_SCALE, Conv2d, Fourier, GroupNorm, Linear, Positional, 
 class UNetConfig(BaseModel):
     """Size of a network. The defaults, with `label_dim` = 10, are EDM's CIFAR-10 DDPM++ (55.7 M parameters)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    # upper bounds far above any network that was ever trained: a file may describe one that takes hours to build
     architecture: Literal["ddpm++", "ncsn++", "adm"] = "ddpm++"
-    height: int = Field(32, gt=0)
-    width: int = Field(32, gt=0)
-    channels: int = Field(3, gt=0)
-    label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
-    model_channels: int = Field(128, gt=0, multiple_of=2)
-    channel_mult: tuple[int, ...] = Field((2, 2, 2), min_length=1)
-    num_blocks: int = Field(4, gt=0)
-    attn_resolutions: tuple[int, ...] = (16,)  # heights at which blocks attend
+    height: int = Field(32, gt=0, le=4096)
+    width: int = Field(32, gt=0, le=4096)
+    channels: int = Field(3, gt=0, le=64)
+    label_dim: int = Field(0, ge=0, le=10**6)  # number of classes; 0 is unconditional
+    model_channels: int = Field(128, gt=0, le=10_000, multiple_of=2)
+    channel_mult: tuple[Annotated[int, Field(gt=0, le=100)], ...] = Field((2, 2, 2), min_length=1, max_length=13)
+    num_blocks: int = Field(4, gt=0, le=100)
+    attn_resolutions: tuple[int, ...] = Field((16,), max_length=100)  # heights at which blocks attend
     dropout: float = Field(0.13, ge=0, lt=1)
-    augment_dim: int = Field(0, ge=0)
+    augment_dim: int = Field(0, ge=0, le=10_000)
 
     @property
     def divisor(self) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from ..diffusion.nvidia import Persistent, state_dict
-from ..diffusion.released import network_in, with_weights
+from ..diffusion.nvidia import Persistent, module_in, plain, state_dict
+from ..diffusion.released import check_agrees, check_choice, check_known, network_in, with_weights
 from ..errors import UserError
 from .stylegan3 import Generator, GeneratorConfig
 
@@ -34,7 +33,9 @@ ONLY = {  # what our generator has no choice of
     "use_radial_filters": (False, "it is configuration R (radial filters); only T is implemented"),
     "lrelu_upsampling": (2, "only 2 is implemented"),
 }
-IGNORED = ("img_resolution", "mapping_kwargs", "num_fp16_res")  # the first two are read apart
+MAPPING_ONLY = {"lr_multiplier": (0.01, "only 0.01 is implemented")}
+APART = ("img_resolution", "mapping_kwargs")
+NO_PART = ("num_fp16_res",)  # half precision is of the release's runs on a GPU
 
 
 def from_released(path: str | Path) -> Generator:
@@ -43,37 +44,40 @@ def from_released(path: str | Path) -> Generator:
     Raises UserError when the file is not such a pickle, or holds a network that is not implemented here:
     configuration R, or StyleGAN2.
     """
-    return network_in(path, "G_ema", _network)
+    return network_in(path, {"G_ema": generator_of})
 
 
-def _network(record: Persistent) -> Generator:
+def generator_of(record: Persistent) -> Generator:
+    """The generator that a record describes, with its weights."""
     if record.class_name != "Generator":
         raise UserError(f"the file holds a {record.class_name!r}; known: Generator")
     tensors = state_dict(record)
     if any(name.startswith("synthesis.b4.") for name in tensors):
         raise UserError("the file holds a generator of StyleGAN2; only StyleGAN3-T is implemented")
-    config = _configuration(record.arguments)
+    config = _configuration(record)
     return with_weights(lambda: Generator(config), tensors)
 
 
-def _configuration(arguments: dict[str, Any]) -> GeneratorConfig:
-    mapping = dict(arguments.get("mapping_kwargs") or {})
-    for name, (value, reason) in ONLY.items():
-        if arguments.get(name, value) != value:
-            raise UserError(f"the file's generator has {name} = {arguments[name]!r}: {reason}")
-    known = {*NAMES, *ONLY, *IGNORED}
-    unknown = sorted(map(str, arguments.keys() - known)) + sorted(map(str, mapping.keys() - MAPPING_NAMES.keys()))
-    if unknown:
-        raise UserError(f"the file's generator has an argument {unknown[0]!r} that StyleGAN3-T does not know")
-    given = {ours: _plain(arguments[name]) for name, ours in NAMES.items() if name in arguments}
-    given |= {ours: _plain(mapping[name]) for name, ours in MAPPING_NAMES.items() if name in mapping}
-    side = int(arguments["img_resolution"])
-    config = GeneratorConfig(height=side, width=side, **given)
+def _configuration(record: Persistent) -> GeneratorConfig:
+    # what the object computes with are its attributes, whatever its constructor was given
+    own = {name: plain(record.state[name], name) for name in (*NAMES, "img_resolution") if name in record.state}
+    arguments = record.arguments | own
+    mapping = arguments.get("mapping_kwargs") or {}
+    if not isinstance(mapping, dict):
+        raise UserError("the file's Generator has mapping_kwargs that are no dictionary")
+    for given, only in ((arguments, ONLY), (mapping, MAPPING_ONLY)):
+        for name, (value, reason) in only.items():
+            check_choice("Generator", name, given.get(name, value), (value,), reason)
+    check_known(record, dict.fromkeys((*NAMES, *ONLY, *APART, *NO_PART)), arguments)
+    check_known(record, MAPPING_NAMES | MAPPING_ONLY, mapping)
+    for module in ("mapping", "synthesis"):
+        check_agrees(module_in(record, module), arguments | (mapping if module == "mapping" else {}))
+    if "img_resolution" not in arguments:
+        raise UserError("the file's Generator lacks the argument 'img_resolution'")
+    given = {ours: arguments[name] for name, ours in NAMES.items() if name in arguments}
+    given |= {ours: mapping[name] for name, ours in MAPPING_NAMES.items() if name in mapping}
+    side = arguments["img_resolution"]
+    config = GeneratorConfig.model_validate({"height": side, "width": side, **given}, strict=True)
     if config.side != side:
         raise UserError(f"the file's generator makes images of side {side}, which is no power of two")
     return config
-
-
-def _plain(value: Any) -> Any:
-    """A numpy scalar as Python's number."""
-    return value.item() if hasattr(value, "item") else value

@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..modes import sampling_mode
 from .stylegan3 import Generator
 
 PEAK = 2.0  # width of the range of pixel values, [−1, 1]
@@ -45,7 +46,7 @@ def equivariance_psnr(
     rng = torch.Generator().manual_seed(seed)
     most = [max(1, math.floor(reach * n)) for n in (config.height, config.width)]
     total, pixels = 0.0, 0
-    with torch.no_grad(), _evaluating(generator):
+    with torch.no_grad(), sampling_mode(generator):
         for start in range(0, images, batch):
             count = min(batch, images - start)
             z = torch.randn(count, config.z_dim, generator=rng).to(device)
@@ -68,13 +69,3 @@ def _overlap(x: Tensor, down: int, right: int) -> Tensor:
     """The pixels of x that an image moved by (down, right) shows."""
     height, width = x.shape[2:]
     return x[:, :, max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)]
-
-
-@contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

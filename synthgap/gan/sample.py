@@ -10,8 +10,10 @@ import torch
 from ..data.imageset import ImageSet
 from ..diffusion.noise import image_rng
 from ..diffusion.pixels import to_uint8
-from ..diffusion.reconstruct import LANES, sampling_mode
+from ..diffusion.reconstruct import LANES
 from ..errors import UserError
+from ..labels import default_names, model_labels
+from ..modes import sampling_mode
 from .stylegan3 import Generator
 
 LATENT = 43  # purpose of random numbers, see diffusion/noise.py
@@ -43,7 +45,8 @@ def generate_gan(
     labels : int array, N, the classes to draw; of a class-conditional generator only.
     seed : image i is a function of (generator, labels[i], seed, first_index + i).
     count : N, for an unconditional generator. Its images carry the label 0 of one class, "image".
-    classes : names; default the training set's, or "0", "1", … where the generator does not know them.
+    classes : names of the labels, in their order; default the training set's, or "0", "1", … where the generator does
+        not know them. A generator that knows names is told of each label by its name.
     first_index : another one is another draw.
     lanes : batch size of the network; the last batch is filled up, so that every image is made in the same way.
     truncation : ψ, how far a style may be from the mean style; 1 leaves it alone (Karras et al. 2019).
@@ -56,7 +59,7 @@ def generate_gan(
     Raises
     ------
     UserError : labels for an unconditional generator, none or a count for a conditional one, labels out of range, a
-        negative seed or first_index.
+        negative seed or first_index, names that the generator does not know.
     FloatingPointError : the generator draws NaN; its training failed.
     """
     config = generator.config
@@ -64,7 +67,12 @@ def generate_gan(
     for name, value, least in (("lanes", lanes, 1), ("seed", seed, 0), ("first_index", first_index, 0)):
         if value < least:
             raise UserError(f"{name} is {value}; give {least} or more")
-    names = classes or config.classes or tuple(str(c) for c in range(config.label_dim)) or ("image",)
+    names = tuple(classes or config.classes or default_names(config.label_dim) or ("image",))
+    told = (
+        model_labels(labels, names, config.classes, config.label_dim, "the list of labels")
+        if config.label_dim
+        else None
+    )
     out = np.zeros((len(labels), config.channels, config.height, config.width), dtype=np.uint8)
     device = next(generator.parameters()).device
     options = {} if truncation == 1 else {"truncation": truncation}
@@ -74,10 +82,12 @@ def generate_gan(
             size = here.stop - start
             z = torch.zeros(lanes, config.z_dim)
             z[:size] = torch.from_numpy(latents(seed, first_index + np.arange(start, here.stop), config.z_dim))
-            wanted = torch.zeros(lanes, dtype=torch.int64)
-            wanted[:size] = torch.from_numpy(labels[here])
-            told = wanted.to(device) if config.label_dim else None
-            images = generator(z.to(device), told, **options)[:size]
+            wanted = None
+            if told is not None:
+                wanted = torch.zeros(lanes, dtype=torch.int64)
+                wanted[:size] = torch.from_numpy(told[here])
+                wanted = wanted.to(device)
+            images = generator(z.to(device), wanted, **options)[:size]
             out[here] = to_uint8(images.double().cpu().numpy())
             if progress:
                 progress(size)

@@ -30,6 +30,7 @@ from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
 from ..disk import usual_rights
 from ..errors import UserError
+from ..torchfiles import read_state
 
 WEIGHTS_FOLDER = "SYNTHGAP_WEIGHTS"  # environment variable: a folder with weights files
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's name for them
@@ -241,12 +242,12 @@ def weights_hash(state: dict[str, Tensor], recipe: str) -> str:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a torch file, read without running anything in it. UserError when it is not one."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_state(path)
     except Exception as error:  # a damaged pickle may raise anything
         raise UserError(
             f"{path} is not a readable weights file ({_one_line(error)}); replace it with a whole copy"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+    if state is None:
         raise UserError(f"{path} holds no network weights; give the file of a state dict")
     return state
 

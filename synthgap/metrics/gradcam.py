@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pandas as pd
 import torch
@@ -14,6 +11,7 @@ from torch import Tensor, nn
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
 from ..errors import UserError
+from ..modes import sampling_mode
 
 LAYERS = ("layer4", "layer3", "layer2", "layer1")  # `layer4` is the paper's block4
 LEAST_CELLS = 4  # a side, of a map that can point at a place
@@ -68,7 +66,7 @@ def raw_maps(
     net = classifier.network
     device = next(net.parameters()).device
     out = []
-    with _left_as_found(net), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is under
+    with sampling_mode(net), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is under
         for start in range(0, len(images), batch):
             part = slice(start, start + batch)
             pixels = classifier.standardise(torch.from_numpy(images.images[part]).to(device))
@@ -138,18 +136,6 @@ def _maps(net: nn.Module, layer: nn.Module, pixels: Tensor, targets: Tensor) -> 
         handle.remove()
     weights = slope.mean(dim=(2, 3), keepdim=True)
     return F.relu((weights * kept[0].detach()).sum(dim=1)).detach()
-
-
-@contextmanager
-def _left_as_found(net: nn.Module) -> Iterator[None]:
-    """Eval mode within; every module's own mode is restored after."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _check(classifier: Classifier, images: ImageSet, targets: np.ndarray, layer: str | None) -> str:

@@ -21,9 +21,10 @@ from ..data.imageset import ImageSet
 from ..diffusion.edm import EDM
 from ..diffusion.noise import image_rng
 from ..diffusion.pixels import to_model
-from ..diffusion.reconstruct import sampling_mode
-from ..diffusion.schedule import RHO, SIGMA_MIN
+from ..diffusion.schedule import RHO
 from ..errors import UserError
+from ..labels import model_labels
+from ..modes import sampling_mode
 
 Denoiser = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Method = Literal["auto", "exact", "hutchinson"]
@@ -60,7 +61,7 @@ def image_log_likelihood(
     images: ImageSet,
     *,
     seed: int = 0,
-    sigma: float = SIGMA_MIN,
+    sigma: float | None = None,
     steps: int = 12,
     method: Method = "auto",
     probes: int = 1,
@@ -71,7 +72,7 @@ def image_log_likelihood(
 
     Parameters
     ----------
-    sigma : noise level at which the density is taken, in [edm's σmin, σmax). At σmin the 8-bit values are
+    sigma : noise level at which the density is taken, in [edm's σmin, σmax); default σmin. At σmin the 8-bit values are
         dequantised: uniform noise of one grey level is added. Above it normal noise of that level is added instead:
         images with few grey levels lie on a grid, and at σmin much of their likelihood is about the grid.
     seed : of that noise and of the probes; functions of (seed, image index).
@@ -79,15 +80,18 @@ def image_log_likelihood(
 
     Raises
     ------
-    UserError : no images, images of another shape or number of classes than the model's, σ out of range.
+    UserError : no images, images of another shape or of other classes than the model's, σ out of range.
     """
     config = edm.config
     if not len(images):
         raise UserError(f"{images.name} is empty; there is nothing to score")
     if images.shape != tuple(edm.image_shape):
         raise UserError(f"{images.name} holds images of {images.shape}, the model was trained on {edm.image_shape}")
-    if config.network.label_dim and len(images.classes) != config.network.label_dim:
-        raise UserError(f"{images.name} has {len(images.classes)} classes, the model {config.network.label_dim}")
+    labels = None
+    if known := config.network.label_dim:
+        told = model_labels(images.labels, images.classes, config.classes, known, images.name)
+        labels = torch.from_numpy(told).to(edm.device)
+    sigma = config.sigma_min if sigma is None else sigma
     if not config.sigma_min <= sigma < config.sigma_max:
         raise UserError(f"sigma is {sigma}; give a level from {config.sigma_min} to below {config.sigma_max}")
     smallest = sigma == config.sigma_min
@@ -97,7 +101,6 @@ def image_log_likelihood(
         start = raised / LEVELS_PER_UNIT - 1
     else:
         start = to_model(images.images) + sigma * np.stack([r.standard_normal(images.shape) for r in rngs])
-    labels = torch.from_numpy(images.labels).to(edm.device) if config.network.label_dim else None
     with sampling_mode(edm):
         nats, kind = log_likelihood(
             edm,

@@ -53,7 +53,8 @@ class StudyBase:
         self.given = synthetic != "none"  # images of another generator are judged
         loaded = [self._load(choice) for choice in self.choices]  # before anything is written
         place = next(i for i, choice in enumerate(self.choices) if 3 in choice.tables)
-        given = load_like(synthetic, loaded[place][0].train, grey) if self.given else None
+        self.told_of_given: list[str] = []
+        given = load_like(synthetic, loaded[place][0].train, grey, self.told_of_given) if self.given else None
         self.results = Path(results)
         self.store = self._opened(self.results / "store")
         self.records = [splits.record for splits, _ in loaded]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..data.inspect import inspect_folder, report_lines, shared_images
+from ..data.duplicates import duplicate_lines
+from ..data.inspect import inspect_folder
+from ..data.report import report_lines
 from ..data.splits import SPLITS, Splits
 from .causes import Causes
 from .estimate import BUSY, cost
@@ -73,17 +75,16 @@ class Study(Causes):
         for arms, record in zip(self.columns, self.records, strict=True):
             kind, _, path = record["source"].partition(":")
             lines.append(f"found in {record['source']}:")
-            told = report_lines(inspect_folder(Path(path))) if kind == "folder" else []
-            sets = {s: self.store.get(arms.data[s]) for s in SPLITS}
-            for (a, b), count in shared_images(Splits(**sets)).items():
-                told.append(
-                    f"WARNING: at the size used, {count:,} {b} images equal a {a} image pixel for pixel: the {b} set "
-                    "is easier than it should be"
-                )
             channels, height, width = arms.data["train"].shape
             classes = arms.data["train"].classes
             kinds = f"{classes} classes, {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}"
-            lines += [f"  {line}" for line in told or [kinds]]
+            told = report_lines(inspect_folder(Path(path))) if kind == "folder" else [kinds]
+            told += record.get("found", [])
+            told += duplicate_lines(Splits(**{s: self.store.get(arms.data[s]) for s in SPLITS}, record=record))
+            lines += [f"  {line}" for line in told]
+        if self.told_of_given:
+            lines.append(f"found in {self.arms.data['given'].loading.synthetic}:")
+            lines += [f"  {line}" for line in self.told_of_given]
         return lines
 
     def intended(self) -> list[str]:

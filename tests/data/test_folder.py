@@ -1,4 +1,4 @@
-"""Reading a user's folder: which files count, how each format is decoded, what size they are brought to."""
+"""Reading a user's folder: how each format is decoded, what size the images are brought to."""
 
 import re
 import struct
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from synthgap.data.folder import canvas_size, find_split_folders, fit, list_folder, read_image, read_images
+from synthgap.data.folder import canvas_size, fit, read_image, read_images
 from synthgap.errors import UserError
 
 rng = np.random.default_rng(0)
@@ -23,122 +23,8 @@ def save(path, pixels, **options):
     return path
 
 
-def touch(root, *files):
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).write_bytes(b"")
-    return root
-
-
 def decoded(path):
     return np.asarray(read_image(path))
-
-
-# Which files and classes there are
-
-
-def test_classes_are_the_sorted_subfolders_and_labels_index_them(tmp_path):
-    listing = list_folder(touch(tmp_path, "b/1.png", "a/2.png", "a/1.png"))
-    assert listing.classes == ("a", "b")
-    assert listing.files == ("a/1.png", "a/2.png", "b/1.png")
-    assert listing.labels.tolist() == [0, 0, 1]
-
-
-def test_nested_folders_belong_to_the_class_above_them(tmp_path):
-    listing = list_folder(touch(tmp_path, "a/2019/may/1.png", "a/2.png", "b/x/1.png"))
-    assert listing.classes == ("a", "b")
-    assert listing.labels.tolist() == [0, 0, 1]
-
-
-def test_names_may_be_unicode_with_spaces(tmp_path):
-    listing = list_folder(touch(tmp_path, "größe ü/ネコ 1.png", "猫/β.jpg"))
-    assert set(listing.classes) == {"größe ü", "猫"}
-    assert set(listing.files) == {"größe ü/ネコ 1.png", "猫/β.jpg"}
-
-
-def test_extensions_count_in_any_case(tmp_path):
-    assert len(list_folder(touch(tmp_path, "a/1.PNG", "a/2.Jpg", "b/1.TIFF")).files) == 3
-
-
-def test_stray_files_are_counted(tmp_path):
-    listing = list_folder(touch(tmp_path, "a/1.png", "a/notes.txt", "b/1.png", "b/deep/Thumbs.db"))
-    assert (len(listing.files), listing.ignored) == (2, 2)
-
-
-def test_hidden_files_and_folders_are_no_images(tmp_path):
-    listing = list_folder(
-        touch(
-            tmp_path,
-            "a/1.png",
-            "a/._1.png",
-            "a/.ipynb_checkpoints/1.png",
-            "b/1.png",
-            ".c/1.png",
-            "__MACOSX/._a.png",
-        )
-    )
-    assert (listing.files, listing.classes, listing.ignored) == (("a/1.png", "b/1.png"), ("a", "b"), 0)
-
-
-def test_subfolder_without_images_is_no_class(tmp_path):
-    assert list_folder(touch(tmp_path, "a/1.png", "b/1.png", "docs/read.txt")).classes == ("a", "b")
-
-
-def test_missing_folder_is_a_user_error(tmp_path):
-    with pytest.raises(UserError, match=r"there is no folder .*absent"):
-        list_folder(tmp_path / "absent")
-
-
-def test_folder_without_images_is_a_user_error(tmp_path):
-    with pytest.raises(UserError, match="holds no images in class folders"):
-        list_folder(touch(tmp_path, "1.png", "a/notes.txt"))
-
-
-def test_one_class_is_a_user_error_that_names_it(tmp_path):
-    with pytest.raises(UserError, match="one class, 'cats'"):
-        list_folder(touch(tmp_path, "cats/1.png", "cats/2.png"))
-
-
-def test_given_classes_are_looked_up(tmp_path):
-    listing = list_folder(touch(tmp_path, "c/1.png"), classes=("a", "b", "c"))
-    assert (listing.classes, listing.labels.tolist()) == (("a", "b", "c"), [2])
-
-
-def test_class_that_train_lacks_is_a_user_error_that_names_it(tmp_path):
-    with pytest.raises(UserError, match="class 'd', which train lacks"):
-        list_folder(touch(tmp_path, "a/1.png", "d/1.png"), classes=("a", "b"))
-
-
-@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
-def test_split_folders_are_found_under_their_usual_names(name, tmp_path):
-    touch(tmp_path, "train/a/1.png", f"{name}/a/1.png", "test/a/1.png", "annotations/1.txt")
-    found = find_split_folders(tmp_path)
-    assert {s: p.name for s, p in found.items()} == {"train": "train", "validation": name, "test": "test"}
-
-
-def test_folder_of_classes_has_no_split_folders(tmp_path):
-    assert find_split_folders(touch(tmp_path, "a/1.png", "b/1.png", "test.txt")) == {}
-
-
-def test_test_folder_without_train_is_a_user_error(tmp_path):
-    with pytest.raises(UserError, match="test/ but no train/"):
-        find_split_folders(touch(tmp_path, "test/a/1.png"))
-
-
-def test_two_folders_for_one_split_are_a_user_error(tmp_path):
-    with pytest.raises(UserError, match="two validation folders, val/ and valid/"):
-        find_split_folders(touch(tmp_path, "train/a/1.png", "val/a/1.png", "valid/a/1.png"))
-
-
-def test_train_and_test_may_be_the_names_of_classes(tmp_path):
-    touch(tmp_path, "bus/1.png", "train/1.png", "test/1.png")
-    assert find_split_folders(tmp_path) == {}
-    assert list_folder(tmp_path).classes == ("bus", "test", "train")
-
-
-def test_split_folders_without_classes_are_never_taken_for_classes(tmp_path):
-    touch(tmp_path, "train/1.png", "test/1.png", ".cache/1.png", "annotations/1.txt")
-    assert set(find_split_folders(tmp_path)) == {"train", "test"}
 
 
 # How a file is decoded
@@ -279,7 +165,7 @@ def test_exif_rotation_is_applied_and_its_size_is_the_canvas(suffix, orientation
         8: np.rot90(RGB),
     }
     assert np.array_equal(decoded(path), stored_as[orientation])
-    images, _ = read_images([path], 32)
+    images = read_images([path], 32).images
     assert np.array_equal(images[0].transpose(1, 2, 0), stored_as[orientation])
 
 
@@ -287,7 +173,7 @@ def test_exif_rotation_is_applied_and_its_size_is_the_canvas(suffix, orientation
 def test_meaningless_exif_rotation_is_passed_over(orientation, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    images, _ = read_images([save(tmp_path / "x.png", GREY, exif=exif)], 32)
+    images = read_images([save(tmp_path / "x.png", GREY, exif=exif)], 32).images
     assert np.array_equal(images[0, 0], GREY)
 
 
@@ -360,7 +246,7 @@ def test_damaged_bytes_give_an_image_or_a_user_error(suffix, tmp_path, monkeypat
             data[position] = damage.integers(256)
         path.write_bytes(data[: damage.integers(1, len(data) + 1)])
         try:
-            assert read_images([path], 32)[0].dtype == np.uint8
+            assert read_images([path], 32).images.dtype == np.uint8
         except UserError as error:
             assert path.name in str(error)  # noqa: PT017 (either outcome is right)
 
@@ -406,7 +292,7 @@ def test_aspect_is_kept_when_images_are_scaled(tmp_path):
     tall = np.full((40, 20), 200, np.uint8)
     tall[:20] = 0  # the upper half is black
     paths = [save(tmp_path / "wide.png", wide), save(tmp_path / "tall.png", tall)]
-    images, _ = read_images(paths, 16)
+    images = read_images(paths, 16).images
     assert images.shape == (2, 1, 13, 16)  # median of 2:1 and 1:2 is 1.25
     assert np.abs(images[0, 0, 6].astype(int) - ([0] * 8 + [200] * 8)).max() < 30
     assert np.abs(images[1, 0, :, 8].astype(int) - ([0] * 6 + [100] + [200] * 6)).max() < 30
@@ -414,7 +300,8 @@ def test_aspect_is_kept_when_images_are_scaled(tmp_path):
 
 def test_one_colour_image_makes_the_set_colour(tmp_path):
     paths = [save(tmp_path / "a.png", GREY), save(tmp_path / "b.png", RGB)]
-    images, notes = read_images(paths, 32)
+    read = read_images(paths, 32)
+    images, notes = read.images, read.notes
     assert images.shape == (2, 3, 6, 9)
     assert (images[0] == GREY).all()
     assert np.array_equal(images[1].transpose(1, 2, 0), RGB)

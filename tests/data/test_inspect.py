@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.data.duplicates import repeated_files, shared_images
 from synthgap.data.imageset import ImageSet
-from synthgap.data.inspect import inspect_folder, repeated_files, report_lines, shared_images
+from synthgap.data.inspect import inspect_folder
+from synthgap.data.report import report_lines
 from synthgap.data.splits import Splits
 from synthgap.errors import UserError
 
@@ -57,10 +59,10 @@ def lines(root):
 
 def test_images_are_counted_by_class(tmp_path):
     report = inspect_folder(pictures(tmp_path, rough=2, smooth=5))
-    assert report.root == tmp_path.resolve()
+    assert report.layout.root == tmp_path.resolve()
     assert report.counts == {"all": {"rough": 2, "smooth": 5}}
     assert (report.total, report.classes, report.imbalance) == (7, ("rough", "smooth"), 2.5)
-    assert (report.unreadable, report.stray, report.loose, report.repeats) == ((), (), (), ())
+    assert (report.unreadable, report.layout.passed, report.layout.loose, report.repeats) == ((), {}, (), ())
 
 
 def test_given_splits_are_counted_apart_and_a_missing_class_is_zero(tmp_path):
@@ -92,7 +94,10 @@ def test_stray_files_are_named_and_not_counted(tmp_path):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text("x")
     report = inspect_folder(tmp_path)
-    assert (report.stray, report.total) == (("a/notes.txt", "b/deep/Thumbs.db"), 2)
+    assert (report.layout.passed, report.total) == (
+        {"other": ("a/notes.txt", "readme.md"), "litter": ("b/deep/Thumbs.db",)},
+        2,
+    )
 
 
 def test_folder_of_files_with_unknown_endings_does_not_vanish_unsaid(tmp_path):
@@ -100,20 +105,20 @@ def test_folder_of_files_with_unknown_endings_does_not_vanish_unsaid(tmp_path):
     (tmp_path / "c").mkdir()
     (tmp_path / "c/1.heic").write_bytes(b"x")
     report = inspect_folder(tmp_path)
-    assert (report.classes, report.stray) == (("a", "b"), ("c/1.heic",))
+    assert (report.classes, report.layout.passed) == (("a", "b"), {"unread": ("c/1.heic",)})
 
 
 def test_stray_files_in_given_splits_are_named(tmp_path):
     pictures(tmp_path, train__a=1, train__b=1, test__a=1)
     (tmp_path / "test/a/notes.txt").write_text("x")
-    assert inspect_folder(tmp_path).stray == ("test/a/notes.txt",)
+    assert inspect_folder(tmp_path).layout.passed == {"other": ("test/a/notes.txt",)}
 
 
 def test_images_in_the_root_are_loose(tmp_path):
     pictures(tmp_path, a=1, b=1)
     save(tmp_path, "cover.png")
     report = inspect_folder(tmp_path)
-    assert (report.loose, report.total) == (("cover.png",), 2)
+    assert (report.layout.loose, report.total) == (("cover.png",), 2)
 
 
 def test_images_beside_the_classes_of_a_split_and_beside_the_splits_are_loose(tmp_path):
@@ -121,7 +126,7 @@ def test_images_beside_the_classes_of_a_split_and_beside_the_splits_are_loose(tm
     for file in ("train/1.png", "test/2.png", "0.png", "more/a/3.png"):
         save(tmp_path, file)
     report = inspect_folder(tmp_path)
-    assert (report.loose, report.total) == (("0.png", "more/a/3.png", "test/2.png", "train/1.png"), 3)
+    assert (report.layout.loose, report.total) == (("0.png", "more/a/3.png", "test/2.png", "train/1.png"), 3)
 
 
 def test_hidden_files_and_folders_are_no_images(tmp_path):
@@ -131,7 +136,7 @@ def test_hidden_files_and_folders_are_no_images(tmp_path):
     (tmp_path / "a/.DS_Store").write_bytes(b"x")
     report = inspect_folder(tmp_path)
     assert report.counts == {"all": {"a": 1, "b": 1}}
-    assert (report.stray, report.loose, report.repeats) == ((), (), ())
+    assert (set(report.layout.passed), report.layout.loose, report.repeats) == ({"litter", "hidden"}, (), ())
 
 
 def test_progress_goes_over_all_images(tmp_path):

@@ -6,8 +6,10 @@ import contextlib
 import pickle
 import struct
 import sys
+import tempfile
 import types
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import nn
 
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.unet import UNetConfig
+from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 
 KINDS = ("ddpm++", "ncsn++", "adm")
 RELEASED = {
@@ -161,6 +164,67 @@ def written(path, ema, protocol=4, **entries):
     with modules_of_the_release():
         path.write_bytes(pickle.dumps(content | entries, protocol=protocol))
     return path
+
+
+def random_generator(**sizes):
+    """A tiny generator whose every parameter and average is random."""
+    small = {"height": 8, "width": 8, "channels": 1, "z_dim": 4, "w_dim": 4, "channel_base": 32, "channel_max": 8}
+    config = GeneratorConfig(**(small | {"layers": 4, "margin": 2} | sizes))
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        generator = Generator(config)
+        for name, value in [*generator.named_parameters(), *generator.named_buffers()]:
+            if not name.endswith("transform"):
+                value.data = torch.rand(value.shape) + 0.1
+    return generator.eval().requires_grad_(False)
+
+
+def gan_network(generator, class_name="Generator", half=False, **changes):
+    """The 'G_ema' entry for a generator of ours; an argument that is None is left out."""
+    config = generator.config
+    arguments = {
+        "z_dim": config.z_dim,
+        "c_dim": config.label_dim,
+        "w_dim": config.w_dim,
+        "img_resolution": config.height,
+        "img_channels": config.channels,
+        "mapping_kwargs": EasyDict(num_layers=config.mapping_layers),
+        "channel_base": config.channel_base,
+        "channel_max": np.int64(config.channel_max),
+        "magnitude_ema_beta": np.float64(0.9997),
+        "num_layers": config.layers,
+        "margin_size": config.margin,
+        "num_fp16_res": 4,
+    } | changes
+    record = persistent(generator, class_name, {k: v for k, v in arguments.items() if v is not None}, half)
+    modules = record.meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"]
+    for module in modules.values():
+        module.meta["state"]["in_size"] = np.array([28, 28])
+    return record
+
+
+def gan_written(path, record, protocol=4, **entries):
+    """A released pickle around G_ema."""
+    content = {"G": None, "D": Object("Discriminator"), "G_ema": record, "augment_pipe": None}
+    content["training_set_kwargs"] = EasyDict(path="faces.zip", use_labels=False)
+    with modules_of_the_release():
+        path.write_bytes(pickle.dumps(content | entries, protocol=protocol))
+    return path
+
+
+def small_edm():
+    """The bytes of a small valid EDM pickle."""
+    return _bytes(written, network(random_edm(channel_mult=(1,), attn_resolutions=(), label_dim=2)))
+
+
+def small_stylegan3():
+    """The bytes of a small valid StyleGAN3 pickle."""
+    return _bytes(gan_written, gan_network(random_generator(layers=3)))
+
+
+def _bytes(write, record):
+    with tempfile.TemporaryDirectory() as folder:
+        return write(Path(folder) / "a.pkl", record).read_bytes()
 
 
 def text(value):

@@ -290,6 +290,7 @@ def test_noise_levels_follow_the_image_size():
     assert config.sigma_data == 0.6
     assert EDMConfig(network=NETWORK).model_dump(exclude={"network"}) == {
         "preconditioning": "edm",
+        "vp": {"beta_d": 19.9, "beta_min": 0.1, "steps": 1000, "epsilon_t": 1e-5},
         "sigma_data": 0.5,
         "sigma_min": 0.002,
         "sigma_max": 80.0,

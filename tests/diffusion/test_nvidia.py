@@ -16,12 +16,24 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from released_pickle import Call, Object, modules_of_the_release, named, network, program, random_edm, text, written
+from released_pickle import (
+    Call,
+    EasyDict,
+    Object,
+    modules_of_the_release,
+    named,
+    network,
+    program,
+    random_edm,
+    text,
+    written,
+)
 from torch import nn
 
 from synthgap.diffusion import nvidia
 from synthgap.diffusion.convert import from_released
-from synthgap.diffusion.nvidia import Persistent, read_pickle, state_dict
+from synthgap.diffusion.nvidia import Persistent, plain, read_pickle, state_dict
+from synthgap.diffusion.released import network_in
 from synthgap.errors import UserError
 
 
@@ -39,11 +51,11 @@ def good(tmp_path_factory):
 
 
 def refused(path, data=None):
-    """The one-line message with which a file is refused."""
+    """The one-line message with which a file is refused, when it is read or when its tensors are made."""
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(UserError) as caught:
-        read_pickle(path)
+        network_in(path, {"ema": state_dict})
     message = str(caught.value)
     assert message.startswith(str(path))
     assert message.isprintable()  # so it is one line
@@ -58,26 +70,28 @@ def equal(model, other):
 # what a released file holds
 
 
-@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_the_four_entries_are_read_as_inert_records(tmp_path, protocol):
-    edm = random_edm("ncsn++", label_dim=3)
-    content = read_pickle(written(tmp_path / "a.pkl", network(edm), protocol))
+    edm, options = random_edm("ncsn++", label_dim=3), EasyDict(path="cifar10.zip", use_labels=True)
+    if protocol > 3:  # older pickles ask for builtins.set
+        options["seeds"] = {1, 2}
+    content = read_pickle(written(tmp_path / "a.pkl", network(edm), protocol, dataset_kwargs=options))
     assert list(content) == ["ema", "loss_fn", "augment_pipe", "dataset_kwargs"]
     assert isinstance(content["ema"], Persistent)
     assert content["ema"].class_name == "EDMPrecond"
     assert content["ema"].arguments["encoder_type"] == "residual"
     assert content["ema"].arguments["num_blocks"] == 1
     assert content["loss_fn"].state["P_mean"] == -1.2
-    assert content["augment_pipe"].state["p"] == 0.12
-    assert content["augment_pipe"].state["xflip"] == np.float32(1e8)
-    assert content["dataset_kwargs"] == {"path": "cifar10.zip", "use_labels": True, "seeds": {1, 2}}
+    assert plain(content["augment_pipe"].state["p"], "p") == 0.12
+    assert plain(content["augment_pipe"].state["xflip"], "xflip") == 1e8
+    assert content["dataset_kwargs"] == options
     tensors, wanted = state_dict(content["ema"]), edm.state_dict()
     assert set(tensors) == set(wanted)
     assert all(torch.equal(tensors[k], wanted[k]) for k in wanted)
 
 
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
-def test_numpy_scalars_keep_their_type_and_byte_order_by_the_old_and_the_new_name(tmp_path, module):
+def test_numpy_scalars_are_read_in_either_byte_order_by_the_old_and_the_new_name(tmp_path, module):
     values = {"a": np.float32(0.1), "b": np.float64(0.3), "c": np.bool_(True), "d": np.uint8(255), "e": np.int32(-5)}
     swapped = program(
         b"}", text("ema"), named("torch_utils.persistence", "_reconstruct_persistent_obj"), b"}",
@@ -87,17 +101,51 @@ def test_numpy_scalars_keep_their_type_and_byte_order_by_the_old_and_the_new_nam
         b"\x86R", b"s", b"s", b"\x85R", b"s",
     )  # fmt: skip
     (tmp_path / "swapped.pkl").write_bytes(swapped)
-    assert read_pickle(tmp_path / "swapped.pkl")["ema"].state["x"] == 2.5
+    assert plain(read_pickle(tmp_path / "swapped.pkl")["ema"].state["x"], "x") == 2.5
     state = read_pickle(written(tmp_path / "a.pkl", Object("E", **values)))["ema"].state
-    assert state == values
-    assert [type(v) for v in state.values()] == [type(v) for v in values.values()]
+    found = plain(state, "all")
+    assert found == values
+    assert [type(v) for v in found.values()] == [float, float, bool, int, int]
 
 
 def test_views_of_a_storage_are_read_with_their_offset_and_strides(tmp_path):
     base = torch.arange(24.0).reshape(4, 6)
     views = {"all": base, "turned": base.T, "part": base[1:3, 2:5], "empty": base[:0], "one": base[3, 5]}
     tensors = state_dict(read_pickle(written(tmp_path / "a.pkl", Object("E", _buffers=views)))["ema"])
-    assert all(torch.equal(tensors[k], v) for k, v in views.items())
+    assert all(torch.equal(tensors[k], v) and tensors[k].stride() == v.stride() for k, v in views.items())
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16),
+        *(torch.int8, torch.uint8, torch.bool, torch.complex64, torch.complex128),
+    ],
+)
+def test_tensors_of_every_type_and_those_that_share_a_storage_come_out_bit_for_bit(tmp_path, dtype, protocol):
+    base = (torch.arange(60) % 120).reshape(3, 4, 5).to(dtype)
+    given = {"all": base, "turned": base.permute(2, 0, 1), "part": base[1:, ::2, 3], "again": base}
+    given["last"] = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last).to(dtype)
+    given["wide"] = base[0, 0, :1].expand(5, 1)[:1]
+    path = written(tmp_path / "a.pkl", Object("E", _buffers=given), protocol, dataset_kwargs=None)
+    found = state_dict(read_pickle(path)["ema"])
+    for name, value in given.items():
+        assert found[name].dtype == dtype
+        assert torch.equal(found[name], value)
+        assert found[name].stride() == value.stride()
+    found["all"].zero_()
+    assert torch.equal(found["again"], base)  # each in memory of its own
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_bytes_of_a_storage_may_be_of_either_format_of_torch(tmp_path, zipped):
+    inside, values = io.BytesIO(), torch.arange(7.0, dtype=torch.float64)
+    torch.save(values._typed_storage(), inside, _use_new_zipfile_serialization=zipped)
+    storage = Call(torch.storage._load_from_bytes, inside.getvalue())
+    made = Call(torch._utils._rebuild_tensor_v2, storage, 1, (6,), (1,), False, OrderedDict())
+    record = read_pickle(written(tmp_path / "a.pkl", Object("E", _buffers={"x": made})))["ema"]
+    assert torch.equal(state_dict(record)["x"], values[1:])
 
 
 # what is refused
@@ -162,7 +210,8 @@ def test_plain_unpickling_would_run_those_calls(marker):
 def test_a_call_inside_the_bytes_of_a_storage_is_refused_by_name(tmp_path, marker, legacy):
     inside = io.BytesIO()
     torch.save(Call(os.system, f"touch '{marker}'"), inside, _use_new_zipfile_serialization=not legacy)
-    ema = Object("EDMPrecond", _buffers={"a": Call(torch.storage._load_from_bytes, inside.getvalue())})
+    storage = Call(torch.storage._load_from_bytes, inside.getvalue())
+    ema = Object("EDMPrecond", _buffers={"a": Call(torch._utils._rebuild_tensor_v2, storage, 0, (), (), False, None)})
     message = refused(written(tmp_path / "a.pkl", ema))
     assert "posix.system" in message
     assert "weights_only" not in message  # torch's advice is to load it without protection
@@ -175,7 +224,8 @@ def test_a_call_inside_the_bytes_of_a_storage_is_refused_by_name(tmp_path, marke
 def test_the_bytes_of_a_storage_hold_a_storage_and_nothing_else(tmp_path, what):
     inside = io.BytesIO()
     torch.save(what, inside, _use_new_zipfile_serialization=False)
-    ema = Object("EDMPrecond", x=Call(torch.storage._load_from_bytes, inside.getvalue()))
+    storage = Call(torch.storage._load_from_bytes, inside.getvalue())
+    ema = Object("EDMPrecond", _buffers={"a": Call(torch._utils._rebuild_tensor_v2, storage, 0, (), (), False, None)})
     assert "storage" in refused(written(tmp_path / "a.pkl", ema))
 
 
@@ -193,7 +243,9 @@ def test_the_bytes_of_a_storage_hold_a_storage_and_nothing_else(tmp_path, what):
         ("numpy", "dtype.__class__"),
         ("numpy", "load"),
         ("numpy.core.multiarray", "fromstring"),
-        ("numpy.core.numeric", "_frombuffer"),
+        ("numpy.core.numeric", "frombuffer"),
+        ("_codecs", "decode"),
+        ("builtins", "frozenset"),
         ("torch.nn.modules.container", "ModuleDict.__init__"),
         ("torch.nn.modules.container", "Sequential"),
         ("torch_utils.persistence", "exec"),
@@ -255,36 +307,37 @@ def test_persistent_ids_are_refused(tmp_path, data):
 
 @pytest.mark.parametrize("name", ["O", "O8", "object", "V1000000000", "f8,O", "no such", "datetime64[s]"])
 def test_numpy_types_other_than_plain_numbers_are_refused(tmp_path, name):
-    scalar = [named("numpy.core.multiarray", "scalar"), named("numpy", "dtype"), text(name), b"K\x00K\x01\x87R"]
-    refused(tmp_path / "a.pkl", program(*scalar, b"C\x08" + bytes(8), b"\x86R"))
+    scalar = named("numpy.core.multiarray", "scalar") + named("numpy", "dtype") + text(name) + b"K\x00K\x01\x87R"
+    arguments = b"}" + text("dropout") + scalar + b"C\x08" + bytes(8) + b"\x86Rs"
+    state = b"}" + text("_init_kwargs") + arguments + b"s"
+    record = b"}" + text("class_name") + text("EDMPrecond") + b"s" + text("state") + state + b"s\x85R"
+    path = tmp_path / "a.pkl"
+    path.write_bytes(
+        program(b"}", text("ema"), named("torch_utils.persistence", "_reconstruct_persistent_obj"), record, b"s")
+    )
+    with pytest.raises(UserError, match="no plain number"):
+        from_released(path)
 
 
-ALLOWED = list(nvidia._ALLOWED)
-
-
-@pytest.mark.parametrize(("module", "name"), ALLOWED)
+@pytest.mark.parametrize("name", sorted(nvidia.NAMES | nvidia.MAPPINGS))
 @pytest.mark.parametrize(
     "state",
     [
         b"}" + text("state") + b"K\x01s",
         b"N}" + text("__defaults__") + b"K\x01\x85s\x86",
-        b"N}" + text("get") + b"K\x01s\x86",
-        b"N}" + text("__init__") + b"K\x01s\x86",
         b"(" + named("collections", "OrderedDict") + b")}}t",  # a valid state for functools.partial
     ],
 )
-def test_what_a_file_does_to_an_allowed_name_does_not_outlive_it(tmp_path, good, module, name, state):
-    path, edm = good
-    refused(tmp_path / "a.pkl", program(named(module, name), state, b"b"))
-    assert OrderedDict(a=1).get("a") == 1
-    assert equal(from_released(path), edm)
+def test_a_name_takes_no_state(tmp_path, name, state):
+    module, _, last = name.rpartition(".")
+    assert "can have none" in refused(tmp_path / "a.pkl", program(named(module, last), state, b"b"))
 
 
 def test_an_object_can_not_be_given_another_state_later(tmp_path):
-    record = [named("torch_utils.persistence", "_reconstruct_persistent_obj")]
-    record += [b"}", text("class_name"), text("E"), b"s\x85R"]
-    assert "set twice" in refused(tmp_path / "a.pkl", program(*record, b"}", text("state"), b"K\x01sb"))
-    assert "class name" in refused(tmp_path / "a.pkl", program(*record[:1], b"}\x85R"))
+    record = [b"}", text("ema"), named("torch_utils.persistence", "_reconstruct_persistent_obj")]
+    whole = [*record, b"}", text("class_name"), text("E"), b"s\x85R"]
+    assert "set twice" in refused(tmp_path / "a.pkl", program(*whole, b"}", text("state"), b"K\x01sb", b"s"))
+    assert "class name" in refused(tmp_path / "a.pkl", program(*record, b"}\x85R", b"s"))
 
 
 # tensors that reach beyond their storage
@@ -339,7 +392,7 @@ def test_a_tensor_needs_a_typed_storage(tmp_path, storage):
 
 
 def test_few_bytes_can_not_exhaust_memory_or_the_stack(tmp_path):
-    path, deep = tmp_path / "a.pkl", 300_000
+    path, deep = tmp_path / "a.pkl", 200_000
     nested = b")" + b"\x85" * deep
     for data in (
         program(b"}", nested, b"Ns"),  # hashing it would overflow the C stack
@@ -404,7 +457,7 @@ def test_a_flipped_bit_is_refused_or_makes_no_difference_but_to_values(tmp_path,
     path, data = tmp_path / "a.pkl", good[0].read_bytes()
     shapes = {k: v.shape for k, v in good[1].state_dict().items()}
     rng, read = np.random.default_rng(0), 0
-    for trial in range(200):
+    for trial in range(120):
         damaged = bytearray(data)
         reach = len(data) if trial % 2 else 2000
         for position in rng.integers(0, reach, 1 + trial % 3):
@@ -414,7 +467,7 @@ def test_a_flipped_bit_is_refused_or_makes_no_difference_but_to_values(tmp_path,
             state = from_released(path).state_dict()
             assert {k: v.shape for k, v in state.items()} == shapes
             read += 1
-    assert 0 < read < 200
+    assert 0 < read < 120
 
 
 @pytest.mark.parametrize(

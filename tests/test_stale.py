@@ -132,8 +132,8 @@ def test_a_change_that_is_accounted_for_is_told_where_it_is_seen(edited, publish
     assert stale.check(folder) == record
     assert stale.changes_for(record, record.exhibits["fig-6"])[0] == changes[0]
     assert changes[0] not in stale.changes_for(record, record.exhibits["fig-2"])
-    told = dict(exhibit_text.how_made(registry(), record, "fig-6"))
-    assert "five neighbours in place of three: recall is lower by .01 (seed 0)" in told.values()
+    told = [words for _, words in exhibit_text.how_made(registry(), record, "fig-6")]
+    assert "five neighbours in place of three: recall is lower by .01 (seed 0)" in told
     assert "earlier version of the code" in exhibit_text.older(registry(), record, "fig-6")
     assert "changed since" in exhibit_text.foot(record)
 

@@ -61,9 +61,9 @@ class ResNet18(nn.Module):
 class Shortcut(nn.Conv2d):
     """1 × 1 convolution of every `step`-th pixel: B × fan_in × H × W → B × fan_out × ⌈H/step⌉ × ⌈W/step⌉.
 
-    The pixels are taken before the convolution, which then has stride 1. With AVX2 instructions, oneDNN's strided 1 × 1
-    convolution of images in channels-last order writes beyond its memory in the backward pass, where it has fewer than 8
-    input channels (oneDNN issue 6035): the process dies, or its gradients are wrong.
+    The pixels are taken before the convolution, which then has stride 1. With AVX2 instructions, oneDNN's strided
+    1 × 1 convolution of images in channels-last order writes beyond its memory in the backward pass, where it has fewer
+    than 8 input channels (oneDNN issue 6035): the process dies, or its gradients are wrong.
     """
 
     def __init__(self, fan_in: int, fan_out: int, step: int):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .plain import arm_words
-from .plots import COLOURS, LINES, MARKERS, _draw_maps, _figure
+from .plots import COLOURS, LINES, MARKERS, _band, _draw_maps, _figure
 from .study.crossed import Crossed
 
 BARS = "bars: 95% interval (seeds × test images)"
@@ -24,8 +24,7 @@ def worth(curve: Mapping[int, Crossed], alone: Mapping[str, Crossed], measure: s
     for number, (label, level) in enumerate(alone.items(), start=1):
         style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
         ax.axhline(100 * level.mean, label=label, **style)
-        half = 100 * np.nan_to_num(level.half_width())
-        ax.axhspan(100 * level.mean - half, 100 * level.mean + half, color=style["color"], alpha=0.08, linewidth=0)
+        _band(ax, level.in_points, style["color"])
     ax.set_xscale("log", base=2)
     ax.set_xticks(list(curve), [f"{n:,}" for n in curve])
     ax.minorticks_off()
@@ -44,9 +43,8 @@ def gains(several: Mapping[tuple[str, float], Crossed], chosen: tuple[str, float
     for place, (cell, d) in enumerate(several.items()):
         number = 1 if cell in generated else 0
         face = COLOURS[number] if cell == chosen or cell not in generated else "white"
-        error = None if np.isnan(d.half_width()) else 100 * d.half_width()
         style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none", "markerfacecolor": face}
-        ax.errorbar(100 * d.mean, place, xerr=error, capsize=3, **style)
+        ax.errorbar(100 * d.mean, place, xerr=_bars([d]), capsize=3, **style)
     ax.axvline(0, color="black", linewidth=1)
     titles = [arm_words(a) + (f" ×{k:g}" if (a, k) in generated else "") for a, k in several]
     marked = [t + (" (chosen)" if c == chosen else "") for t, c in zip(titles, several, strict=True)]
@@ -61,8 +59,7 @@ def by_multiple(lines: Mapping[str, Mapping[float, Crossed]], real: Crossed, mea
     """Level against the multiple, a line an arm; real images alone as a band."""
     figure, axes = _figure(6.4, 3.8)
     ax = axes[0, 0]
-    half = 100 * np.nan_to_num(real.half_width())
-    ax.axhspan(100 * real.mean - half, 100 * real.mean + half, color="black", alpha=0.08, linewidth=0)
+    _band(ax, real.in_points)
     ax.axhline(100 * real.mean, color="black", linewidth=1, label="real images alone")
     for number, (label, levels) in enumerate(lines.items()):
         _levels(ax, levels, number, label)
@@ -100,10 +97,8 @@ def by_class(rows: pd.DataFrame, name: str) -> Figure:
     for number, (column, label) in enumerate(titles.items()):
         places = np.arange(len(rows)) + 0.2 * (number - 1)
         values = [100 * level.mean for level in rows[column]]
-        half = [100 * float(np.nan_to_num(level.half_width())) for level in rows[column]]
-        spans = [[min(h, v) for h, v in zip(half, values, strict=True)], half]
         style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none"}
-        ax.errorbar(values, places, xerr=spans, capsize=2, label=label, **style)
+        ax.errorbar(values, places, xerr=_bars(rows[column]), capsize=2, label=label, **style)
     classes = [f"{name} (n = {n:,})" for name, n in zip(rows["class"], rows.n, strict=True)]
     ax.set_yticks(range(len(rows)), classes, fontsize=8)
     ax.invert_yaxis()
@@ -124,22 +119,19 @@ def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list
     return figure
 
 
-def nothing(text: str) -> Figure:
-    """A figure that says why there is none."""
-    figure, axes = _figure(3.0, 0.6)
-    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
-    axes[0, 0].set_axis_off()
-    return figure
-
-
 def _levels(ax: Axes, levels: Mapping[float, Crossed], number: int, label: str) -> None:
     style = {
         "color": COLOURS[number],
         "marker": MARKERS[number % len(MARKERS)],
         "linestyle": LINES[number % len(LINES)],
     }
-    half = [100 * float(np.nan_to_num(level.half_width())) for level in levels.values()]
-    ax.errorbar(list(levels), [100 * v.mean for v in levels.values()], yerr=half, capsize=3, label=label, **style)
+    bars = _bars(levels.values())
+    ax.errorbar(list(levels), [100 * v.mean for v in levels.values()], yerr=bars, capsize=3, label=label, **style)
+
+
+def _bars(levels: Iterable[Crossed]) -> np.ndarray:
+    """Lengths of error bars below and above, in percent: 2 × levels."""
+    return 100 * np.transpose([level.reach for level in levels])
 
 
 def _basis(levels: Mapping[object, Crossed]) -> str:

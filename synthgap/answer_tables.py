@@ -9,9 +9,8 @@ import pandas as pd
 
 from .plain import QUESTIONS, arm_words, escaped, interval, points, share, signed
 from .study.controls import Cell
-from .study.stats import estimate_mean
 from .study.verdict import ALPHA, OPEN, Verdict
-from .tables import myst_table, p_value, plus_minus
+from .tables import myst_table, p_value, percent, plus_minus
 
 MOST_CLASSES = 20  # that the table by class lists
 
@@ -74,7 +73,7 @@ def arms(rows: pd.DataFrame) -> str:
     for (arm, multiple), mine in rows.groupby(["arm", "multiple"], sort=False):
         line = {"trained on": cell_words((arm, multiple))}
         for column, title in (("accuracy", "accuracy (%)"), ("balanced", "balanced accuracy (%)")):
-            line[title] = plus_minus(estimate_mean(100 * mine[column].to_numpy()))
+            line[title] = plus_minus(percent(mine[column]))
         out.append(line)
     caption = (
         f"Every classifier of this page: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval over "

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .plots import INTERVAL, _figure, _series
-from .study.stats import estimate_mean
+from .plots import INTERVAL, _band, _figure, _series
+from .study.stats import PERCENT, estimate_mean
 
 
 def controls(trimming: pd.DataFrame, checkpoints: pd.DataFrame, real: pd.DataFrame, name: str) -> Figure:
@@ -41,7 +40,6 @@ def controls(trimming: pd.DataFrame, checkpoints: pd.DataFrame, real: pd.DataFra
 
 
 def _real_band(ax: Axes, real: pd.DataFrame) -> None:
-    e = estimate_mean(100 * real.accuracy.to_numpy())
-    half = 0.0 if np.isnan(e.half_width) else e.half_width
-    ax.axhspan(e.mean - half, e.mean + half, color="black", alpha=0.08, linewidth=0)
+    e = estimate_mean(100 * real.accuracy.to_numpy(), span=PERCENT)
+    _band(ax, e)
     ax.axhline(e.mean, color="black", linewidth=1, label="real images, all")

@@ -9,8 +9,8 @@ import pandas as pd
 from .plain import escaped, number
 from .study.causes import AGAINST, ENOUGH, NOT_RUN, PART, PREDICTED, Cause, Loss, Symptom
 from .study.crossed import Crossed
-from .study.stats import Estimate, estimate_mean, paired_difference
-from .tables import myst_table, plus_minus
+from .study.stats import PERCENT, POSITIVE, Estimate, estimate_mean, paired_difference
+from .tables import myst_table, percent, plus_minus
 
 DECIDED = (AGAINST, ENOUGH, PART, PREDICTED)
 
@@ -26,14 +26,14 @@ def trimming(rows: pd.DataFrame, synthetic: pd.DataFrame, name: str) -> str:
     for count, mine in rows.groupby("real_images", sort=True):
         mine = mine.sort_values("seed")
         whole = count == rows.real_images.max()
-        loss = paired_difference(100 * mine.random, 100 * mine.central)
+        loss = paired_difference(100 * mine.random, 100 * mine.central, span=PERCENT)
         out.append(
             {
                 "training images": f"{count:,}" + (" (all)" if whole else " most central"),
                 "variance within a class, real = 1": _spread(mine.trace_ratio),
                 "distance to the class mean, real = 1": _spread(mine.distance_ratio),
-                "accuracy (%)": plus_minus(estimate_mean(100 * mine.central)),
-                "as many random (%)": plus_minus(estimate_mean(100 * mine.random)),
+                "accuracy (%)": plus_minus(percent(mine.central)),
+                "as many random (%)": plus_minus(percent(mine.random)),
                 "lost (points)": "–" if whole else plus_minus(loss),
             }
         )
@@ -99,7 +99,9 @@ def _of_the_gap(cause: Cause) -> str:
 
 
 def _spread(values: pd.Series) -> str:
-    return "too few images a class" if values.empty or values.isna().any() else plus_minus(estimate_mean(values))
+    if values.empty or values.isna().any():
+        return "too few images a class"
+    return plus_minus(estimate_mean(values, span=POSITIVE))
 
 
 def _measured(found: Loss | Symptom) -> str:

@@ -31,6 +31,7 @@ from .options_cli import (
     Workers,
     number,
     parameters_of,
+    run_name,
 )
 
 WORTH_ASKING = 1.0  # minutes of work before which a run asks
@@ -108,7 +109,7 @@ def run(
         study.compute(plan)
         typer.echo(f"artifacts: {study.store.root}")
         return
-    folder = study.results / _run_name(parameters)
+    folder = study.results / run_name(parameters)
     executed = folder / "chapters"
     with stages("artifacts"):
         computed = study.compute(study.answer_plan())
@@ -463,21 +464,6 @@ def _preset_model(study):
     spec = study.main.generator(study.seeds[0])
     study.compute([spec])
     return study.store.get(spec).to(study.device)
-
-
-def _run_name(parameters: dict) -> str:
-    """The subfolder of the results for one run's answer, chapters and book: "quick-photos", "quick-photos-grey".
-
-    Other options get a folder of their own, so that their answers can be laid side by side.
-    """
-    sources = [parameters[name] for name in ("dataset", "synthetic") if parameters[name] not in ("auto", "none")]
-    names = [Path(s.partition(":")[2]).resolve().name if ":" in s else s for s in sources]
-    for name in ("seeds", "image_size", "max_images", "flip", "grey", "class_weights"):
-        value = parameters[name]
-        if value not in ("auto", "none", False) or (name == "flip" and value is False):
-            names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
-    parts = (Path(parameters["preset"]).stem, *names)
-    return "-".join("".join(c if c.isalnum() or c in "-_." else "_" for c in part) for part in parts)
 
 
 def main() -> None:

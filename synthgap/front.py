@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .claims_tables import takeaway
 from .errors import UserError
-from .plain import arm_words, escaped, interval, number
+from .plain import arm_words, escaped, interval, more_or_less, number
 from .study.arms import BOOTSTRAP, REAL_ONLY, SYNTHETIC_ONLY
 from .study.claims import ClaimVerdict
 from .study.crossed import Crossed
@@ -92,7 +92,7 @@ def _told(d: Crossed, more: str, less: str, neither: str) -> str:
 
 
 def _apart(d: Crossed, study: Study) -> str:
-    return f"{abs(100 * d.mean):.1f} points {'more' if d.mean >= 0 else 'less'} {study.measure} ({interval(d)})"
+    return f"{more_or_less(d)} {study.measure} ({interval(d)})"
 
 
 def _lost(d: Crossed) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .plots import INTERVAL, RIVAL_PLACE, _figure, _series
+from .plots import INTERVAL, RIVAL_PLACE, _band, _figure, _series
 from .study.arms import GAN, INSTEAD
 from .study.neighbours import TEST, TRAIN, BothWays
-from .study.stats import estimate_mean
+from .study.stats import PERCENT, estimate_mean
 
 
 def both_ways(found: BothWays) -> Figure:
     """Both directions against the reverse step, real-on-real as a band; the GAN's samples to the right of step 100."""
     drawing, axes = _figure(6.4, 3.8)
     ax = axes[0, 0]
-    real = estimate_mean(found.real)
-    half = 0.0 if math.isnan(real.half_width) else real.half_width
-    ax.axhspan(real.mean - half, real.mean + half, color="black", alpha=0.08, linewidth=0)
+    real = estimate_mean(found.real, span=PERCENT)
+    _band(ax, real)
     ax.axhline(real.mean, color="black", linewidth=1, label="real-on-real")
     for number, (way, column) in enumerate(((TRAIN, "train"), (TEST, "test"))):
         rows = pd.concat([line.seeds.assign(t_re=line.t_re) for line in found.lines]).dropna(subset=[column])

@@ -11,7 +11,7 @@ from .diffusion.schedule import REVERSE_STEPS
 from .plain import escaped
 from .study.arms import GAN, GAN_ONLY, INSTEAD
 from .study.neighbours import TEST, TRAIN, BothWays, Line, Published, Score, Side, error_ratio
-from .study.stats import Estimate, estimate_mean
+from .study.stats import PERCENT, Estimate, estimate_mean
 from .tables import NOT_RUN, myst_table, p_value, plus_minus
 
 SOURCES = {REVERSE_STEPS: "fully synthetic images of the diffusion model", GAN: "the GAN's images"}
@@ -21,7 +21,7 @@ LOWER, HIGHER, OPEN = "lower", "higher", "not told apart"
 def both_ways(found: BothWays) -> str:
     """GAN-train and GAN-test by reverse step, each against real-on-real."""
     out: list[dict[str, object]] = [
-        {"images": "real (real-on-real)", f"{TRAIN} (%)": plus_minus(estimate_mean(found.real))}
+        {"images": "real (real-on-real)", f"{TRAIN} (%)": plus_minus(estimate_mean(found.real, span=PERCENT))}
     ]
     for line in found.lines:
         row: dict[str, object] = {"images": _source(line.t_re)}

@@ -191,7 +191,7 @@ def _difference(d: Crossed | None) -> str:
         return NOT_RUN
     if math.isnan(d.half_width()):
         return signed(d.mean)
-    return f"{signed(d.mean)} ({signed(max(d.low, -1.0))} to {signed(min(d.high, 1.0))})"
+    return f"{signed(d.mean)} ({signed(d.low)} to {signed(d.high)})"
 
 
 def _images(multiple: float, drawn: int) -> str:

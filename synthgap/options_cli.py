@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .data.sources import own_path
 from .errors import UserError
+
+LONGEST = 36  # bytes of one part of a run's folder name; file systems allow 255 in all
 
 Dataset = Annotated[
     str,
@@ -81,6 +86,47 @@ def number(text: str, name: str, wanted: str = "a whole number or auto") -> int 
 
 
 def numbers(text: str, name: str) -> int | list[int] | str:
-    """The same of a list, too: "0,1,2"."""
-    wanted = "a whole number, several as in 0,1,2, or auto"
-    return [number(t, name, wanted) for t in text.split(",")] if "," in text else number(text, name, wanted)
+    """The same of a list, too: "0,1,2" or "[0, 1, 2]"."""
+    listed = text.strip().removeprefix("[").removesuffix("]")
+    try:
+        if "," in listed or listed != text.strip():
+            return [int(word) for word in listed.split(",")]
+    except ValueError:
+        raise UserError(f"--{name} is {text!r}; give a whole number, several as in 0,1,2, or auto") from None
+    return number(text, name, "a whole number, several as in 0,1,2, or auto")
+
+
+def run_name(parameters: dict) -> str:
+    """The subfolder of the results for one run's answer, chapters and book: "quick-digits", "quick-photos-4f1c20".
+
+    Sources and presets that are files get some digits of their path's hash, so that two of one name stay apart; other
+    options get a folder of their own, too, so that their answers can be laid side by side.
+    """
+    preset, sources = parameters["preset"], [parameters[name] for name in ("dataset", "synthetic")]
+    own_preset = preset.endswith((".yaml", ".yml"))
+    names = [f"{Path(preset).stem}-{_digits('preset', preset)}" if own_preset else preset]
+    names += [_source_name(source) for source in sources if source not in ("auto", "none")]
+    for name in ("seeds", "image_size", "max_images", "flip", "grey", "class_weights"):
+        value = parameters[name]
+        if value not in ("auto", "none", False) or (name == "flip" and value is False):
+            names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
+    return "-".join(_short("".join(c if c.isalnum() or c in "-_." else "_" for c in name)) for name in names)
+
+
+def _source_name(source: str) -> str:
+    kind, _, path = source.partition(":")
+    return f"{own_path(path).resolve().name}-{_digits(kind, path)}" if path else source
+
+
+def _digits(kind: str, path: str) -> str:
+    """Six digits that stand for a kind of source and a place."""
+    place = os.fsencode(own_path(path).resolve())
+    return hashlib.sha256(kind.encode() + b":" + place).hexdigest()[:6]
+
+
+def _short(name: str) -> str:
+    """A name that file systems take: the end of a long one is replaced by digits of its hash."""
+    data = name.encode("utf-8", "replace")
+    if len(data) <= LONGEST:
+        return name
+    return f"{data[: LONGEST - 7].decode('utf-8', 'ignore')}-{hashlib.sha256(data).hexdigest()[:6]}"

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .metrics.memorization import COPYING_BELOW
 from .study.crossed import Crossed, Crossing
 from .study.stats import Estimate
@@ -213,11 +211,17 @@ def sure(study: Answers) -> Said:
 def against(first: Cell, second: Cell, verdict: Verdict, study: Answers) -> str:
     """ "1.2 points less accuracy (95% interval …)"; where classes are uneven with the plain accuracy beside."""
     d = verdict.difference
-    text = f"{abs(100 * d.mean):.1f} points {'more' if d.mean >= 0 else 'less'} {study.measure} ({interval(d)}"
+    text = f"{more_or_less(d)} {study.measure} ({interval(d)}"
     if study.measure != "accuracy":
         plain = study.difference(first, second, "accuracy")
-        text += f"; plain accuracy {signed(plain.mean)}, {signed(plain.low)} to {signed(plain.high)}"
+        text += f"; {more_or_less(plain)} plain accuracy"
+        text += "" if math.isnan(plain.low) else f", {signed(plain.low)} to {signed(plain.high)}"
     return text + ")"
+
+
+def more_or_less(d: Crossed) -> str:
+    """ "1.2 points less", of a difference of shares."""
+    return f"{abs(100 * d.mean):.1f} points {'more' if d.mean >= 0 else 'less'}"
 
 
 def open_words(verdict: Verdict) -> str:
@@ -236,7 +240,7 @@ def interval(d: Crossed) -> str:
     """Of a difference, in points."""
     if math.isnan(d.half_width()):
         return ONE_SEED
-    return f"95% interval {signed(max(d.low, -1.0))} to {signed(min(d.high, 1.0))}"
+    return f"95% interval {signed(d.low)} to {signed(d.high)}"
 
 
 def signed(difference: float) -> str:
@@ -250,19 +254,17 @@ def number(value: float, digits: int = 1) -> str:
 
 
 def share(level: Crossed) -> str:
-    """A level in [0, 1] in percent, its interval clipped to what is possible."""
+    """A level in [0, 1] in percent."""
     if math.isnan(level.half_width()):
         return f"{100 * level.mean:.1f}%"
-    low, high = (100 * float(np.clip(v, 0, 1)) for v in (level.low, level.high))
-    return f"{100 * level.mean:.1f}% ({low:.1f} to {high:.1f})"
+    return f"{100 * level.mean:.1f}% ({100 * level.low:.1f} to {100 * level.high:.1f})"
 
 
 def percent(e: Estimate) -> str:
-    """A share over seeds in percent, its interval clipped to what is possible."""
+    """A share over seeds in percent."""
     if math.isnan(e.half_width):
         return f"{100 * e.mean:.0f}%"
-    low, high = (100 * float(np.clip(v, 0, 1)) for v in (e.low, e.high))
-    return f"{100 * e.mean:.0f}% ({low:.0f} to {high:.0f})"
+    return f"{100 * e.mean:.0f}% ({100 * e.low:.0f} to {100 * e.high:.0f})"
 
 
 def told_apart(d: Crossed) -> str:

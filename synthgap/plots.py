@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .study.arms import CROSSFIT, FLOOR, GAN, INSTEAD
-from .study.stats import estimate_mean
+from .study.crossed import Crossed
+from .study.stats import PERCENT, Estimate, estimate_mean, range_of
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v")
@@ -30,11 +31,17 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **opti
 def _series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: str) -> None:
     """Mean over seeds with its interval, and each seed as a faint point."""
     style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
-    groups = [(value, estimate_mean(g[y].to_numpy())) for value, g in rows.groupby(x)]
+    groups = [(value, estimate_mean(g[y].to_numpy(), span=range_of(y))) for value, g in rows.groupby(x)]
     xs = [value for value, _ in groups]
-    half = [0 if np.isnan(e.half_width) else e.half_width for _, e in groups]
-    axes.errorbar(xs, [e.mean for _, e in groups], yerr=half, label=label, capsize=3, **style)
+    bars = np.transpose([e.reach for _, e in groups])
+    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, **style)
     axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
+
+
+def _band(ax: Axes, level: Estimate | Crossed, colour: object = "black") -> None:
+    """The interval of a level as a band over the whole width."""
+    below, above = level.reach
+    ax.axhspan(level.mean - below, level.mean + above, color=colour, alpha=0.08, linewidth=0)
 
 
 def _rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
@@ -55,7 +62,7 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
     seeds = rows.seed.nunique()
     for place, (arm, multiple) in enumerate(order):
         values = 100 * rows[(rows.arm == arm) & (rows.multiple == multiple)].accuracy.to_numpy()
-        e = estimate_mean(values)
+        e = estimate_mean(values, span=PERCENT)
         ax.bar(
             place,
             e.mean,
@@ -64,7 +71,7 @@ def real_against_synthetic(rows: pd.DataFrame, name: str) -> Figure:
             width=0.6,
             hatch=hatches[place % 5],
         )
-        ax.errorbar(place, e.mean, yerr=None if np.isnan(e.half_width) else e.half_width, color="black", capsize=4)
+        ax.errorbar(place, e.mean, yerr=np.transpose([e.reach]), color="black", capsize=4)
         ends += [*values, *((e.low, e.high) if np.isfinite(e.half_width) else ())]
         beside = place + 0.18 + 0.04 * (np.arange(len(values)) - (len(values) - 1) / 2)  # equal ones stay apart
         ax.scatter(beside, values, color="black", s=12, zorder=3)
@@ -83,11 +90,10 @@ def accuracy_by_multiple(rows: pd.DataFrame, panels: Mapping[str, Mapping[str, s
 
     rows: columns arm, multiple (0: real only), seed, accuracy; panels: title → {arm: label}, of arms with rows.
     """
-    real = estimate_mean(100 * rows[rows.arm == "real only"].accuracy.to_numpy())
-    half = 0.0 if np.isnan(real.half_width) else real.half_width
+    real = estimate_mean(100 * rows[rows.arm == "real only"].accuracy.to_numpy(), span=PERCENT)
     figure, axes = _figure(7.0, 3.0 * len(panels), len(panels), 1, sharex=True)  # a GAN's interval may be huge
     for ax, (title, arms) in zip(axes[:, 0], panels.items(), strict=True):
-        ax.axhspan(real.mean - half, real.mean + half, color="black", alpha=0.08, linewidth=0)
+        _band(ax, real)
         ax.axhline(real.mean, color="black", linewidth=1, label="real only")
         for number, (arm, label) in enumerate(arms.items()):
             mine = rows[rows.arm == arm]
@@ -184,7 +190,9 @@ def fidelity_curves(rows: pd.DataFrame, name: str) -> Figure:
     Dotted: other real images in the place of the fake ones (FLOOR), where the protocol has them. A GAN's samples (GAN)
     stand to the right of the steps.
     """
-    protocols = list(dict.fromkeys(rows.protocol))
+    protocols = list(dict.fromkeys(rows[rows.t_re >= 0].protocol))
+    if not protocols:
+        return nothing("too few images, or too many that are alike")
     figure, axes = _figure(8.4, 3.2 * len(protocols), len(protocols), 2, sharex=True)
     for (left, right), protocol in zip(axes, protocols, strict=True):
         mine = rows[rows.protocol == protocol]
@@ -319,6 +327,14 @@ def _image(ax: Axes, image: np.ndarray) -> None:
     ax.grid(False)
     for side in ax.spines.values():
         side.set_visible(False)
+
+
+def nothing(text: str) -> Figure:
+    """A figure that says why there is none."""
+    figure, axes = _figure(3.0, 0.6)
+    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
+    axes[0, 0].set_axis_off()
+    return figure
 
 
 def show_inline() -> None:

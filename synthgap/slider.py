@@ -105,8 +105,10 @@ def _shown(images: Mapping[int, np.ndarray]) -> int:
 
 
 def _number(e: Estimate, digits: int) -> str:
-    """ "0.52 ± 0.03", with a real minus; without an interval from one seed."""
+    """ "0.52 ± 0.03", or the ends where ± would leave the possible; with a real minus; of one seed the mean alone."""
     mean = _plain(e.mean, digits)
+    if e.cut:
+        return f"{mean} ({_plain(e.low, digits)} to {_plain(e.high, digits)})"
     return mean if np.isnan(e.half_width) else f"{mean} ± {e.half_width:.{digits}f}"
 
 

@@ -11,11 +11,22 @@ from .classifier.policies import POLICIES
 from .metrics.memorization import COPYING_BELOW
 from .study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, GAN, GIVEN, INSTEAD, REAL_ONLY
 from .study.published import read_paper
-from .study.stats import Comparison, Estimate, VarianceParts, estimate_mean, paired_difference
+from .study.stats import (
+    PERCENT,
+    Comparison,
+    Estimate,
+    VarianceParts,
+    estimate_mean,
+    paired_difference,
+    range_of,
+    range_of_difference,
+)
 from .study.trends import FALLS, RISES, Trend
 from .study.variants import VARIANTS
 
 NOT_RUN = "not run"
+TOO_FEW = "too few images"
+UNMEASURED = "too few images, or too many that are alike, to measure this"
 LEVEL = 0.05
 TITLES = {  # arms whose title is not made from their reverse step
     "100": "real + naïve (t_re = 100)",
@@ -46,9 +57,27 @@ def _markdown(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def left_out(caption: str, label: str) -> str:
+    """In the place of a table without rows: why it is left out, under the same label."""
+    return myst_table(pd.DataFrame([{"left out": UNMEASURED}]), caption, label)
+
+
 def plus_minus(e: Estimate) -> str:
-    """ "97.1 ± 0.4", or the mean alone where there is one seed; the estimate is in percent already."""
-    return f"{e.mean:.2f}" if np.isnan(e.half_width) else f"{e.mean:.2f}{PM}{e.half_width:.2f}"
+    """ "97.1 ± 0.4", "50.0 (0.0 to 100.0)" where ± would leave the possible, the mean alone where there is one seed."""
+    if np.isnan(e.half_width):
+        return f"{e.mean:.2f}"
+    return f"{e.mean:.2f} ({e.low:.2f} to {e.high:.2f})" if e.cut else f"{e.mean:.2f}{PM}{e.half_width:.2f}"
+
+
+def percent(shares: pd.Series) -> Estimate:
+    """Mean of shares in [0, 1], one a seed, in percent."""
+    return estimate_mean(100 * shares.to_numpy(), span=PERCENT)
+
+
+def mean_of(rows: pd.DataFrame, column: str) -> str:
+    """Mean ± half of a column, one row a seed, in the range that the column has; NaN: too few images."""
+    values = rows[column].to_numpy()
+    return TOO_FEW if np.isnan(values).any() else plus_minus(estimate_mean(values, span=range_of(column)))
 
 
 def published(pair: list[float] | None) -> str:
@@ -67,8 +96,9 @@ def table2(rows: pd.DataFrame) -> str:
             mine = rows[rows.dataset == name].sort_values("seed")
             cell, base = (100 * mine[mine.t_re == step].accuracy.to_numpy() for step in (t, first))
             line[f"σ, {name}"] = f"{mine[mine.t_re == t].sigma.iloc[0]:.3g}"
-            line[f"{name} (%)"] = plus_minus(estimate_mean(cell))
-            line[f"{name}: change"] = "–" if t == first else _signed(paired_difference(cell, base))
+            line[f"{name} (%)"] = plus_minus(estimate_mean(cell, span=PERCENT))
+            change = paired_difference(cell, base, span=PERCENT)
+            line[f"{name}: change"] = "–" if t == first else _signed(change)
         for name, column in paper.items():
             line[f"{name}, paper (%)"] = published(column.get(int(t)))
         out.append(line)
@@ -91,7 +121,7 @@ def table3(rows: pd.DataFrame, name: str, preset: str) -> str:
         line: dict[str, object] = {"method": arm_title(arm)}
         for k in multiples:
             cell = 100 * mine[mine.multiple == (0 if alone else k)].accuracy.to_numpy()
-            line[f"×{k:g} (%)"] = plus_minus(estimate_mean(cell)) if len(cell) else NOT_RUN
+            line[f"×{k:g} (%)"] = plus_minus(estimate_mean(cell, span=PERCENT)) if len(cell) else NOT_RUN
         for k in (1, 3, 5):
             line[f"paper: ×{k} (%)"] = published(paper.get(arm, {}).get(0 if alone else k))
         if alone:
@@ -120,7 +150,7 @@ def table4(rows: pd.DataFrame, generators: pd.DataFrame, preset: str) -> str:
         for name in datasets:
             mine = rows[(rows.dataset == name) & (rows.arm == arm)]
             mine = mine[mine.multiple == int(times)] if times else mine
-            line[f"{name} (%)"] = plus_minus(estimate_mean(100 * mine.accuracy.to_numpy())) if len(mine) else NOT_RUN
+            line[f"{name} (%)"] = plus_minus(percent(mine.accuracy)) if len(mine) else NOT_RUN
         out.append(line | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
     judged = [
         ("Fréchet distance of the samples, t_re = 100", CROSSFIT, 100, "frechet"),
@@ -132,8 +162,7 @@ def table4(rows: pd.DataFrame, generators: pd.DataFrame, preset: str) -> str:
         line = {"method": title}
         for name in datasets:
             mine = generators[(generators.dataset == name) & (generators.protocol == protocol) & (generators.t_re == t)]
-            few = "too few images"
-            line[f"{name} (%)"] = plus_minus(estimate_mean(mine[column].to_numpy())) if len(mine) else few
+            line[f"{name} (%)"] = mean_of(mine, column) if len(mine) else TOO_FEW
         fid = paper_table("table4_fid") if column == "frechet" and t else {}
         out.append(line | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper["real only"]})
     caption = (
@@ -180,8 +209,8 @@ def validation(rows: pd.DataFrame, test: pd.DataFrame, chosen: dict[int, str]) -
         out.append(
             {
                 "arm": f"{arm_title(arm)} ×{multiple:g}",
-                "validation (%)": plus_minus(estimate_mean(100 * mine.accuracy.to_numpy())),
-                "test (%)": plus_minus(estimate_mean(100 * theirs.accuracy.to_numpy())),
+                "validation (%)": plus_minus(percent(mine.accuracy)),
+                "test (%)": plus_minus(percent(theirs.accuracy)),
                 "chosen": "**yes**" if chosen.get(multiple) == arm else "",
             }
         )
@@ -226,7 +255,7 @@ def sensitivity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
     for variant in dict.fromkeys(rows.variant):
         line: dict[str, object] = {"changed": variant_title(variant)}
         for t in (0, *steps):
-            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cells[variant, t]))
+            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cells[variant, t], span=PERCENT))
         for t in steps:
             line[f"gap at {t}: change"] = "–" if variant == DEFAULT else _signed(changes[variant, t])
         known = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
@@ -243,11 +272,13 @@ def sensitivity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
 def sensitivity_fidelity(rows: pd.DataFrame, levels: pd.DataFrame, name: str) -> str:
     """Figure 6's measures with one choice about sampling changed (see `Study.sensitivity_fidelity`)."""
     titles = {"frechet": "FD-classifier", "precision": "precision", "recall": "recall"}
+    if rows.empty:
+        return left_out("The measures of Figure 6 with one choice about sampling changed", "tab-sensitivity-fidelity")
     out = []
     for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
         sigma = levels[(levels.variant == variant) & (levels.t_re == t)].sigma.iloc[0]
         line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigma:.3g}", "protocol": protocol}
-        out.append(line | {title: plus_minus(estimate_mean(mine[c].to_numpy())) for c, title in titles.items()})
+        out.append(line | {title: mean_of(mine, c) for c, title in titles.items()})
     caption = (
         f"The measures of Figure 6 with one choice about sampling changed, {name}: mean over {rows.seed.nunique()} "
         "seeds ± half-width of the 95% interval"
@@ -292,7 +323,8 @@ def _gap_changes(rows: pd.DataFrame) -> dict[tuple[str, int], Estimate]:
     gap = {(name, t): cells[name, 0] - cells[name, t] for name, t in cells}
     names = [name for name in dict.fromkeys(rows.variant) if name != DEFAULT]
     steps = sorted(set(rows.t_re) - {0})
-    return {(name, t): paired_difference(gap[name, t], gap[DEFAULT, t]) for name in names for t in steps}
+    gaps = range_of_difference(PERCENT)
+    return {(name, t): paired_difference(gap[name, t], gap[DEFAULT, t], span=gaps) for name in names for t in steps}
 
 
 def variants_left_out(run: tuple[str, ...], preset: str) -> str:
@@ -312,12 +344,15 @@ def variant_title(name: str) -> str:
 
 def table1(rows: pd.DataFrame, name: str) -> str:
     """Table 1: fake detection in both domains, ours by detector and reverse step, the paper's two generators below."""
+    if rows.empty:
+        return left_out("Fake detection accuracy (the paper's Table 1)", "tab-1")
     out = []
     for (detector, t), group in rows.groupby(["detector", "t_re"], sort=False):
         model, step = ("StyleGAN3", "–") if t == GAN else ("EDM", t)
         line: dict[str, object] = {"generator": f"{model}, {name}", "t_re": step, "detector": detector}
         for domain, title in DOMAINS.items():
-            line[title] = plus_minus(estimate_mean(100 * group[group.domain == domain].accuracy.to_numpy()))
+            mine = group[group.domain == domain]
+            line[title] = plus_minus(percent(mine.accuracy)) if len(mine) else TOO_FEW
         out.append(line)
     if not (rows.t_re == GAN).any():
         line = {"generator": f"StyleGAN3, {name}", "t_re": "–", "detector": NOT_RUN}
@@ -346,10 +381,12 @@ def rivals(rows: pd.DataFrame, collapse: pd.DataFrame, collapsed: dict[int, str]
     for source, mine in rows.groupby("source", sort=False):
         line: dict[str, object] = {"images": source}
         for column, title in titles.items():
-            values = mine[column].to_numpy(dtype=float) * (100 if "%" in title else 1)
-            line[title] = "" if np.isnan(values).any() else plus_minus(estimate_mean(values))
+            values, span = mine[column].to_numpy(dtype=float), range_of(column)
+            if "%" in title:
+                values, span = 100 * values, PERCENT
+            line[title] = "" if np.isnan(values).any() else plus_minus(estimate_mean(values, span=span))
         if source == INSTEAD[GAN]:
-            line["diversity within classes, real = 1"] = plus_minus(estimate_mean(collapse.diversity.to_numpy()))
+            line["diversity within classes, real = 1"] = mean_of(collapse, "diversity")
             if collapsed:
                 line["images"] = f"{source} (**{len(collapsed)} of {len(mine)} collapsed**)"
         out.append(line)
@@ -379,11 +416,16 @@ def collapse_sentence(collapse: pd.DataFrame, collapsed: dict[int, str]) -> str:
 
 def detection_sentence(rows: pd.DataFrame) -> str:
     """Whether the fully synthetic set is told from the real one, by the first detector (see `Study.table1`)."""
+    if rows.empty:
+        return f"No detector is asked: there are {UNMEASURED}."
     detector = rows.detector.iloc[0]
     parts = []
     for domain, title in (("pixel", "on pixels"), ("dct", "on DCT coefficients")):
         chosen = rows[(rows.detector == detector) & (rows.domain == domain) & (rows.t_re == 100)]
-        e = estimate_mean(100 * chosen.accuracy.to_numpy())
+        if chosen.empty:
+            parts.append(f"{title} nothing is measured ({UNMEASURED})")
+            continue
+        e = percent(chosen.accuracy)
         if np.isnan(e.half_width):
             parts.append(f"{title} {e.mean:.1f}% of images are judged rightly (one seed: no interval)")
             continue
@@ -421,6 +463,8 @@ def fidelity(rows: pd.DataFrame) -> str:
         "density": "density",
         "coverage": "coverage",
     }
+    if rows.empty:
+        return left_out("Fidelity by reverse step", "tab-fidelity")
     sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
     caption = (
         f"Fidelity by reverse step: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval. "
@@ -436,6 +480,8 @@ def concentration(rows: pd.DataFrame) -> str:
         "distance_ratio": "distance to the class mean (ratio)",
         "outer_coverage": "outermost tenth covered",
     }
+    if rows.empty:
+        return left_out("Concentration within the classes", "tab-concentration")
     caption = (
         "Concentration within the classes, set against real images; 1 is as spread as they are. "
         f"Mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
@@ -468,9 +514,13 @@ def attention(rows: pd.DataFrame) -> str:
     for t in sorted(groups, key=lambda t: (t < 0, t)):  # a GAN last
         group = groups[t]
         values = group.sort_values("seed").similarity.to_numpy()
-        change = "–" if t == 0 else _signed(paired_difference(values, alone))
+        change = "–" if t == 0 else _signed(paired_difference(values, alone, span=range_of("similarity")))
         out.append(
-            {"t_re": INSTEAD.get(t, t), "similarity": plus_minus(estimate_mean(values)), "change from t_re = 0": change}
+            {
+                "t_re": INSTEAD.get(t, t),
+                "similarity": mean_of(group, "similarity"),
+                "change from t_re = 0": change,
+            }
         )
     caption = (
         "Correlation of a test image's GradCAM maps between a classifier trained on real images and classifiers of "
@@ -492,6 +542,8 @@ def trends(several: list[Trend], label: str) -> str:
         }
         for t in several
     ]
+    if not several:
+        return left_out("Trends with the reverse step", label)
     n = several[0].change.n
     caption = (
         f"Trends with the reverse step: slope over all steps times 100, 95% interval over {n} seed{'s' * (n > 1)} "
@@ -507,7 +559,7 @@ def _by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     out = []
     for (*protocol, t), group in rows.groupby(keys, sort=False):
         name = ": ".join([*protocol, INSTEAD.get(t, str(t))])
-        line = {title: plus_minus(estimate_mean(group[column].to_numpy())) for column, title in titles.items()}
+        line = {title: mean_of(group, column) for column, title in titles.items()}
         out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)
 
@@ -591,4 +643,6 @@ def _interval(e: Estimate) -> str:
 
 
 def _signed(e: Estimate) -> str:
-    return f"{e.mean:+.2f}" if np.isnan(e.half_width) else f"{e.mean:+.2f}{PM}{e.half_width:.2f}"
+    if np.isnan(e.half_width):
+        return f"{e.mean:+.2f}"
+    return f"{e.mean:+.2f} ({e.low:+.2f} to {e.high:+.2f})" if e.cut else f"{e.mean:+.2f}{PM}{e.half_width:.2f}"

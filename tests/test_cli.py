@@ -1,6 +1,7 @@
 """The command line: what it says of wrong input, and that images it writes can be read back."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from fabricated import as_official, fabricate_cub
 from synthgap import cli
 from synthgap.data.pool import load_pool
 from synthgap.data.sources import load_splits
+from synthgap.options_cli import numbers, run_name
 from synthgap.study.study import Study
 
 
@@ -95,13 +97,14 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
     assert [p.name for p in (results / "store").iterdir() if not p.name.startswith(".")] == ["data"]  # nothing computed
 
 
+USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
+USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none"}
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
         ({}, "quick"),
-        ({"dataset": "folder:some/my photos"}, "quick-my_photos"),
-        ({"dataset": "folder:photos/", "preset": "mine.yaml", "synthetic": "folder:drawn"}, "mine-photos-drawn"),
-        ({"dataset": "digits", "synthetic": "npz:a/fakes.npz"}, "quick-digits-fakes.npz"),
         ({"dataset": "digits", "image_size": 32, "max_images": 9}, "quick-digits-image_size_32-max_images_9"),
         (
             {"dataset": "digits", "flip": True, "grey": True, "class_weights": "balanced"},
@@ -111,9 +114,48 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
     ],
 )
 def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given, name):
-    usual = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
-    usual |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none"}
-    assert cli._run_name(usual | given) == name
+    assert run_name(USUAL | given) == name
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"dataset": "folder:some/my photos"}, "quick-my_photos-#"),
+        ({"dataset": "folder:photos/", "preset": "mine.yaml", "synthetic": "folder:drawn"}, "mine-#-photos-#-drawn-#"),
+        ({"dataset": "digits", "synthetic": "npz:a/fakes.npz"}, "quick-digits-fakes.npz-#"),
+        ({"dataset": "folder:100% {x} 'q'"}, "quick-100___x___q_-#"),
+        ({"dataset": "folder:/"}, "quick--#"),
+    ],
+)
+def test_what_lies_at_a_path_is_named_with_digits_of_the_path(given, name):
+    assert re.fullmatch(name.replace("#", "[0-9a-f]{6}"), run_name(USUAL | given))
+
+
+def test_sources_of_one_name_share_no_folder_and_one_source_keeps_its_own(tmp_path, monkeypatch):
+    sources = [f"{kind}:{tmp_path / place}" for kind in ("folder", "npz", "shards") for place in ("a/set", "b/set")]
+    sources += [f"folder:{tmp_path / 'a' / 'my set'}", f"folder:{tmp_path / 'a' / 'my_set'}"]
+    names = [run_name(USUAL | {which: s}) for s in sources for which in ("dataset", "synthetic")]
+    names += [run_name(USUAL | {"preset": str(tmp_path / place / "quick.yaml")}) for place in "ab"]
+    assert len({*names, run_name(USUAL)}) == len(names) + 1 - len(sources)  # a source alone is named alike
+    (tmp_path / "a" / "set").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    for again in ("folder:set", "folder:set/", "folder:./set", "folder:../a/set"):
+        assert run_name(USUAL | {"dataset": again}) == run_name(USUAL | {"dataset": sources[0]})
+
+
+def test_the_name_of_a_run_is_one_that_file_systems_take(tmp_path):
+    long = {"dataset": f"folder:{tmp_path / ('猫' * 80)}", "synthetic": f"folder:{tmp_path / ('x' * 250)}"}
+    name = run_name(USUAL | long | {"seeds": list(range(300)), "preset": f"{'p' * 240}.yaml"})
+    assert len(name.encode()) < 255
+    (tmp_path / name).mkdir()
+    assert name != run_name(USUAL | long | {"seeds": list(range(301)), "preset": f"{'p' * 240}.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("[0, 1]", [0, 1]), ("[2]", [2]), ("0, 1", [0, 1]), ("3", 3), ("auto", "auto")]
+)
+def test_seeds_may_be_written_as_a_list_in_brackets(text, value):
+    assert numbers(text, "seeds") == value
 
 
 def test_a_short_run_doesnt_ask(synthgap, smoke, monkeypatch):

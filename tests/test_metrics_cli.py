@@ -138,5 +138,26 @@ def test_the_command_prints_a_table_json_or_one_line(folders):
     assert wrong.stderr.count("\n") == 1
 
 
+def test_folders_of_splits_are_no_classes_and_what_was_read_is_noted(folders, tmp_path):
+    for split, source in (("train", "real"), ("test", "other")):
+        for name in "ab":
+            (tmp_path / "photos" / split / name).mkdir(parents=True)
+            for file in (folders / source / name).iterdir():
+                (tmp_path / "photos" / split / name / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "photos" / "train" / "a" / "Thumbs.db").write_bytes(b"")
+    photos, fake = tmp_path / "photos", str(folders / "fake")
+    value = compare(str(photos), fake, preset="smoke")
+    assert (value.real.classes, len(value.real)) == (("a", "b"), 70)
+    assert value.notes[2:4] == (
+        "real: photos holds splits: train/ 40, test/ 30 images, all taken together (photos:train is one of them)",
+        "real: 1 leftover of the system or another program is passed over: train/a/Thumbs.db",
+    )
+    assert "all taken together" in as_text(value)
+    one = compare(f"folder:{photos}:train", fake, str(photos / "test"), preset="smoke")
+    assert (len(one.real), one.real.fingerprint) == (40, load_pool(str(folders / "real")).fingerprint)
+    with pytest.raises(UserError, match="30 of the 30 held-out images are among the real ones"):
+        compare(str(photos), fake, f"{photos}:test", preset="smoke")
+
+
 def test_named_sets_can_be_compared():
     assert len(load_pool("digits:validation")) == 200

@@ -24,8 +24,8 @@ from synthgap.plain import (
     told_apart,
     worth_words,
 )
-from synthgap.study.crossed import Crossed, Crossing, Needed, crossed
-from synthgap.study.stats import estimate_mean
+from synthgap.study.crossed import DIFFERENCE, Crossed, Crossing, Needed, crossed
+from synthgap.study.stats import SHARE, estimate_mean
 from synthgap.study.verdict import OPEN, Verdict, decide
 from synthgap.tables import myst_table
 
@@ -33,9 +33,9 @@ ONE = crossed(np.full((1, 10), 0.5))
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
-def certain(mean, error):
-    """A difference with the normal's intervals, in [0, 1]."""
-    return Crossed(mean, 0.0, error**2, 0.0, 3, 300)
+def certain(mean, error, span=DIFFERENCE):
+    """A difference of shares, or a share, with the normal's intervals."""
+    return Crossed(mean, 0.0, error**2, 0.0, 3, 300, span)
 
 
 # Names in Markdown
@@ -153,10 +153,10 @@ def test_with_one_seed_there_is_no_interval_and_it_is_said():
 
 
 def test_shares_stay_between_0_and_100_percent():
-    assert share(certain(0.8, 0.01)) == "80.0% (78.0 to 82.0)"
-    assert share(certain(0.99, 0.02)) == "99.0% (95.1 to 100.0)"
-    assert share(certain(0.01, 0.02)) == "1.0% (0.0 to 4.9)"
-    assert percent(estimate_mean([0.9, 1.0])) == "95% (31 to 100)"
+    assert share(certain(0.8, 0.01, SHARE)) == "80.0% (78.0 to 82.0)"
+    assert share(certain(0.99, 0.02, SHARE)) == "99.0% (95.1 to 100.0)"
+    assert share(certain(0.01, 0.02, SHARE)) == "1.0% (0.0 to 4.9)"
+    assert percent(estimate_mean([0.9, 1.0], span=SHARE)) == "95% (31 to 100)"
 
 
 @pytest.mark.parametrize(

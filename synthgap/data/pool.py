@@ -143,8 +143,8 @@ def _folder(path: Path, image_size: int | None, like: ImageSet | None, told: lis
     name = layout.root.name
     if layout.folders:
         parts = ", ".join(f"{layout.folders[s]}/ {len(v.files):,}" for s, v in layout.listings.items() if s != ALL)
-        together = "all together; " if len(layout.listings) > 1 else ""
-        told.append(f"{shown(name)} holds splits: {parts} images {together}({shown(name)}:train is one of them)")
+        together = f", all taken together ({shown(name)}:train is one of them)" if len(layout.listings) > 1 else ""
+        told.append(f"{shown(name)} holds splits: {parts} images{together}")
     told += [*layout_lines(layout), *read.notes[about]]
     labels = np.concatenate([listing.labels for listing in listings])
     return ImageSet(read.images, labels, layout.classes, name)

@@ -104,7 +104,7 @@ def _doubts(layout: Layout) -> list[str]:
     if unread := layout.passed.get(UNREAD):
         counts = _listed(dict(Counter(Path(file).suffix.lower() for file in unread).most_common()))
         lines.append(
-            f"{_many(len(unread), 'image')} of formats that can't be read here ({counts}) left out: convert to PNG or "
+            f"{_many(len(unread), 'image')} of formats that can't be read here ({counts}); convert them to PNG or "
             "JPEG first (ImageMagick: magick mogrify -format png FILES)"
         )
     for split, count in layout.unlabelled.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,14 +57,14 @@ def walk(root: Path) -> Tree:
     seen: set[tuple[int, int]] = set()
     while waiting or links:
         name, folder = (waiting or links).popleft()
-        status = _tried(folder.stat, folder)
-        if (status.st_dev, status.st_ino) in seen:
+        identity, entries = _looked_at(folder)
+        if identity in seen:
             passed[LINKED].append(name)
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         if name:
             folders.append(name)
-        for entry in _tried(lambda folder=folder: list(os.scandir(folder)), folder):
+        for entry in entries:
             path = f"{name}/{entry.name}" if name else entry.name
             if (reason := _passed_by_name(entry.name)) is not None:
                 passed[reason].append(path)
@@ -84,9 +83,11 @@ def walk(root: Path) -> Tree:
     return Tree(root, _sorted(images), _sorted(folders), found)
 
 
-def _tried(act: Callable, folder: Path):
+def _looked_at(folder: Path) -> tuple[tuple[int, int], list[os.DirEntry]]:
+    """(what tells a folder from all others, what lies in it, by name)."""
     try:
-        return act()
+        status = folder.stat()
+        return (status.st_dev, status.st_ino), sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise UserError(
             f"{shown(str(folder))} can't be opened ({error.strerror}); give the right to read it, or move it away"

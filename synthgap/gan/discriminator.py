@@ -1,4 +1,4 @@
-"""StyleGAN2's residual discriminator with a projection head, for images of any size from 8 × 8 (Karras et al. 2020)."""
+"""StyleGAN2's residual discriminator with a projection head, for images of any size (Karras et al. 2020)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class DiscriminatorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    height: int = Field(256, ge=8, le=4096)
-    width: int = Field(256, ge=8, le=4096)
+    height: int = Field(256, ge=1, le=4096)
+    width: int = Field(256, ge=1, le=4096)
     channels: int = Field(3, gt=0, le=4)
     label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
     channel_base: int = Field(32768, gt=0)  # a map of side s has channel_base/s channels …
@@ -32,9 +32,9 @@ class DiscriminatorConfig(BaseModel):
     std_channels: int = Field(1, ge=0)  # maps it adds; 0 is none
 
     def sides(self) -> list[tuple[int, int]]:
-        """(H, W) of the maps: halved, rounded up, until both are at most 4."""
+        """(H, W) of the maps: halved, rounded up, until both are at most 4; images of at most 4 × 4 once, too."""
         sides = [(self.height, self.width)]
-        while max(sides[-1]) > 4:
+        while max(sides[-1]) > 4 or len(sides) == 1:
             sides.append(tuple(-(-n // 2) for n in sides[-1]))
         return sides
 

@@ -12,6 +12,10 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..labels import check_names
+
+LEAST_CANVAS = 8
+
 
 class GeneratorConfig(BaseModel):
     """Size of a generator of configuration T. The defaults are the paper's for 256 × 256 (Appendix D).
@@ -25,15 +29,15 @@ class GeneratorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    height: int = Field(256, ge=4, le=4096)
-    width: int = Field(256, ge=4, le=4096)
+    height: int = Field(256, ge=1, le=4096)
+    width: int = Field(256, ge=1, le=4096)
     channels: int = Field(3, gt=0, le=4)
-    label_dim: int = Field(0, ge=0)  # number of classes; 0 is unconditional
-    z_dim: int = Field(512, gt=0)
-    w_dim: int = Field(512, gt=0)
+    label_dim: int = Field(0, ge=0, le=10**6)  # number of classes; 0 is unconditional
+    z_dim: int = Field(512, gt=0, le=100_000)
+    w_dim: int = Field(512, gt=0, le=100_000)
     mapping_layers: int = Field(2, gt=0, le=100)
-    channel_base: int = Field(32768, gt=0)  # a layer of cutoff f has channel_base/2/f channels …
-    channel_max: int = Field(512, gt=0)  # … but at most these
+    channel_base: int = Field(32768, gt=0, le=10**9)  # a layer of cutoff f has channel_base/2/f channels …
+    channel_max: int = Field(512, gt=0, le=100_000)  # … but at most these
     layers: int = Field(14, gt=0, le=100)  # without the last one, to colours
     critical_layers: int = Field(2, ge=0)  # layers at the end whose cutoff is the image's Nyquist frequency
     first_cutoff: float = Field(2.0, ge=0.1)
@@ -49,6 +53,7 @@ class GeneratorConfig(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        check_names(self.classes, self.label_dim)
         if self.critical_layers >= self.layers:
             raise ValueError(f"{self.critical_layers} critical layers of {self.layers}; at least one must not be")
         if self.first_cutoff >= self.side / 2:
@@ -62,8 +67,11 @@ class GeneratorConfig(BaseModel):
 
     @property
     def side(self) -> int:
-        """Side of the square canvas on which images are made: the power of two that holds one."""
-        return 2 ** math.ceil(math.log2(max(self.height, self.width)))
+        """Side of the square canvas on which images are made: the power of two that holds one, from 8.
+
+        On a smaller canvas the first cutoff, 2 cycles, would be the last one already.
+        """
+        return 2 ** math.ceil(math.log2(max(self.height, self.width, LEAST_CANVAS)))
 
     def schedule(self) -> list[Level]:
         """Outputs of the `layers` + 1 layers: cutoff and stopband rise geometrically (Section 3.2, Figure 4c)."""

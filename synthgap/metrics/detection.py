@@ -29,6 +29,7 @@ EPOCHS, PATIENCE, BATCH, RATE = 50, 5, 32, 1e-3  # Adam (Frank et al. 2020)
 VALIDATION = 0.2  # share of the training pairs that stops a network, where they are of one fold (inferred)
 LEAST_STEPS = 100  # of Adam before a network may stop: its batch statistics have settled by then (inferred)
 RESNET_WIDTH = 16  # inferred
+LEAST_SIDE = 4  # pixels, of what the cnn sees
 INIT, ORDER = 60, 61  # purposes of random numbers
 
 
@@ -82,8 +83,7 @@ def fake_detection(
 
     Raises
     ------
-    UserError : sets of other lengths or shapes, an unknown domain or detector, fewer than two pairs a fold, images
-        too small for the detector.
+    UserError : sets of other lengths or shapes, an unknown domain or detector, fewer than two pairs a fold.
     """
     _check(real, fake, domain, detector, folds, seed)
     joined = _joined(real, fake)
@@ -246,13 +246,18 @@ def _train(net: nn.Module, x: Tensor, y: Tensor, x_held: Tensor, y_held: Tensor,
 
 
 def _cnn(shape: tuple[int, ...]) -> nn.Module:
-    """Frank et al.'s: 3 × 3 convolutions of 3, 8, 16 and 32 channels, average pooling after the second and third."""
+    """Frank et al.'s: 3 × 3 convolutions of 3, 8, 16 and 32 channels, average pooling after the second and third.
+
+    Two poolings take sides of 4; smaller images are padded with zeros to that.
+    """
     channels, height, width = shape
+    missing = [max(0, LEAST_SIDE - side) for side in (width, height)]
 
     def convolution(fan_in: int, fan_out: int) -> list[nn.Module]:
         return [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.ReLU()]
 
     return nn.Sequential(
+        *([nn.ZeroPad2d((0, missing[0], 0, missing[1]))] if any(missing) else []),
         *convolution(channels, 3),
         *convolution(3, 8),
         nn.AvgPool2d(2),
@@ -260,7 +265,7 @@ def _cnn(shape: tuple[int, ...]) -> nn.Module:
         nn.AvgPool2d(2),
         *convolution(16, 32),
         nn.Flatten(),
-        nn.Linear(32 * (height // 4) * (width // 4), 1),
+        nn.Linear(32 * (max(height, LEAST_SIDE) // 4) * (max(width, LEAST_SIDE) // 4), 1),
     )
 
 
@@ -298,5 +303,3 @@ def _check(real: ImageSet, fake: ImageSet, domain: str, detector: str, folds: in
         raise UserError(f"folds is {folds}; cross-validation needs 2 or more")
     if len(real) < 2 * folds:
         raise UserError(f"{len(real)} pairs are too few for {folds} folds; give {2 * folds} or more, or ask for fewer")
-    if detector == "cnn" and min(real.shape[1:]) < 4:
-        raise UserError(f"images of {real.shape} are too small for the cnn, which halves them twice; use logistic")

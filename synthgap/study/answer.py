@@ -25,7 +25,7 @@ from .crossed import Crossed, Crossing, crossed, crossing
 from .figures import Figures
 from .preset import parse_t_re
 from .specs import Attend, MeasureMemorization, Predict, Spec, Subset
-from .stats import Estimate, estimate_mean
+from .stats import SHARE, Estimate, estimate_mean
 from .verdict import Flattening, Verdict, decide, flattening
 
 REAL: Cell = (REAL_ONLY, 0)
@@ -143,7 +143,7 @@ class Answers(Figures):
 
     def level(self, cell: Cell, measure: str | None = None) -> Crossed:
         """The arm's own accuracy."""
-        return crossed(self.right(cell).astype(float), self._groups(measure or self.measure))
+        return crossed(self.right(cell).astype(float), self._groups(measure or self.measure), SHARE)
 
     def verdicts(self) -> dict[str, tuple[Cell, Cell, Verdict]]:
         """The two decided questions: "replace" (the most synthetic images against the real ones), "augment" (the mix
@@ -228,7 +228,7 @@ class Answers(Figures):
         values = [self.store.get(spec) for spec in specs]
         scores = [v.copying for v in values]
         score = None if np.isnan(scores).any() else estimate_mean(scores)
-        return Copying(score, estimate_mean([v.authentic for v in values]), values[0].n_fake)
+        return Copying(score, estimate_mean([v.authentic for v in values], span=SHARE), values[0].n_fake)
 
     def nearest_pairs(self, count: int = SHOWN) -> dict[str, np.ndarray]:
         """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 rows."""
@@ -256,9 +256,10 @@ class Answers(Figures):
         for label, name in enumerate(self._test.classes):
             mine = self._test.labels == label
             if mine.any():
-                parts = {"real": real, "alone": alone, "beside": beside, "change": alone - real}
+                levels = {"real": real, "alone": alone, "beside": beside}
                 row = {"class": name, "n": int(mine.sum()), "train": int((self._train.labels == label).sum())}
-                rows.append(row | {key: crossed(value[:, mine]) for key, value in parts.items()})
+                row |= {key: crossed(value[:, mine], span=SHARE) for key, value in levels.items()}
+                rows.append(row | {"change": crossed((alone - real)[:, mine])})
         order = sorted(range(len(rows)), key=lambda i: (rows[i]["change"].mean, rows[i]["alone"].mean))
         return pd.DataFrame([rows[i] for i in order])
 
@@ -310,7 +311,7 @@ class Answers(Figures):
                 return None
             shares.append([1 - covered[1].mean(), 1 - covered[2].mean()])
         synthetic, real = np.array(shares).T
-        return Coverage(estimate_mean(synthetic), estimate_mean(real), len(covered[0]))
+        return Coverage(estimate_mean(synthetic, span=SHARE), estimate_mean(real, span=SHARE), len(covered[0]))
 
     def uncovered(self, count: int = SHOWN) -> np.ndarray:
         """Outermost test images that no synthetic image of the first seed comes near: uint8, at most `count`."""
@@ -371,7 +372,7 @@ class Answers(Figures):
     def figure_learning_worth(self) -> Figure:
         """Accuracy against the number of real images, and where the synthetic sets stand on that scale."""
         groups = self._groups(self.measure)
-        curve = {n: crossed(values, groups) for n, values in self._learning_arrays()}
+        curve = {n: crossed(values, groups, SHARE) for n, values in self._learning_arrays()}
         alone = {f"synthetic ×{k:g}": self.level((arm, k)) for arm, k in self.answer_cells["alone"]}
         return answer_plots.worth(curve, alone, self.measure, self.arms.name)
 
@@ -403,7 +404,7 @@ class Answers(Figures):
     def figure_uncovered(self) -> Figure:
         """Outermost test images that no synthetic image comes near."""
         images = self.uncovered()
-        return plots.image_rows({"not covered": images}) if len(images) else answer_plots.nothing("none was found")
+        return plots.image_rows({"not covered": images}) if len(images) else plots.nothing("none was found")
 
     def figure_by_class(self) -> Figure:
         """Shares told rightly, class by class, the worst ones first."""

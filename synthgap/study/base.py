@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
-from ..data.sources import Splits
+from ..data.sources import Splits, own_path
 from ..device import resolve_device
 from ..diffusion.schedule import SIGMA_MIN, sigma_max_for, sigma_of
 from ..errors import UserError
@@ -20,6 +20,7 @@ from .specs import Data, Loading, Spec
 from .store import Store
 
 MOST_SEEDS = 1000
+LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
 
 
 class StudyBase:
@@ -48,6 +49,7 @@ class StudyBase:
         check_workers(workers)
         self.workers, self.scheduler = workers, scheduler
         main = self.preset.choose(dataset, image_size)
+        _check_places(dataset, synthetic, results)
         beside = self.preset.data[1:] if dataset == "auto" and image_size == "auto" else ()
         self.choices = (main, *beside)
         self.given = synthetic != "none"  # images of another generator are judged
@@ -80,7 +82,14 @@ class StudyBase:
 
     def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
         loading = self._loading(choice)
-        return load_all(loading), loading
+        splits = load_all(loading)
+        height, width = splits.train.shape[1:]
+        if max(height, width) < LEAST_SIDE:
+            raise UserError(
+                f"{loading.source} has images of {width}×{height} pixels; image_size {LEAST_SIDE} (--image-size "
+                f"{LEAST_SIDE}) enlarges them to what can be studied"
+            )
+        return splits, loading
 
     def _loading(self, choice: DataChoice) -> Loading:
         return Loading(
@@ -149,6 +158,24 @@ def _title(source: str) -> str:
     """How a data set is called in tables: its name, or the last part of its path."""
     kind, _, path = source.partition(":")
     return Path(path).name or kind if path else kind
+
+
+def _check_places(dataset: str, synthetic: str, results: str | Path) -> None:
+    """UserError where results would become data, or data are judged as their own imitation."""
+    places = {}
+    for source in (dataset, synthetic):
+        path = source.partition(":")[2] if isinstance(source, str) else ""
+        if path:
+            places[source] = own_path(path).resolve()
+    inside = own_path(str(results)).resolve()
+    for source, place in places.items():
+        if source.startswith(("folder:", "shards:")) and inside.is_relative_to(place):
+            raise UserError(
+                f"the results folder {results} lies inside {source}, where its images would be taken for data; "
+                "choose another results folder"
+            )
+    if synthetic != "none" and (synthetic == dataset or places.get(synthetic, 0) == places.get(dataset, 1)):
+        raise UserError(f"synthetic is {synthetic}, the data set itself; name the images of a generator")
 
 
 def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:

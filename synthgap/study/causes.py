@@ -26,7 +26,7 @@ from .compute import centralities
 from .crossed import Crossed, crossed
 from .results import CONCENTRATION
 from .specs import Predict
-from .stats import Estimate, paired_difference
+from .stats import PERCENT, SHARE, Estimate, paired_difference
 from .verdict import OF_INTEREST
 
 POINT = 100 * OF_INTEREST  # a smaller loss counts as none, as in the answer
@@ -192,12 +192,16 @@ class Causes(Answers):
         rows = self.entropy_curve()
         own = _by_step(rows[rows.split == "train"], "agreement")
         return Symptom(
-            paired_difference(100 * own[0], 100 * own[REVERSE_STEPS]), "label agreement", "points", -1, POINT
+            paired_difference(100 * own[0], 100 * own[REVERSE_STEPS], span=PERCENT),
+            "label agreement",
+            "points",
+            -1,
+            POINT,
         )
 
     def _narrower(self) -> Symptom:
         recall = _by_step(self.fidelity_curve(), "recall")
-        return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS]), "recall", "", -1)
+        return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS], span=SHARE), "recall", "", -1)
 
     def _unfinished(self) -> Symptom:
         """The last checkpoint before the end against the end: what the rest of the training still gave."""

@@ -20,7 +20,7 @@ from .arms import CROSSFIT, GAN, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
 from .controls import Cell, cell_name
 from .crossed import Crossed, crossed, crossing
 from .published import PublishedClaim, claims
-from .stats import estimate_mean, holm, slopes
+from .stats import ANY, estimate_mean, holm, range_of_difference, slopes
 
 if TYPE_CHECKING:
     from .study import Study
@@ -232,7 +232,7 @@ def _found(several: Sequence[Crossed], claim: PublishedClaim, dataset: str, deta
     Of several, the far end of the interval and the p-value against the claim are corrected for their number.
     """
     sign, count, first = SIGN.get(claim.direction, 1), len(several), several[0]
-    shifted = [replace(d, mean=sign * (d.mean - claim.level)) for d in several]
+    shifted = [_from_level(d, claim.level, sign) for d in several]
     mean = min(d.mean for d in shifted)
     ends = (min(d.low for d in shifted), min(d.interval(1 - ALPHA / count)[1] for d in shifted))
     if claim.direction == "equal":
@@ -244,6 +244,12 @@ def _found(several: Sequence[Crossed], claim: PublishedClaim, dataset: str, deta
     low, high = sorted(claim.level + sign * end for end in ends)
     n = f"{first.seeds} seed{'s' * (first.seeds > 1)}" + (f", {first.images:,} test images" if first.images else "")
     return _Found(Effect(claim.level + sign * mean, low, high), p, n, dataset, detail)
+
+
+def _from_level(d: Crossed, level: float, sign: int) -> Crossed:
+    """What lies between a level and an effect, counted as positive on the claim's side."""
+    low, high = sorted(sign * (end - level) for end in d.span)
+    return replace(d, mean=sign * (d.mean - level), span=(low, high))
 
 
 def _over_seeds(values: Sequence[float] | np.ndarray | pd.Series) -> Crossed:
@@ -261,7 +267,8 @@ def _finite(values: Any) -> np.ndarray:
 def _apart(a: Crossed, b: Crossed) -> Crossed:
     """a − b of different test images and different seeds' work; as many seeds, and so a cautious Student's t."""
     parts = {name: getattr(a, name) + getattr(b, name) for name in ("seed_part", "image_part", "noise_part")}
-    return replace(a, mean=a.mean - b.mean, images=a.images + b.images, **parts)
+    span = range_of_difference(a.span)
+    return replace(a, mean=a.mean - b.mean, images=a.images + b.images, span=span, **parts)
 
 
 def _slope(steps: dict[int, np.ndarray]) -> Crossed:
@@ -270,7 +277,7 @@ def _slope(steps: dict[int, np.ndarray]) -> Crossed:
     if not centred.any():
         raise _NotHereError("a slope takes two reverse steps")
     weights = 100 * centred / (centred @ centred)
-    return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True))).in_points
+    return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True)), span=ANY).in_points
 
 
 def _at(table: pd.DataFrame, t: int) -> pd.Series:
@@ -356,8 +363,11 @@ def _recall_beyond_precision(rows: _Rows, claim: PublishedClaim) -> _Found:
 
 def _detection(rows: _Rows, claim: PublishedClaim) -> _Found:
     table = rows.table("table1")
-    detector = table.detector.iloc[0]
-    mine = table[(table.detector == detector) & (table.t_re == REVERSE_STEPS)]
+    mine = table[table.t_re == REVERSE_STEPS]
+    if mine.empty:
+        raise _NotHereError("there are too few pairs of images for a detector")
+    detector = mine.detector.iloc[0]
+    mine = mine[mine.detector == detector]
     largest = 100 * mine.groupby("seed").accuracy.max()
     return _found([_over_seeds(largest)], claim, rows.study.main.name, f" (detector: {detector})")
 
@@ -369,12 +379,12 @@ def _against_gan(domain: str) -> Measure:
         collapsed = rows.study.collapsed()
         if collapsed:
             raise _NotHereError(f"the GAN has collapsed in seed {', '.join(map(str, collapsed))}")
-        table = rows.table("table1")
-        detector = table.detector.iloc[0]
-        mine = table[(table.detector == detector) & (table.domain == domain)]
-        if mine.empty:
+        mine = rows.table("table1")
+        mine = mine[mine.domain == domain]
+        if not {REVERSE_STEPS, GAN} <= set(mine.t_re):
             raise _NotHereError(f"nothing was detected on {domain} here")
-        by = 100 * mine.pivot(index="seed", columns="t_re", values="accuracy")
+        detector = mine.detector.iloc[0]
+        by = 100 * mine[mine.detector == detector].pivot(index="seed", columns="t_re", values="accuracy")
         where = f" (detector: {detector})"
         return _found([_over_seeds(by[REVERSE_STEPS] - by[GAN])], claim, rows.study.main.name, where)
 

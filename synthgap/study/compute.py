@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,7 +28,7 @@ from ..gan.sample import generate_gan
 from ..gan.stylegan3 import Generator
 from ..gan.train import train_gan
 from ..metrics.detection import Detection, fake_detection
-from ..metrics.fidelity import Fidelity, fidelity_of_features
+from ..metrics.fidelity import MEASURES, Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
@@ -223,19 +224,29 @@ def predict(spec: Predict, job: Job) -> Prediction:
 
 
 def measure_fidelity(spec: MeasureFidelity, job: Job) -> Fidelity:
+    """NaN where there are too few images, or too many that are alike: the study goes on without the number."""
     real, fake = job.get(spec.real).features, job.get(spec.fake).features
-    return fidelity_of_features(real, fake, "classifier", intervals=False, floor=False)  # seeds give the intervals
+    try:
+        return fidelity_of_features(real, fake, "classifier", intervals=False, floor=False)  # seeds give the intervals
+    except UserError:
+        return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor="classifier")
 
 
 def measure_detection(spec: MeasureDetection, job: Job) -> Detection:
-    return fake_detection(
-        job.get(spec.real),
-        job.get(spec.fake),
-        spec.domain,
-        spec.detector,
-        spec.seed,
-        progress=lambda done, total: job.report(done / total),
-    )
+    """NaN where there are too few pairs, or too many that are alike."""
+    real, fake = job.get(spec.real), job.get(spec.fake)
+    try:
+        return fake_detection(
+            real,
+            fake,
+            spec.domain,
+            spec.detector,
+            spec.seed,
+            progress=lambda done, total: job.report(done / total),
+        )
+    except UserError:
+        count = len(real)
+        return Detection(*[math.nan] * 3, count, spec.domain, spec.detector, np.full(count, math.nan))
 
 
 def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:

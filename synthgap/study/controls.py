@@ -8,8 +8,8 @@ import pandas as pd
 from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, level_of, sigma_max_for
 from ..errors import UserError
 from .arms import BOOTSTRAP, DEFAULT, GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
-from .results import SAMPLES, Results
-from .stats import Comparison, Estimate, VarianceParts, compare, paired_difference, variance_parts
+from .results import SAMPLES, Results, known
+from .stats import PERCENT, Comparison, Estimate, VarianceParts, compare, paired_difference, variance_parts
 from .variants import VARIANTS
 
 Cell = tuple[str, float]  # (arm, multiple)
@@ -32,7 +32,7 @@ class Controls(Results):
         cells = {
             (arms.name, *cell): spec for arms in self.columns_of(4) for cell, spec in arms.table4_fidelity().items()
         }
-        return self._measured(cells, ("dataset", "protocol", "t_re", "seed"), SAMPLES)
+        return known(self._measured(cells, ("dataset", "protocol", "t_re", "seed"), SAMPLES))
 
     def validation(self) -> pd.DataFrame:
         """Accuracy on the validation split of the arms with synthetic images: columns as of `table3`."""
@@ -72,11 +72,11 @@ class Controls(Results):
     def gap(self, multiple: int = 1) -> Estimate:
         """Accuracy of real only minus synthetic only ×multiple on the main data set, paired by seed, in points."""
         both = (self._percent(cell, self.main) for cell in ((REAL_ONLY, 0), (SYNTHETIC_ONLY, multiple)))
-        return paired_difference(*both)
+        return paired_difference(*both, span=PERCENT)
 
     def arm_difference(self, first: Cell, second: Cell) -> Estimate:
         """Accuracy of one (arm, multiple) of Table 3 minus another's, paired by seed, in percentage points."""
-        return paired_difference(self._percent(first), self._percent(second))
+        return paired_difference(self._percent(first), self._percent(second), span=PERCENT)
 
     def against_real(self) -> list[Comparison]:
         """Every arm of Table 3 against real images alone, corrected as one family."""
@@ -110,7 +110,7 @@ class Controls(Results):
     def sensitivity_fidelity(self) -> pd.DataFrame:
         """Figure 6's cells with one choice about sampling changed: columns variant, protocol, t_re, seed, measures."""
         cells = self.main.sensitivity_fidelity()
-        return self._measured(cells, ("variant", "protocol", "t_re", "seed"), SAMPLES)
+        return known(self._measured(cells, ("variant", "protocol", "t_re", "seed"), SAMPLES))
 
     def variant_levels(self) -> pd.DataFrame:
         """What sampling costs under each variant that changes it: columns variant, t_re, sigma, evaluations."""
@@ -136,7 +136,7 @@ class Controls(Results):
 
     def _compare(self, pairs: list[tuple[Cell, Cell]]) -> list[Comparison]:
         values = {cell: self._percent(cell) for pair in pairs for cell in pair}
-        return compare([(cell_name(a), cell_name(b), values[a], values[b]) for a, b in pairs])
+        return compare([(cell_name(a), cell_name(b), values[a], values[b]) for a, b in pairs], PERCENT)
 
 
 def cell_name(cell: Cell) -> str:

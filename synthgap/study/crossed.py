@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, stats
 
+from .stats import ANY, SHARE, Range, range_of_difference, within
+
 POWER = 0.8  # with which `Crossed.needed` wants a difference to be decided
 POWER_QUANTILE = float(stats.norm.ppf(POWER))
 GRID = 101  # places at which a crossing is looked for
+DIFFERENCE = range_of_difference(SHARE)
 MOST_SEEDS = 200  # beyond that more seeds alone are no advice
 
 
@@ -36,6 +39,7 @@ class Needed:
 class Crossed:
     """A mean over seeds × test images, in the unit of the values, with the two parts of its variance.
 
+    span : the values that the mean can have; no end of an interval lies beyond.
     seed_part, image_part : variances of the mean by drawing other seeds (NaN with one seed), and other test images.
     noise_part : what of seed_part is neither seeds nor images but the two together; it falls with either number.
     """
@@ -46,17 +50,17 @@ class Crossed:
     noise_part: float
     seeds: int
     images: int
+    span: Range = ANY
 
     def half_width(self, level: float = 0.95) -> float:
-        """Half of the interval: the two parts' own half-widths, Student's t and the normal's, added in squares."""
+        """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares."""
         if self.seeds < 2:
             return math.nan
         t, z = _quantiles(level, self.seeds)
         return float(math.sqrt(t**2 * self.seed_part + z**2 * self.image_part))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        half = self.half_width(level)
-        return self.mean - half, self.mean + half
+        return within(self.mean, self.half_width(level), self.span)
 
     @property
     def low(self) -> float:
@@ -67,10 +71,15 @@ class Crossed:
         return self.interval()[1]
 
     @property
+    def reach(self) -> tuple[float, float]:
+        """How far the interval lies below and above the mean, for error bars; zeros with one seed."""
+        return (0.0, 0.0) if self.seeds < 2 else (self.mean - self.low, self.high - self.mean)
+
+    @property
     def in_points(self) -> Crossed:
         """The same of shares in [0, 1], in percentage points."""
         parts = {name: 1e4 * getattr(self, name) for name in ("seed_part", "image_part", "noise_part")}
-        return replace(self, mean=100 * self.mean, **parts)
+        return replace(self, mean=100 * self.mean, span=(100 * self.span[0], 100 * self.span[1]), **parts)
 
     @property
     def p(self) -> float:
@@ -113,7 +122,7 @@ def _quantiles(level: float, seeds: int) -> tuple[float, float]:
     return float(stats.t.ppf(0.5 + level / 2, seeds - 1)), float(stats.norm.ppf(0.5 + level / 2))
 
 
-def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
+def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
     """Mean of values from every seed on the same test images.
 
     Parameters
@@ -121,6 +130,7 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
     values : seeds × images; such as (right with one arm) − (right with the other).
     groups : class of each image; then the mean is that of the classes' means (of balanced accuracy, for instance) and
         the classes' sizes count as given. Without it all images are one group.
+    span : what the mean can be: of shares SHARE, of differences of two shares DIFFERENCE.
 
     Raises ValueError for other shapes or no images.
     """
@@ -135,7 +145,7 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
     by_seed = np.mean([values[:, m].mean(axis=1) for m in members], axis=0)
     seed_part = float(by_seed.var(ddof=1) / seeds) if seeds > 1 else math.nan
     parts = np.array([_image_variances(values[:, m]) for m in members]).sum(axis=0) / len(members) ** 2
-    return Crossed(float(by_seed.mean()), seed_part, float(parts[0]), float(parts[1]), seeds, images)
+    return Crossed(float(by_seed.mean()), seed_part, float(parts[0]), float(parts[1]), seeds, images, span)
 
 
 def _image_variances(values: np.ndarray) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from .arms import (
 )
 from .controls import Controls
 from .specs import Spec
-from .stats import Estimate, estimate_mean
+from .stats import Estimate, estimate_mean, range_of
 
 FIGURE4_STEPS = (0, 25, 50, 75, 100)
 FIGURE9_STEPS = (0, 50, 100)
@@ -224,4 +224,5 @@ class Figures(Controls):
 
 def _by_step(rows: pd.DataFrame, column: str) -> dict[int, Estimate]:
     """Reverse step → mean over seeds with its interval."""
-    return {int(t): estimate_mean(part[column].to_numpy()) for t, part in rows.groupby("t_re") if t >= 0}
+    steps = rows[rows.t_re >= 0].groupby("t_re")[column]
+    return {int(t): estimate_mean(part.to_numpy(), span=range_of(column)) for t, part in steps}

@@ -17,7 +17,7 @@ import pandas as pd
 from ..diffusion.schedule import REVERSE_STEPS
 from .arms import GAN, GAN_ONLY, PAPER, REAL_ONLY, SYNTHETIC_ONLY, Arms
 from .published import read_paper
-from .stats import Comparison, Estimate, compare, estimate_mean
+from .stats import PERCENT, Comparison, Estimate, compare, estimate_mean
 
 if TYPE_CHECKING:
     from .study import Study
@@ -83,9 +83,9 @@ def both_ways(study: Study) -> BothWays:
         pairs[t, TRAIN] = (forth[t][0], real, forth[t][1])
         if t in back:
             pairs[t, TEST] = (back[t][0], real if t == GAN else back[0][0], back[t][1])
-    tested = compare([(str(t), way, a, b) for (t, way), (a, b, _) in pairs.items()])
+    tested = compare([(str(t), way, a, b) for (t, way), (a, b, _) in pairs.items()], PERCENT)
     sides = {
-        cell: Side(estimate_mean(pairs[cell][0]), comparison, pairs[cell][2])
+        cell: Side(estimate_mean(pairs[cell][0], span=PERCENT), comparison, pairs[cell][2])
         for cell, comparison in zip(pairs, tested, strict=True)
     }
     lines = []
@@ -120,9 +120,9 @@ def scores(study: Study) -> list[Score]:
         real = values.pop((REAL_ONLY, 0), None)
         if real is not None:
             found += [(arms.name, *cell, real, mine) for cell, mine in values.items()]
-    tested = compare([(f"{name} {arm} ×{k:g}", name, mine, real) for name, arm, k, real, mine in found])
+    tested = compare([(f"{name} {arm} ×{k:g}", name, mine, real) for name, arm, k, real, mine in found], PERCENT)
     return [
-        Score(name, arm, k, estimate_mean(real), estimate_mean(mine), comparison)
+        Score(name, arm, k, estimate_mean(real, span=PERCENT), estimate_mean(mine, span=PERCENT), comparison)
         for (name, arm, k, real, mine), comparison in zip(found, tested, strict=True)
     ]
 

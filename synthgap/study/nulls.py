@@ -30,6 +30,7 @@ from scipy import optimize
 
 from .arms import BOOTSTRAP
 from .crossed import GRID, Crossed, Crossing, crossed, crossing, interpolated
+from .stats import SHARE
 from .toy import effective_size, expected, simulate
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def report(
         )
         for k, values in arrays.items()
     }
-    levels = [{k: crossed(v, groups) for k, v in part.items()} for part in (dict(several), arrays, again, fewer)]
+    levels = [{k: crossed(v, groups, SHARE) for k, v in part.items()} for part in (dict(several), arrays, again, fewer)]
     match = place(list(arrays.items()), real, groups) if len(arrays) > 1 else None
     return NullReport(name, measure, int(train), *levels, gaps, match)
 

@@ -23,6 +23,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "grey": (bool,),
     "class_weights": (str,),
 }
+TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 
@@ -33,7 +34,7 @@ def open_study(namespace: dict) -> Study:
     Raises UserError for an unknown name (papermill would only warn) or a value of the wrong type.
     """
     given = {
-        name: value
+        name: as_meant(value, PARAMETERS.get(name, ()))
         for name, value in namespace.items()
         if not name.startswith("_")
         and name not in _IPYTHON
@@ -47,9 +48,29 @@ def open_study(namespace: dict) -> Study:
             raise UserError(f"unknown parameter {name} = {value!r}; {hint}")
         if type(value) not in PARAMETERS[name]:
             kinds = " or ".join(t.__name__ for t in PARAMETERS[name])
-            raise UserError(f"parameter {name} = {value!r} is a {type(value).__name__}; give {kinds}")
+            remedy = f"; papermill passes it as text with -r {name}" if PARAMETERS[name] == (str,) else ""
+            raise UserError(f"parameter {name} = {value!r} is a {type(value).__name__}; give {kinds}{remedy}")
     missing = sorted(set(PARAMETERS) - set(given))
     if missing:
         raise UserError(f"parameter {missing[0]} is not set; restore it in the parameters cell")
     show_inline()
     return Study(**given)
+
+
+def as_meant(value: object, kinds: tuple[type, ...]) -> object:
+    """A text that papermill passed as it is, as what it plainly stands for: "[0, 1]" → [0, 1], "true" → True.
+
+    Anything else comes back as it is, for `Study` to refuse by name.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if bool in kinds and text.lower() in TRUTH:
+        return TRUTH[text.lower()]
+    if int in kinds and text.isdecimal():
+        return int(text)
+    listed = text.removeprefix("[").removesuffix("]")
+    words = [word.strip() for word in listed.split(",")]
+    if list in kinds and ("," in listed or listed != text) and all(word.isdecimal() for word in words):
+        return [int(word) for word in words]
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,6 @@ from ..classifier.evaluate import Prediction
 from ..diffusion.ddpm import LinearSchedule, eps_from_denoiser, reconstruct_ddpm
 from ..diffusion.edm import EDM
 from ..diffusion.pixels import to_model, to_uint8
-from ..diffusion.reconstruct import sampling_mode
 from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, sigma_max_for, sigma_of
 from ..errors import UserError
 from ..metrics.entropy import marginal_entropy, output_entropy
@@ -22,6 +22,7 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.gradcam import cross_similarity
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import concentration
+from ..modes import sampling_mode
 from ..threads import one_thread
 from .arms import (
     CROSSFIT,
@@ -36,6 +37,7 @@ from .arms import (
     TRAINED,
 )
 from .base import StudyBase
+from .raw import NAMES
 from .specs import Spec
 from .trends import FALLS, RISES, Trend, trend
 
@@ -86,11 +88,11 @@ class Results(StudyBase):
 
     def table1(self) -> pd.DataFrame:
         """Fake detection: columns domain, detector, t_re (GAN: its samples), seed, accuracy (in [0, 1]), n (pairs)."""
-        return self._measured(self.main.table1(), ("domain", "detector", "t_re", "seed"), ("accuracy", "n"))
+        return known(self._measured(self.main.table1(), ("domain", "detector", "t_re", "seed"), ("accuracy", "n")))
 
     def fidelity_curve(self) -> pd.DataFrame:
         """Figure 6's numbers: protocol, t_re (or FLOOR, GAN), seed, the six measures, n_real, n_fake."""
-        rows = self._measured(self.main.figure6(), ("protocol", "t_re", "seed"), (*MEASURES, "n"))
+        rows = known(self._measured(self.main.figure6(), ("protocol", "t_re", "seed"), (*MEASURES, "n")))
         sizes = rows.pop("n")
         return rows.assign(n_real=[n[0] for n in sizes], n_fake=[n[1] for n in sizes])
 
@@ -120,10 +122,13 @@ class Results(StudyBase):
             if t == reference:
                 continue
             real, fake = self.store.get(cells[protocol, reference, seed]), self.store.get(spec)
-            value = concentration(real.features, real.labels, fake.features, fake.labels)
-            numbers = {k: getattr(value, k) for k in CONCENTRATION}
+            try:
+                value = concentration(real.features, real.labels, fake.features, fake.labels)
+                numbers = {k: getattr(value, k) for k in CONCENTRATION}
+            except UserError:  # too few images a class
+                numbers = dict.fromkeys(CONCENTRATION, math.nan)
             rows.append({"protocol": protocol, "t_re": t, "seed": seed, **numbers})
-        return pd.DataFrame(rows)
+        return known(pd.DataFrame(rows))
 
     def attention(self) -> pd.DataFrame:
         """Figure 7's number: columns t_re, seed, similarity.
@@ -228,6 +233,7 @@ class Results(StudyBase):
         return [
             trend(part, column, MEASURE_NAMES[column], protocol, direction)
             for protocol, part in rows.groupby("protocol", sort=False)
+            if part[part.t_re >= 0].t_re.nunique() > 1
             for column, direction in directions.items()
         ]
 
@@ -237,6 +243,10 @@ class Results(StudyBase):
         (name, t_re) → uint8 images; ("real", 0) are the images themselves. Algorithm 1 runs on DDPM's linear
         schedule of T = 100, driven by the same denoiser.
         """
+        return self._algorithms
+
+    @functools.cached_property
+    def _algorithms(self) -> dict[tuple[str, int], np.ndarray]:
         cells = self.main.grid((0, *ALGORITHM_STEPS))
         self.compute(list(cells.values()))
         real = self.store.get(cells[0])
@@ -279,3 +289,13 @@ class Results(StudyBase):
         return pd.DataFrame(
             [{**dict(zip(names, cell, strict=True)), **read(self.store.get(spec))} for cell, spec in cells.items()]
         )
+
+
+def known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without the cells that could not be measured with every seed, whose numbers are NaN."""
+    if rows.empty:
+        return rows
+    cells = [rows[name] for name in rows if name in NAMES and name != "seed"]
+    numbers = [name for name in rows if pd.api.types.is_float_dtype(rows[name])]
+    missing = rows[numbers].isna().any(axis=1).groupby(cells).transform("any")
+    return rows[~missing].reset_index(drop=True)

@@ -8,44 +8,89 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+Range = tuple[float, float]  # the least and the largest value that a quantity can have
+ANY: Range = (-math.inf, math.inf)
+SHARE: Range = (0.0, 1.0)
+PERCENT: Range = (0.0, 100.0)
+POSITIVE: Range = (0.0, math.inf)
+RANGES: dict[str, Range] = {  # of the columns of a study's tables; any value is possible in the others
+    **dict.fromkeys(("percent", "train", "test"), PERCENT),
+    **dict.fromkeys(("accuracy", "balanced", "value", "agreement", "authentic"), SHARE),
+    **dict.fromkeys(("precision", "recall", "coverage", "outer_coverage"), SHARE),
+    **dict.fromkeys(("collapsed_classes", "constant_pixels"), SHARE),
+    **dict.fromkeys(("frechet", "density", "trace_ratio", "distance_ratio"), POSITIVE),
+    **dict.fromkeys(("entropy", "marginal", "ratio", "closest", "diversity"), POSITIVE),
+    "similarity": (-1.0, 1.0),
+}
+
+
+def range_of(column: str) -> Range:
+    """The values that a column of a study's tables can have."""
+    return RANGES.get(column, ANY)
+
+
+def range_of_difference(span: Range) -> Range:
+    """The values that the difference of two quantities of one range can have."""
+    return span[0] - span[1], span[1] - span[0]
+
+
+def within(mean: float, half_width: float, span: Range) -> tuple[float, float]:
+    """The ends of an interval around a mean, none beyond what is possible; NaN where the half-width is."""
+    # the end stands first, so that NaN stays NaN
+    return max(mean - half_width, min(span[0], mean)), min(mean + half_width, max(span[1], mean))
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its standard deviation and the half-width of its 95% interval (NaN at n = 1)."""
+    """A mean over seeds with its standard deviation and the half-width of its 95% interval (NaN at n = 1).
+
+    low, high : the interval's ends, cut where the quantity ends (`span`).
+    """
 
     mean: float
     sd: float
     half_width: float
     n: int
+    span: Range = ANY
 
     @property
     def low(self) -> float:
-        return self.mean - self.half_width
+        return within(self.mean, self.half_width, self.span)[0]
 
     @property
     def high(self) -> float:
-        return self.mean + self.half_width
+        return within(self.mean, self.half_width, self.span)[1]
+
+    @property
+    def cut(self) -> bool:
+        """Does the interval end where the quantity does, so that it is not the mean ± half-width?"""
+        return bool(self.low > self.mean - self.half_width or self.high < self.mean + self.half_width)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the interval lies below and above the mean, for error bars; zeros with one seed."""
+        return (0.0, 0.0) if math.isnan(self.half_width) else (self.mean - self.low, self.high - self.mean)
 
 
-def estimate_mean(values: np.ndarray | list[float], level: float = 0.95) -> Estimate:
-    """Mean of independent values, one a seed, with Student's interval; ValueError on none or NaN."""
+def estimate_mean(values: np.ndarray | list[float], level: float = 0.95, span: Range = ANY) -> Estimate:
+    """Mean of independent values in `span`, one a seed, with Student's interval; ValueError on none or NaN."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"an interval needs one or more finite numbers, got {values}")
     n = len(values)
     if n == 1:
-        return Estimate(float(values[0]), math.nan, math.nan, 1)
+        return Estimate(float(values[0]), math.nan, math.nan, 1, span)
     sd = float(values.std(ddof=1))
     half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * sd / math.sqrt(n)
-    return Estimate(float(values.mean()), sd, half, n)
+    return Estimate(float(values.mean()), sd, half, n, span)
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Estimate:
-    """Mean of a − b over seeds, the two paired by seed; ValueError where their numbers differ."""
+def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, span: Range = ANY) -> Estimate:
+    """Mean of a − b over seeds, both in the range `span` and paired by seed; ValueError where their numbers differ."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"values of shape {a.shape} and {b.shape} can't be paired")
-    return estimate_mean(a - b, level)
+    return estimate_mean(a - b, level, range_of_difference(span))
 
 
 def slopes(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -106,11 +151,11 @@ def holm(p: np.ndarray | list[float]) -> np.ndarray:
     return out
 
 
-def compare(pairs: list[tuple[str, str, np.ndarray, np.ndarray]]) -> list[Comparison]:
-    """A family of paired comparisons (name, name, values, values), corrected together."""
+def compare(pairs: list[tuple[str, str, np.ndarray, np.ndarray]], span: Range = ANY) -> list[Comparison]:
+    """A family of paired comparisons (name, name, values, values) of values in `span`, corrected together."""
     raw = [paired_p(a, b) for _, _, a, b in pairs]
     return [
-        Comparison(first, second, paired_difference(a, b), p, float(adjusted))
+        Comparison(first, second, paired_difference(a, b, span=span), p, float(adjusted))
         for (first, second, a, b), p, adjusted in zip(pairs, raw, holm(raw), strict=True)
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .stats import Estimate, estimate_mean, page_p, slopes
+from .stats import Estimate, estimate_mean, page_p, range_of, range_of_difference, slopes
 
 RISES, FALLS = 1, -1
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -45,4 +45,5 @@ def trend(rows: pd.DataFrame, column: str, measure: str, protocol: str, directio
     table = used.pivot_table(index="seed", columns="t_re", values=column).sort_index(
         axis=1, ascending=direction == RISES
     )
-    return Trend(measure, protocol, direction, estimate_mean(each), page_p(table.to_numpy()))
+    change = estimate_mean(each, span=range_of_difference(range_of(column)))
+    return Trend(measure, protocol, direction, change, page_p(table.to_numpy()))

@@ -29,6 +29,7 @@ PAPERMILL = [sys.executable, "-m", "papermill"]
 
 
 def papermill(chapter, target, folder, **parameters):
+    """A chapter as a reader calls it, from `folder`."""
     words = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
     return subprocess.run(
         [*PAPERMILL, str(ROOT / "chapters" / f"{chapter}.ipynb"), str(target), *words, "--no-progress-bar"],
@@ -147,8 +148,8 @@ def test_the_slider_says_what_the_study_measured(smoke, executed):
 
 
 def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):
-    fabricated.messy_photographs(tmp_path / "mine", 40)
-    command = [sys.executable, "-m", "synthgap.cli", "run", "--dataset", "folder:mine", "--preset", "smoke"]
+    fabricated.messy_photographs(tmp_path / "mine {} 100%", 40)
+    command = [sys.executable, "-m", "synthgap.cli", "run", "--dataset", "folder:mine {} 100%", "--preset", "smoke"]
     options = ["--answer-only", "--flip", "--class-weights", "balanced", "--max-images", "20", "--device", "cpu"]
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -157,8 +158,9 @@ def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):
     assert "1 file repeats another one of its class byte for byte" in told
     assert "WARNING: class 'a*b_|c| <x>' has 5 images" in told
     assert "this takes about" in told
-    name = "smoke-mine-max_images_20-flip_True-class_weights_balanced"  # its answer lies beside that of other options
-    page = tmp_path / "results" / name / "answer.html"
+    (page,) = (tmp_path / "results").glob("smoke-*/answer.html")  # its answer lies beside that of other options
+    assert page.parent.name.startswith("smoke-mine___100__-")
+    assert page.parent.name.endswith("-max_images_20-flip_True-class_weights_balanced")
     assert str(page.relative_to(tmp_path)) in told.splitlines()[-1]
     text = page.read_text(encoding="utf-8")
     assert "a*b_|c| &lt;x&gt;" in text
@@ -189,6 +191,7 @@ def test_images_of_another_generator_get_rows_of_table_3(smoke, tmp_path):
     [
         ({"datset": "digits"}, "unknown parameter datset = 'digits'; did you mean dataset?"),
         ({"seeds": "2.5"}, "parameter seeds = 2.5 is a float"),
+        ({"seeds": "[0; 1]"}, "seeds is '[0; 1]'; give a number of seeds from 1, a list such as [0, 1, 2]"),
         ({"dataset": "folder:absent"}, "there is no folder absent"),
         ({"dataset": "folder:lonely"}, "class 'b' has 1 image"),
     ],

@@ -222,7 +222,7 @@ def test_what_is_passed_over_has_a_reason(tmp_path):
         "1 file without an image's ending is passed over: a/notes.txt",
         "1 leftover of the system or another program is passed over: b/deep/Thumbs.db",
         "2 hidden files or folders are passed over: .c, a/.x.png",
-        "WARNING: 1 image of formats that can't be read here (.heic 1) left out: convert to PNG or JPEG first "
+        "WARNING: 1 image of formats that can't be read here (.heic 1); convert them to PNG or JPEG first "
         "(ImageMagick: magick mogrify -format png FILES)",
     ]
 

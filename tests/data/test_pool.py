@@ -136,6 +136,37 @@ def test_folders_that_cannot_be_one_set_are_refused(tmp_path, make, says):
         load_pool(str(tmp_path / "x"))
 
 
+def test_what_was_passed_over_and_assumed_is_noted(tmp_path):
+    classed(tmp_path / "deep")
+    for k, path in enumerate(sorted((tmp_path / "deep").rglob("*.png"))):
+        Image.fromarray(np.full((8, 8), 300 * k, np.uint16)).save(path)
+    (tmp_path / "deep" / "a" / "notes.txt").write_text("x")
+    (tmp_path / "deep" / "c").mkdir()
+    notes = []
+    images = load_pool(str(tmp_path / "deep"), notes=notes)
+    assert images.images.max() == round(3300 * 255 / 4095)
+    assert notes == [
+        "1 file without an image's ending is passed over: a/notes.txt",
+        "WARNING: 1 folder yields no image and is no class: c (empty)",
+        "12 16-bit images whose largest value is 3,300: read as 12-bit, 4,095 is white",
+    ]
+
+
+def test_a_cover_beside_class_folders_is_passed_over_and_noted(tmp_path):
+    write(classed(tmp_path / "set"), 1)
+    notes = []
+    assert len(load_pool(str(tmp_path / "set"), notes=notes)) == 12
+    assert notes == ["1 image lies outside of class folders and is passed over: 00.png"]
+
+
+def test_a_class_that_differs_only_in_case_is_named(tmp_path):
+    real = load_splits(f"folder:{classed(tmp_path / 'real')}").train
+    made = classed(tmp_path / "made")
+    (made / "b").rename(made / "B")
+    with pytest.raises(UserError, match=r"has a class 'B', which .* lacks; .*; did you mean 'b'\?"):
+        load_like(str(made), real)
+
+
 @pytest.mark.parametrize("source", ["digit", "digits:valid", "digits:", "npz:", "folder:"])
 def test_an_unknown_source_is_refused(source):
     with pytest.raises(UserError, match=f"{source} is no folder, file or known data set"):

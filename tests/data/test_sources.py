@@ -321,6 +321,30 @@ def test_files_of_a_class_with_the_same_bytes_are_used_once(seed, tmp_path):
     assert np.bincount(splits.train.labels).tolist() == [6, 6]
 
 
+def test_a_class_of_copies_of_one_image_is_a_user_error(tmp_path):
+    make_folder(tmp_path)
+    for file in (tmp_path / "cat").iterdir():
+        file.write_bytes((tmp_path / "cat" / "0.png").read_bytes())
+    with pytest.raises(UserError, match="all 10 files of class 'cat' are copies of one image; add different ones"):
+        load_splits(f"folder:{tmp_path}")
+
+
+def test_one_split_of_a_folder_may_be_the_data_set(tmp_path):
+    for split, n in (("train", 10), ("test", 5)):
+        make_folder(tmp_path / "pets" / split, n)
+    splits = load_splits(f"folder:{tmp_path / 'pets'}:test")
+    assert splits.record["sizes"] == {"train": 6, "validation": 2, "test": 2}
+    assert {m.split("/")[0] for m in members(splits)} == {"test"}
+
+
+def test_what_was_assumed_survives_limits_and_padding(tmp_path):
+    make_npz(tmp_path / "x.npz", labels=np.arange(30) % 3 + 1)
+    splits = load_splits(
+        f"npz:{tmp_path / 'x.npz'}", limits={"train": 6}, divisor=16, image_size=20, grey=True, flip=True
+    )
+    assert splits.record["found"] == ["labels 1, 2, 3: 3 classes, called by their numbers, and no others"]
+
+
 def test_without_repeats_nothing_is_said_of_them(tmp_path):
     notes = load_splits(f"folder:{make_folder(tmp_path)}").record["notes"]
     assert not any("byte for byte" in note for note in notes)

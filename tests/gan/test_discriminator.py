@@ -22,7 +22,10 @@ def pictures(count, *shape, seed=0):
     return torch.rand((count, *(shape or (1, 8, 8))), generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-@pytest.mark.parametrize("size", [(8, 8), (14, 14), (12, 16), (9, 9), (8, 33), (28, 28), (64, 64), (8, 64)])
+SMALL = [(1, 4), (2, 2), (2, 8), (3, 3), (4, 1), (4, 4), (4, 6), (5, 31), (7, 7)]
+
+
+@pytest.mark.parametrize("size", [*SMALL, (8, 8), (14, 14), (12, 16), (9, 9), (8, 33), (28, 28), (64, 64), (8, 64)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_any_size_get_one_logit_each_that_depends_on_all_of_it(size, channels):
     critic = small(height=size[0], width=size[1], channels=channels, label_dim=3)
@@ -39,6 +42,10 @@ def test_images_of_any_size_get_one_logit_each_that_depends_on_all_of_it(size, c
 def test_halves_are_rounded_up_until_four():
     assert DiscriminatorConfig(height=14, width=14).sides() == [(14, 14), (7, 7), (4, 4)]
     assert DiscriminatorConfig(height=12, width=16).sides() == [(12, 16), (6, 8), (3, 4)]
+    assert DiscriminatorConfig(height=4, width=4).sides() == [
+        (4, 4),
+        (2, 2),
+    ]  # a network without a block sees no colour
     assert [n for n, _ in small(height=32, width=32).named_children()] == ["b32", "b16", "b8", "b4"]
 
 

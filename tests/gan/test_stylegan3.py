@@ -109,7 +109,7 @@ def test_cutoffs_rise_geometrically_to_the_images_nyquist_frequency():
     ("changes", "says"),
     [
         ({"layers": 2}, "critical layers"),
-        ({"height": 4, "width": 4}, "first_cutoff"),
+        ({"height": 8, "width": 8, "first_cutoff": 4.0}, "first_cutoff"),
         ({"first_stopband": 1.0}, "first_stopband"),
         ({"filter_size": 5}, "multiple of 2"),
         ({"widht": 8}, "widht"),
@@ -204,6 +204,13 @@ def test_frequencies_that_the_grid_can_not_hold_are_silent():
 
 
 # the whole
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (2, 4), (1, 1), (6, 3)])
+def test_the_smallest_images_are_cut_from_a_canvas_that_holds_the_first_cutoff(height, width):
+    generator = small(height=height, width=width)
+    assert generator.config.side == 8
+    assert generator(noise(2)).shape[2:] == (height, width)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (14, 14), (12, 16), (9, 31), (64, 40)])

@@ -84,7 +84,6 @@ def test_an_unknown_name_like_no_other_gets_the_list(opened):
         ("flip", 1, "int"),
         ("flip", None, "NoneType"),
         ("grey", "auto", "str"),
-        ("grey", "True", "str"),
         ("grey", 1, "int"),
         ("class_weights", True, "bool"),
     ],
@@ -96,7 +95,11 @@ def test_a_value_of_the_wrong_type_is_named_with_what_is_wanted(opened, name, va
 
 
 def test_what_is_wanted_lists_every_type_that_is_taken(opened):
-    for name, value, kinds in (("flip", 1, "str or bool"), ("grey", "no", "bool"), ("max_images", True, "str or int")):
+    for name, value, kinds in (
+        ("flip", 1, "str or bool"),
+        ("grey", "maybe", "bool"),
+        ("max_images", True, "str or int"),
+    ):
         with pytest.raises(UserError, match=f"; give {kinds}$"):
             open_study({**GOOD, name: value})
 
@@ -116,6 +119,44 @@ def test_options_about_images_reach_the_study_as_they_are(opened, name, value):
     open_study({**GOOD, name: value})
     assert opened == [{**GOOD, name: value}]
     assert type(opened[0][name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("seeds", "[0, 1]", [0, 1]),
+        ("seeds", "[4]", [4]),
+        ("seeds", "0,1,2", [0, 1, 2]),
+        ("seeds", "3", 3),
+        ("image_size", "16", 16),
+        ("max_images", " 100 ", 100),
+        ("workers", "2", 2),
+        ("workers", "auto", "auto"),
+        ("flip", "true", True),
+        ("flip", "False", False),
+        ("flip", "auto", "auto"),
+        ("grey", "yes", True),
+        ("grey", "no", False),
+        ("dataset", "16", "16"),
+        ("class_weights", "none", "none"),
+    ],
+)
+def test_a_text_that_papermill_passed_is_what_it_plainly_stands_for(opened, name, text, value):
+    open_study({**GOOD, name: text})
+    assert opened == [{**GOOD, name: value}]
+    assert type(opened[0][name]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["[0; 1]", "0,,1", "[]", "-1,0", "1.5"])
+def test_a_text_that_is_no_list_of_seeds_is_refused_with_an_example(results, text):
+    with pytest.raises(UserError, match=r"give a number of seeds from 1, a list such as \[0, 1, 2\]"):
+        open_study({**GOOD, "results": str(results), "seeds": text})
+    assert not results.exists()
+
+
+def test_a_number_in_the_place_of_a_name_gets_papermills_option_for_text(opened):
+    with pytest.raises(UserError, match="results = 2024 is a int; give str; papermill passes it as text with -r"):
+        open_study({**GOOD, "results": 2024})
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))

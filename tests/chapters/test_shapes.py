@@ -1,0 +1,75 @@
+"""Every chapter on images of every shape, and on as few images as a run takes."""
+
+import numpy as np
+import pytest
+from cells import FEW, ROOT, executed, folder_of, impossible, quick_toys, shipped, small_preset
+
+from synthgap import book
+from synthgap.errors import UserError
+from synthgap.study.outlook import Outlook
+from synthgap.study.preset import preset_names
+from synthgap.study.study import Study
+
+SHAPES = [(4, 4), (6, 4), (8, 6), (5, 31), (31, 5), (7, 7), (9, 13), (24, 16)]
+
+
+def arrays(path, width, height, channels):
+    """30 random images of two classes, as npz: nothing is scaled."""
+    pixels = np.random.default_rng(0).integers(0, 256, (30, height, width, channels), dtype=np.uint8)
+    np.savez(path, images=pixels, labels=np.arange(30) % 2)
+    return f"npz:{path}"
+
+
+@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("size", SHAPES, ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_preset_has_a_plan_for_images_of_any_shape(preset, size, channels, tmp_path):
+    source = arrays(tmp_path / "set.npz", *size, channels)
+    for image_size in ("auto", 4):
+        assert Outlook(source, preset, device="cpu", image_size=image_size).plan()
+
+
+def test_images_that_are_too_small_to_be_studied_are_refused_with_the_remedy(tmp_path):
+    source = arrays(tmp_path / "set.npz", 3, 2, 1)
+    one_level = shipped("smoke")["generator"] | {"channel_mult": [1], "attention_levels": []}  # nothing is padded
+    preset = str(small_preset(tmp_path / "own.yaml", generator=one_level))
+    with pytest.raises(UserError, match="has images of 3×2 pixels; image_size 4"):
+        Study(source, preset, tmp_path / "results", device="cpu")
+    assert not (tmp_path / "results").exists()
+    assert Study(source, preset, tmp_path / "results", image_size=4, device="cpu").plan()
+
+
+def chapters(folder, preset, monkeypatch, **options) -> str:
+    """What all chapters show of a study of `folder`, computed first as a run does."""
+    quick_toys(monkeypatch)
+    place = folder.parent
+    given = {"dataset": f"folder:{folder}", "preset": str(preset), "results": str(place / "results")}
+    given |= {"device": "cpu", "workers": 1} | options
+    Study(**given).compute()
+    texts = []
+    for name in book.chapter_names(ROOT):
+        texts.append(executed(name, given, monkeypatch))
+        assert impossible(texts[-1]) == [], name
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("size", "grey", "each"),
+    [((24, 16), False, 14), ((5, 31), True, 14), ((9, 13), False, 3)],
+    ids=["wide", "tall", "odd, three images a class"],
+)
+def test_every_chapter_executes_on_a_folder_of_any_shape(size, grey, each, tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "photos", *size, grey=grey, each=each)
+    preset = small_preset(tmp_path / "small.yaml", seeds=1 if each > 3 else 2, crossed=0 if each > 3 else 2, **FEW)
+    text = chapters(folder, preset, monkeypatch)
+    assert ("too few images, or too many that are alike" in text) == (each == 3)  # a table says why it is empty
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("name", ["smoke", "quick", "full"])
+@pytest.mark.parametrize("size", SHAPES, ids=str)
+def test_every_chapter_executes_at_the_structure_of_every_preset_on_every_shape(name, size, tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "photos", *size, grey=size[0] % 2 == 1, each=16)
+    preset = small_preset(tmp_path / "small.yaml", name, seeds=2)
+    smallest = {"image_size": 4} if size == (6, 4) else {}
+    chapters(folder, preset, monkeypatch, **smallest)

@@ -126,7 +126,7 @@ def _image(data: bytes, name: str, path: Path) -> np.ndarray:
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except UserError:
         raise
-    except (*DAMAGE, SyntaxError, Image.DecompressionBombError) as error:
+    except (*DAMAGE, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: {name!r} can't be read as a PNG ({error})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

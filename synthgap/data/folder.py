@@ -22,7 +22,8 @@ from ..errors import UserError
 from .classnames import shown
 from .depth import Span, scale_of
 
-# what Pillow raises for damaged files; the last three for damaged EXIF, which it writes anew to turn an image
+# what Pillow raises for damaged files: struct.error, TypeError and AttributeError for damaged EXIF, which it writes
+# anew to turn an image, MemoryError for sizes that a small file claims
 READING = (
     OSError,
     ValueError,
@@ -31,6 +32,7 @@ READING = (
     struct.error,
     TypeError,
     AttributeError,
+    MemoryError,
 )
 SHOWN = 5  # files that an error names
 BITS_PER_SAMPLE, LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED = 258, 281, 341  # TIFF tags

@@ -12,14 +12,11 @@ import numpy as np
 
 from ..errors import UserError
 from .depth import array_scale
-from .edmzip import DAMAGE as DAMAGED_ZIP
 from .imageset import ImageSet
 from .numbering import numbered
 from .splits import Splits, complete_splits
 
 LARGEST = 16 * 2**30  # bytes that a file may unpack to
-# what damaged or hostile files make numpy's reader raise, beside what a zip does
-DAMAGE = (*DAMAGED_ZIP, KeyError, TypeError, AttributeError, SyntaxError, MemoryError, OverflowError)
 
 
 def save_npz(images: ImageSet, path: str | Path) -> Path:
@@ -46,7 +43,9 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             _check_sizes(file)
             arrays = {k: file[k] for k in file.files}
-    except DAMAGE as error:
+        listed = arrays.get("classes")
+        names = None if listed is None else [str(c) for c in listed.reshape(-1)]
+    except Exception as error:  # numpy's reader raises almost anything for a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{path} is not a readable npz of plain arrays ({reason}); write it with numpy.savez"
@@ -63,10 +62,8 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
             f"{path} holds {', '.join(arrays) or 'nothing'}; expected images and labels, "
             "or train_images, train_labels (and val_, test_)"
         )
-    listed = arrays.get("classes")
     if listed is not None and listed.ndim != 1:
         raise UserError(f"{path}: classes have shape {listed.shape}; give one name per class")
-    names = None if listed is None else [str(c) for c in listed]
     labels, classes, found = numbered({s: _labels(raw) for s, (_, raw) in given.items()}, names, str(path))
     images = {s: _channels_first(path, raw) for s, (raw, _) in given.items()}
     scale = array_scale(list(images.values()), str(path))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -76,6 +77,13 @@ def _digest(tensors: dict[str, Tensor], meta: dict[str, Any]) -> str:
         flat = value.as_strided((value.numel(),), (1,))  # a single number may be stored with stride 0
         digest.update(flat.view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def impossible(error: ValidationError, called: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What is wrong with a configuration: the first field, by its name in `called` where it has another, and why."""
+    first = error.errors()[0]
+    field = ".".join(called.get(str(part), str(part)) for part in first["loc"])
+    return ": ".join(filter(None, (field, first["msg"].removeprefix("Value error, "))))
 
 
 def filled(build: Callable[[], Network], tensors: dict[str, Tensor]) -> Network:
@@ -151,8 +159,7 @@ def load_saved(path: str | Path, *kinds: type[SavedModule]) -> SavedModule:
     except KeyError as error:
         reason = f"it lacks the entry {error}"
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        reason = impossible(error)
     except Exception as error:  # a made-up file may hold anything anywhere
         reason = (str(error).splitlines() or [type(error).__name__])[0].removesuffix(".")
     raise UserError(f"{path} is not {called} saved by synthgap ({reason}); train or save it again")

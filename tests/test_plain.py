@@ -13,6 +13,7 @@ from synthgap.plain import (
     QUESTIONS,
     Answer,
     Said,
+    against,
     escaped,
     interval,
     match_words,
@@ -274,3 +275,20 @@ def test_a_smaller_difference_than_one_point_is_not_planned_for():
 def test_nothing_is_needed_where_a_question_is_decided_or_one_seed_was_run():
     for difference in (certain(0.05, 0.01), certain(0.0, 0.001), ONE):
         assert needed_words(decide([difference])[0]) == ""
+
+
+def test_a_loss_of_plain_accuracy_is_said_in_points_and_ends_at_100():
+    class Uneven:
+        measure = "balanced accuracy"
+
+        def difference(self, first, second, measure):
+            return crossed(np.array([[-1.0, -1.0, 0.0], [-1.0, 0.0, -1.0], [0.0, -1.0, -1.0]]))
+
+    cells = ("synthetic only", 1), ("real only", 0)
+    text = against(*cells, Verdict(OPEN, certain(-0.5, 0.4), 0.2, None), Uneven())
+    assert text.startswith("50.0 points less balanced accuracy (95% interval −100.0 to +28.4; 66.7 points less plain")
+    assert "plain accuracy, −100.0 to " in text
+    Uneven.difference = lambda self, *cells: ONE
+    one = against(*cells, Verdict(OPEN, ONE, math.nan, None), Uneven())
+    assert "nan" not in one
+    assert one.endswith("50.0 points more plain accuracy)")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from synthgap import tables
-from synthgap.study.stats import Estimate, estimate_mean
+from synthgap.study.stats import PERCENT, Estimate, estimate_mean
 from synthgap.tables import difference_sentence, paper_table
 
 # the paper's tables, row by row as printed
@@ -349,3 +349,25 @@ def test_table_4_sets_the_papers_fid_beside_the_generators_distance(smoke):
     assert {"digits (%)", "mnist5k (%)"} <= set(table.columns)
     assert table.loc["TrivialAugment", "Bird, paper (%)"].startswith("65.42")
     assert table.loc["synthetic only ×5", "digits (%)"] == "not run"
+
+
+def test_where_plus_and_minus_would_leave_the_possible_the_ends_stand_instead():
+    assert tables.plus_minus(estimate_mean([50.0, 51.0, 52.0], span=PERCENT)) == "51.00\u00a0±\u00a02.48"
+    assert tables.plus_minus(estimate_mean([50.0, 100.0], span=PERCENT)) == "75.00 (0.00 to 100.00)"
+    assert tables.plus_minus(estimate_mean([100.0], span=PERCENT)) == "100.00"
+
+
+@pytest.mark.parametrize(
+    ("make", "label"),
+    [
+        (tables.fidelity, "tab-fidelity"),
+        (tables.concentration, "tab-concentration"),
+        (lambda rows: tables.table1(rows, "digits"), "tab-1"),
+        (lambda rows: tables.sensitivity_fidelity(rows, rows, "digits"), "tab-sensitivity-fidelity"),
+        (lambda rows: tables.trends([], "tab-fidelity-trends"), "tab-fidelity-trends"),
+    ],
+)
+def test_a_table_that_nothing_was_measured_for_says_why_under_its_own_label(make, label):
+    text = make(pd.DataFrame())
+    assert f":name: {label}\n" in text
+    assert tables.UNMEASURED in text

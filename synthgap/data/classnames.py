@@ -48,6 +48,11 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def has_control(name: str) -> bool:
+    """Whether the name has a control character, such as a line break, which no table or message can hold."""
+    return any(unicodedata.category(c) == "Cc" for c in name)
+
+
 def shown(name: str) -> str:
     """The name on one line: what can't be printed (control characters, bytes that are no UTF-8) as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

@@ -22,18 +22,14 @@ from ..errors import UserError
 from .classnames import shown
 from .depth import Span, scale_of
 
-# what Pillow raises for damaged files: struct.error, TypeError and AttributeError for damaged EXIF, which it writes
-# anew to turn an image, MemoryError for sizes that a small file claims
+# what Pillow raises for damaged files; those after struct.error for damaged EXIF and tags, which it writes anew to turn
+# an image
 READING = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    Image.DecompressionBombError,
-    struct.error,
-    TypeError,
-    AttributeError,
-    MemoryError,
+    *(OSError, EOFError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError, struct.error),
+    *(TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError),
 )
+LARGEST = 50_000_000  # pixels that are decoded at once
+STRIP = 2**22  # pixels that are converted at once
 SHOWN = 5  # files that an error names
 BITS_PER_SAMPLE, LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED = 258, 281, 341  # TIFF tags
 DARK = 15  # a grey 8-bit image without brighter pixels may be a mask: its levels are kept while it is scaled
@@ -49,7 +45,7 @@ class Picture:
 
     image: Image.Image
     span: Span
-    pages: int
+    pages: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,32 +78,69 @@ def decode(path: Path) -> Picture:
     Raises UserError naming the file when it can't be decoded.
     """
     with opened(path) as file:
-        pages = _pages(file)
         deep_colour = not file.mode.startswith("I") and ";16" in str([tile[3] for tile in file.tile])
         declared = _declared_bits(file, path)
-        image = ImageOps.exif_transpose(file)
-        image.load()
-        if image.mode.startswith("I") or image.mode == "F":
-            return _deep(image, declared, pages, stated=file.format == "PPM" and file.mode == "I")
-        high = max(_highest(image)) if deep_colour else None
-        flat = _flat(image)
-    span = Span("8-bit", 0, max(_highest(flat))) if high is None else Span("16-bit colour", 0, high)
-    if flat.mode == "L" and image.mode == "L" and 0 < span.high <= DARK:
-        flat = flat.convert("F")
-    return Picture(flat, span, pages)
+        _check_size(file)
+        stated = file.format == "PPM" and file.mode == "I"
+        ImageOps.exif_transpose(file, in_place=True)
+        file.load()
+        if file.mode.startswith("I") or file.mode == "F":
+            picture = _deep(file, declared, stated)
+        else:
+            picture = _shallow(file, deep_colour)
+        return replace(picture, pages=_pages(file))  # last: it looks at other pages, which may be damaged
 
 
-def _deep(image: Image.Image, declared: int, pages: int, stated: bool) -> Picture:
+def _check_size(file: Image.Image) -> None:
+    """Have a JPEG of very many pixels decoded at a half, a quarter, …; ValueError for another such file."""
+    width, height = file.size
+    # TIFF tells of further pages by looking for them; animations are decoded with several copies of their canvas
+    animated = file.format == "GIF" or (file.format in ("PNG", "WEBP") and file.is_animated)
+    most = LARGEST // 8 if animated else LARGEST
+    factor = 1
+    while width * height > most * factor**2:
+        factor *= 2
+    if factor > 1:
+        file.draft(None, (width // factor, height // factor))
+    if file.width * file.height > most:
+        raise ValueError(f"it has {width}×{height} pixels, and {most // 10**6} million are read at most: scale it")
+
+
+def _shallow(image: Image.Image, deep_colour: bool) -> Picture:
+    flat = _flat(image)
+    if deep_colour:
+        return Picture(flat, Span("16-bit colour", 0, max(_highest(image))))
+    span = Span("8-bit", 0, max(_highest(flat)))
+    mask = flat.mode == image.mode == "L" and 0 < span.high <= DARK
+    return Picture(flat.convert("F") if mask else flat, span)
+
+
+def _deep(image: Image.Image, declared: int, stated: bool) -> Picture:
     values = np.asarray(image).astype(np.float32)
     kind = "float" if image.mode == "F" else "32-bit" if declared == 32 else "16-bit"
     low, high = float(values.min()), float(values.max())
     if stated:  # a PGM says which value is white, and Pillow has scaled it to 65,535
         high = max(high, 65535.0)
-    return Picture(Image.fromarray(values), Span(kind, low, high, declared if declared < 16 else 0), pages)
+    return Picture(Image.fromarray(values), Span(kind, low, high, declared if declared < 16 else 0))
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """ "L" or "RGB" of an 8-bit image: transparency on white, palettes and other colours resolved."""
+    """ "L" or "RGB" of an 8-bit image: transparency on white, palettes and other colours resolved.
+
+    In strips, so that a large image needs little memory beside itself.
+    """
+    rows = max(1, STRIP // image.width)
+    if image.height <= rows:
+        return _flat_part(image)
+    starts = range(0, image.height, rows)
+    parts = [_flat_part(image.crop((0, y, image.width, min(y + rows, image.height)))) for y in starts]
+    whole = Image.new("RGB" if any(part.mode == "RGB" for part in parts) else "L", image.size)
+    for y, part in zip(starts, parts, strict=True):
+        whole.paste(part, (0, y))
+    return whole
+
+
+def _flat_part(image: Image.Image) -> Image.Image:
     if image.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -129,7 +162,7 @@ def _highest(image: Image.Image) -> list[int]:
 def _pages(file: Image.Image) -> int:
     if file.format == "MPO":
         return 1
-    with suppress(*READING, EOFError):
+    with suppress(*READING):
         return int(getattr(file, "n_frames", 1))
     return 1
 
@@ -142,13 +175,16 @@ def _declared_bits(file: Image.Image, path: Path) -> int:
         return _significant_bits(path)
     if file.format != "TIFF":
         return 0
-    stored = int(file.tag_v2.get(BITS_PER_SAMPLE, (16,))[0])
-    for tag in (LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED):
-        largest = file.tag_v2.get(tag)
-        if largest is not None:
-            number = largest[0] if isinstance(largest, tuple) else largest
-            return int(number).bit_length() if 0 < int(number).bit_length() < stored else stored
-    return stored
+    stored = _whole(file.tag_v2.get(BITS_PER_SAMPLE), 16)
+    largest = max(_whole(file.tag_v2.get(tag), 0) for tag in (LARGEST_SAMPLE, LARGEST_SAMPLE_SIGNED))
+    return min(largest.bit_length() or stored, stored)
+
+
+def _whole(value: object, otherwise: int) -> int:
+    """The first number of a TIFF tag, if it is a number above 0."""
+    with suppress(*READING):
+        return max(int(value[0] if isinstance(value, tuple) else value), 0) or otherwise
+    return otherwise
 
 
 def _significant_bits(path: Path) -> int:

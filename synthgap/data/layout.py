@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .classnames import SPLIT_NAMES, normal, read_names, shown
+from .classnames import SPLIT_NAMES, has_control, normal, read_names, shown
 from .splits import SPLITS
 from .tree import BROKEN, LINKED, OTHER, UNREAD, Tree, walk
 
@@ -178,7 +178,7 @@ def _classes_in(tree: Tree, prefix: str) -> _Reading:
     names = {folder: known.get(normal(folder), normal(folder)) for folder in by_folder}
     places = defaultdict(list)
     for folder, name in names.items():
-        if normal(folder) == name and not name.isprintable():
+        if normal(folder) == name and has_control(name):
             raise UserError(
                 f"{shown(str(tree.root / prefix))} holds a class folder '{shown(folder)}', whose name has a control "
                 "character (a line break, for instance); rename it"

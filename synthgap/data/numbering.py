@@ -50,7 +50,7 @@ def numbered(
                 f"{where}: labels run from {present[0]} to {present[-1]} but there are {len(names)} classes; number "
                 "them from 0, and name every class"
             )
-        called = {label: normal(str(names[label - first])) for label in present}
+        called = {label: str(names[label - first]) for label in present}
         if first:
             notes.append(f"labels 1 to {len(names)} are taken as the {len(names)} classes in their order")
         absent = [n for i, n in enumerate(names) if i + first not in called]

@@ -49,7 +49,7 @@ def load_pool(
     kind, _, rest = source.partition(":")
     path = own_path(rest if kind == "folder" and rest else source)
     told = [] if notes is None else notes
-    if path.is_dir() or named_split(path)[1] is not None:
+    if path.is_dir() or (kind not in DESCRIPTIONS and named_split(path)[1] is not None):
         images = _folder(path, image_size, like, told)
     elif path.suffix == ".safetensors":
         images = ImageSet.load(path)

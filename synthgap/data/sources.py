@@ -35,10 +35,11 @@ DESCRIPTIONS = {
         for name, s in PUBLIC.items()
     },
     "folder:PATH": "your images: PATH/<class>/<image>, or PATH/train/<class>/… with val/ and test/ beside it. "
-    "Missing splits are cut from train (20% validation, 20% test, stratified). PNG, JPEG, TIFF, WebP, BMP, GIF, PNM; "
-    "any sizes and modes.",
-    "npz:PATH": "your arrays: images (uint8, N×H×W, N×H×W×C or N×C×H×W) and labels (integers from 0), or MedMNIST's "
-    "train_images, train_labels, val_images, …; optional classes (names).",
+    "Missing splits are cut from train (20% validation, 20% test, stratified). PATH:test is one split alone. PNG, "
+    "JPEG, TIFF, WebP, BMP, GIF, PNM; any sizes, modes and depths.",
+    "npz:PATH": "your arrays: images (N×H×W, N×H×W×C or N×C×H×W; uint8, whole numbers of up to 16 bits, or floats from "
+    "0 to 1) and labels (integers or names), or MedMNIST's train_images, train_labels, val_images, …; optional classes "
+    "(names).",
     "edm-zip:PATH": "a data set of the EDM release: a zip of PNGs with dataset.json.",
     "shards:PATH": "a folder that synthgap generate --out NAME.shards wrote.",
 }

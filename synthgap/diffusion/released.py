@@ -11,10 +11,17 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..inert import shown
-from ..weights import filled
+from ..weights import filled, impossible
 from .nvidia import Persistent, read_pickle
 
 Network = TypeVar("Network", bound=nn.Module)
+
+THEIRS = {
+    "height": "img_resolution",
+    "width": "img_resolution",
+    "channels": "img_channels",
+    "steps": "M",
+}  # by our names
 
 
 def network_in(path: str | Path, readers: Mapping[str, Callable[[Persistent], Network]]) -> Network:
@@ -29,8 +36,7 @@ def network_in(path: str | Path, readers: Mapping[str, Callable[[Persistent], Ne
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        reason = impossible(error, THEIRS)
         raise UserError(f"{path}: the network's description is wrong ({reason})") from error
     except Exception as error:  # a made-up file may hold anything anywhere
         reason = f"{type(error).__name__}: {shown(str(error))}"

@@ -7,15 +7,17 @@ that those weights load here. Everything else is written from the papers.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from ..errors import UserError
 from .layers import SKIP_SCALE, Conv2d, Fourier, GroupNorm, Linear, Positional, attend, swap_halves
+
+MOST_BLOCKS = 150  # of the encoder; building more takes seconds
 
 
 class UNetConfig(BaseModel):
@@ -35,6 +37,13 @@ class UNetConfig(BaseModel):
     attn_resolutions: tuple[int, ...] = Field((16,), max_length=100)  # heights at which blocks attend
     dropout: float = Field(0.13, ge=0, lt=1)
     augment_dim: int = Field(0, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        blocks = self.num_blocks * len(self.channel_mult)
+        if blocks > MOST_BLOCKS:
+            raise ValueError(f"{blocks} blocks; at most {MOST_BLOCKS} are possible")
+        return self
 
     @property
     def divisor(self) -> int:

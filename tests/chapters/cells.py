@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from synthgap import book
-from synthgap.study import nulls, toy
+from synthgap.study import nulls, results, toy
 
 ROOT = book.find_root()
 STEPS = {"images": 32, "batch": 16, "checkpoint_images": 16, "ema_half_life": 16}
@@ -72,8 +72,9 @@ def folder_of(root: Path, width: int, height: int, *, grey: bool = False, each: 
     return root
 
 
-def quick_toys(monkeypatch) -> None:
-    """The simulations of chapter a1, which look at no data set, with few studies."""
+def quickened(monkeypatch) -> None:
+    """The simulations of chapter a1, which look at no data set, with few studies; Algorithm 1 at one short step."""
+    monkeypatch.setattr(results, "ALGORITHM_STEPS", (25,))
     simulate, coverage = toy.simulate, nulls.coverage
     monkeypatch.setattr(toy, "simulate", lambda seeds, images, *rest: simulate(3, 200, *rest))
     monkeypatch.setattr(nulls, "coverage", lambda studies, *rest, **options: coverage(2, *rest, **options))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cells import FEW, ROOT, executed, folder_of, impossible, quick_toys, shipped, small_preset
+from cells import FEW, ROOT, executed, folder_of, impossible, quickened, shipped, small_preset
 
 from synthgap import book
 from synthgap.errors import UserError
@@ -41,7 +41,7 @@ def test_images_that_are_too_small_to_be_studied_are_refused_with_the_remedy(tmp
 
 def chapters(folder, preset, monkeypatch, **options) -> str:
     """What all chapters show of a study of `folder`, computed first as a run does."""
-    quick_toys(monkeypatch)
+    quickened(monkeypatch)
     place = folder.parent
     given = {"dataset": f"folder:{folder}", "preset": str(preset), "results": str(place / "results")}
     given |= {"device": "cpu", "workers": 1} | options
@@ -60,7 +60,7 @@ def chapters(folder, preset, monkeypatch, **options) -> str:
 )
 def test_every_chapter_executes_on_a_folder_of_any_shape(size, grey, each, tmp_path, monkeypatch):
     folder = folder_of(tmp_path / "photos", *size, grey=grey, each=each)
-    preset = small_preset(tmp_path / "small.yaml", seeds=1 if each > 3 else 2, crossed=0 if each > 3 else 2, **FEW)
+    preset = small_preset(tmp_path / "small.yaml", seeds=1 if each > 3 else 2, crossed=0, **FEW)
     text = chapters(folder, preset, monkeypatch)
     assert ("too few images, or too many that are alike" in text) == (each == 3)  # a table says why it is empty
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from synthgap.data import folder
 from synthgap.data.folder import canvas_size, fit, read_image, read_images
 from synthgap.errors import UserError
 
@@ -177,14 +178,14 @@ def test_meaningless_exif_rotation_is_passed_over(orientation, tmp_path):
     assert np.array_equal(images[0, 0], GREY)
 
 
-def broken_files(folder):
-    jpeg = save(folder / "cut.jpg", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+def broken_files(place):
+    jpeg = save(place / "cut.jpg", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     jpeg.write_bytes(jpeg.read_bytes()[:1500])
-    png = save(folder / "cut.png", GREY)
+    png = save(place / "cut.png", GREY)
     png.write_bytes(png.read_bytes()[:50])
-    (folder / "zero.png").write_bytes(b"")
-    (folder / "text.png").write_text("not an image")
-    return [jpeg, png, folder / "zero.png", folder / "text.png"]
+    (place / "zero.png").write_bytes(b"")
+    (place / "text.png").write_text("not an image")
+    return [jpeg, png, place / "zero.png", place / "text.png"]
 
 
 @pytest.mark.parametrize("read", [read_image, lambda path: read_images([path], 32)], ids=["one", "all"])
@@ -195,7 +196,7 @@ def test_broken_files_are_user_errors_that_name_the_file(read, tmp_path):
 
 
 def test_what_damaged_exif_makes_struct_raise_is_a_user_error_that_names_the_file(tmp_path, monkeypatch):
-    def damaged(image):
+    def damaged(image, **options):
         raise struct.error("unpack requires a buffer of 12 bytes")
 
     path = save(tmp_path / "x.jpg", RGB)
@@ -231,6 +232,27 @@ def test_image_too_large_for_memory_is_a_user_error_that_names_the_file(tmp_path
     for read in (read_image, lambda path: read_images([path], 32)):
         with pytest.raises(UserError, match=r"huge\.png"):
             read(path)
+
+
+def test_very_large_images_are_read_smaller_or_refused_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "LARGEST", 20_000)
+    wide = np.repeat(np.linspace(0, 255, 400).astype(np.uint8)[None], 200, axis=0)
+    jpeg, png = save(tmp_path / "x.jpg", wide, quality=95), save(tmp_path / "x.png", wide)
+    assert read_image(jpeg).size == (200, 100)
+    small = read_images([jpeg], 20).images[0, 0].astype(int)
+    assert np.abs(small - fit(Image.fromarray(wide), 10, 20)).max() < 8
+    with pytest.raises(UserError, match=r"x\.png can't be read as an image \(it has 400×200 pixels, .*: scale it\)"):
+        read_image(png)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK"])
+def test_large_images_are_converted_in_strips_to_the_same_pixels(mode, tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (31, 17, 4), dtype=np.uint8)
+    image = Image.fromarray(pixels).convert("RGB" if mode in "PCMYK" else "RGBA").convert(mode)
+    path = save(tmp_path / "x.tif", image)
+    whole = decoded(path)
+    monkeypatch.setattr(folder, "STRIP", 40)
+    assert np.array_equal(decoded(path), whole)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of what it passes over

@@ -85,6 +85,67 @@ def test_ddpms_preconditioning_is_recovered(tmp_path):
     assert equal(loaded, edm)
 
 
+@pytest.mark.parametrize("given", [{}, {"beta_d": 10.0, "beta_min": 0.2}, {"beta_d": 12, "M": 500, "epsilon_t": 1e-3}])
+def test_a_released_vp_model_computes_with_the_numbers_of_its_file(tmp_path, given):
+    # D = x − σ·F(x/√(σ² + 1); (M − 1)·t), σ² = exp(½β_d t² + β_min t) − 1 (Karras et al. 2022, Table 1)
+    edm = load_edm(written(tmp_path / "a.pkl", network(small(), "VPPrecond", sigma_data=None, **given)))
+    told = {"beta_d": 19.9, "beta_min": 0.1, "M": 1000, "epsilon_t": 1e-5} | given
+
+    def sigma_at(t):
+        return np.sqrt(np.expm1(0.5 * told["beta_d"] * t**2 + told["beta_min"] * t))
+
+    x = torch.randn((2, *edm.image_shape), generator=torch.Generator().manual_seed(0))
+    for t in (0.03, 0.3, 0.9):
+        sigma = torch.full((2,), sigma_at(t))
+        with torch.no_grad():
+            raw = edm.model(x / np.sqrt(sigma_at(t) ** 2 + 1), torch.full((2,), (told["M"] - 1) * t), None, None)
+            assert torch.allclose(edm(x, sigma), x - float(sigma_at(t)) * raw, rtol=1e-3, atol=1e-3)
+    config = edm.config
+    assert config.sigma_max == pytest.approx(min(80, sigma_at(1)))
+    assert config.sigma_min == pytest.approx(max(0.002, sigma_at(told["epsilon_t"])))
+    drawn = config.training_sigma(torch.Generator().manual_seed(0), 2000)
+    assert sigma_at(told["epsilon_t"]) * 0.99 <= drawn.min() <= drawn.max() <= sigma_at(1) * 1.01
+    assert load_edm(edm.save(tmp_path / "a.safetensors")).config == config
+
+
+def test_each_preconditioning_assumes_the_network_that_its_release_does(tmp_path):
+    edm = small()
+    path = written(tmp_path / "a.pkl", network(edm, "VPPrecond", sigma_data=None, model_type=None))
+    assert equal(load_edm(path), edm)
+
+
+@pytest.mark.parametrize("name", ["P_mean", "beta_d", "C_1", "in_channels", "x" * 300])
+def test_an_argument_that_the_constructor_does_not_have_is_refused_by_name(tmp_path, name):
+    message = refused(written(tmp_path / "a.pkl", network(small(), **{name: 1.0})))
+    assert f"EDMPrecond has an argument '{name[:100]}" in message
+    assert len(message) < 600
+
+
+def test_arguments_without_names_are_refused(tmp_path):
+    ema = network(small())
+    ema.meta["state"]["_init_args"] = (8, 1)
+    assert "arguments that have no names" in refused(written(tmp_path / "a.pkl", ema))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"in_channels": 1, "out_channels": 1, "num_blocks": 1, "label_dropout": 0}, None),
+        ({"out_channels": 2}, "SongUNet has out_channels = 2, but the object that holds it 1"),
+        ({"dropout": 0.5}, "SongUNet has dropout = 0.5"),
+        ({"fused": True}, "SongUNet has an argument 'fused'"),
+    ],
+)
+def test_the_networks_own_record_must_agree(tmp_path, given, says):
+    ema = network(small())
+    ema.meta["state"]["_modules"]["model"].meta["state"]["_init_kwargs"] = given
+    path = written(tmp_path / "a.pkl", ema)
+    if says is None:
+        load_edm(path)
+    else:
+        assert says in refused(path)
+
+
 def test_half_precision_weights_are_widened(tmp_path):
     edm = random_edm("adm", 3)
     loaded = load_edm(written(tmp_path / "a.pkl", network(edm, half=True)))
@@ -136,12 +197,12 @@ def test_loading_leaves_the_global_random_state(tmp_path):
         ({"resample_filter": 3}, "neither DDPM++ nor NCSN++"),
         ({"channel_mult_emb": 2}, "channel_mult_emb = 2: only 4 can be read"),
         ({"img_resolution": None}, "lacks the argument 'img_resolution'"),
-        ({"img_resolution": "8"}, "height: Input should be a valid integer"),
-        ({"img_resolution": float("inf")}, "height"),
-        ({"img_resolution": -8}, "height"),
+        ({"img_resolution": "8"}, "img_resolution: Input should be a valid integer"),
+        ({"img_resolution": float("inf")}, "img_resolution"),
+        ({"img_resolution": -8}, "img_resolution"),
         ({"img_resolution": 16}, "does not fit"),
         ({"img_channels": 3}, "does not fit"),
-        ({"img_channels": 10**40}, "channels"),
+        ({"img_channels": 10**40}, "img_channels"),
         ({"label_dim": 7}, "does not fit"),
         ({"label_dim": -1}, "label_dim"),
         ({"augment_dim": 9}, "does not fit"),
@@ -152,8 +213,9 @@ def test_loading_leaves_the_global_random_state(tmp_path):
         ({"model_channels": 10**30}, "wrong"),
         ({"num_blocks": 2}, "does not fit"),
         ({"num_blocks": 10**9}, "num_blocks"),
-        ({"num_blocks": 100}, "100 blocks a level"),
+        ({"num_blocks": 100}, "does not fit"),
         ({"num_blocks": 1.5}, "num_blocks"),
+        ({"num_blocks": 76, "channel_mult": [1, 2]}, "152 blocks; at most 150"),
         ({"channel_mult": [1, 2]}, "does not fit"),
         ({"channel_mult": [1] * 3000}, "too many parts"),
         ({"channel_mult": [1] * 14}, "channel_mult"),
@@ -215,7 +277,7 @@ def test_a_missing_module_and_a_module_too_many_are_named(tmp_path):
     modules["again"] = modules["model"]
     assert "tensor 'again.dec.8x8_aux_conv.bias'" in refused(written(tmp_path / "a.pkl", ema))
     del modules["model"], modules["again"]
-    assert "0 tensors" in refused(written(tmp_path / "a.pkl", ema))
+    assert "does not fit" in refused(written(tmp_path / "a.pkl", ema))
 
 
 # the command

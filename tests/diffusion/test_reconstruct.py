@@ -12,11 +12,13 @@ from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.noise import CHURN, image_rng, initial_noise, reverse_steps
 from synthgap.diffusion.pixels import to_model, to_uint8
-from synthgap.diffusion.reconstruct import generate, noisy_start, reconstruct, sampling_mode
+from synthgap.diffusion.reconstruct import generate, noisy_start, reconstruct
 from synthgap.diffusion.schedule import sigma_grid, sigma_of
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.errors import UserError
+from synthgap.labels import model_labels
+from synthgap.modes import sampling_mode
 
 
 class Known(nn.Module):
@@ -436,6 +438,11 @@ def test_sampling_mode_is_left_on_the_way_out():
         assert not model[0].training
     assert model.training
     assert model[0].training
+    model[0].eval()
+    with sampling_mode(model):
+        assert not model.training
+    assert model.training
+    assert not model[0].training
 
 
 def test_sampling_leaves_the_global_random_state():
@@ -523,6 +530,34 @@ def test_a_trained_models_class_names_are_those_of_what_it_generates():
     assert generate(named, np.array([1]), steps=1).classes == ("cat", "dog")
     with pytest.raises(UserError, match="classes that the model does not know"):
         generate(named, np.array([1]), steps=1, classes=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("classes", "known", "wanted"),
+    [
+        (("a", "b", "c"), ("a", "b", "c"), [0, 1, 2]),
+        (("c", "a", "b"), ("a", "b", "c"), [2, 0, 1]),
+        (("1", "0", "2"), ("0", "1", "2"), [1, 0, 2]),
+        (("0", "1", "2"), ("1", "0", "2"), [1, 0, 2]),
+        (("0", "1", "2"), ("a", "b", "c"), [0, 1, 2]),
+        (("a", "b", "c"), ("0", "1", "2"), [0, 1, 2]),
+        (("c", "a", "b"), (), [0, 1, 2]),
+        (("2", "0", "1"), (), [2, 0, 1]),
+        (("1", "10", "2"), (), [0, 2, 1]),
+        (("cafe\u0301", "b", "a"), ("a", "b", "caf\u00e9"), [2, 1, 0]),
+        (("a", "b", "d"), ("a", "b", "c"), None),
+        (("A", "b", "c"), ("a", "b", "c"), None),
+        (("1", "2", "3"), ("a", "b", "c"), None),
+        (("a", "b"), ("a", "b", "c"), None),
+        (("a", "b"), (), None),
+    ],
+)
+def test_labels_go_to_the_model_by_the_names_of_their_classes_where_both_sides_have_names(classes, known, wanted):
+    if wanted is None:
+        with pytest.raises(UserError, match="set has"):
+            model_labels(np.zeros(0, int), classes, known, 3, "set")
+    else:
+        assert model_labels(np.array([0, 1, 2]), classes, known, 3, "set").tolist() == wanted
 
 
 @pytest.mark.parametrize("classes", [1, 3])

@@ -18,9 +18,11 @@ from released_pickle import (
     states,
 )
 
+from synthgap.api import load_model
 from synthgap.errors import UserError
 from synthgap.gan.convert import from_released
 from synthgap.gan.stylegan3 import load_generator
+from synthgap.weights import write_weights
 
 
 def equal(generator, other):
@@ -106,9 +108,9 @@ def test_a_call_of_anything_else_is_refused_and_does_not_happen(tmp_path):
         ({"mapping_kwargs": EasyDict(fused=1)}, "has an argument 'fused', which is not known"),
         ({"mapping_kwargs": 5}, "mapping_kwargs that are no dictionary"),
         ({"img_resolution": None}, "lacks the argument 'img_resolution'"),
-        ({"img_resolution": float("inf")}, "height"),
+        ({"img_resolution": float("inf")}, "img_resolution"),
         ({"img_resolution": 12}, "no power of two"),
-        ({"img_resolution": -8}, "height"),
+        ({"img_resolution": -8}, "img_resolution"),
         ({"img_resolution": 16}, "does not fit"),
         ({"img_channels": 3}, "does not fit"),
         ({"c_dim": 2}, "does not fit"),
@@ -181,3 +183,35 @@ def test_a_flipped_bit_is_refused_or_makes_no_difference_but_to_values(tmp_path)
             assert {k: v.shape for k, v in from_released(path).state_dict().items()} == shapes
             read += 1
     assert 0 < read < 150
+
+
+def test_load_model_gives_the_reason_of_the_reader_that_the_file_is_for(tmp_path):
+    generator = random_generator(layers=3)
+    path = gan_written(tmp_path / "a.pkl", gan_network(generator))
+    assert equal(load_model(path), generator)
+    gan_written(path, gan_network(generator, conv_kernel=1))
+    with pytest.raises(UserError, match=r"a\.pkl: the file's Generator has conv_kernel = 1: it is configuration R"):
+        load_model(path)
+    tensors, meta = generator.to_arrays()
+    write_weights(tmp_path / "a.safetensors", tensors | {"more": torch.zeros(1)}, meta)
+    with pytest.raises(UserError, match=r"is not a StyleGAN3 generator saved by synthgap \(tensor 'more'"):
+        load_model(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "says"),
+    [
+        ("synthesis", {"channel_max": 8, "w_dim": 4}, None),
+        ("synthesis", {"channel_max": 9}, "Synthesis has channel_max = 9"),
+        ("mapping", {"num_ws": 5, "w_dim": 4}, None),
+        ("mapping", {"w_dim": 5}, "Mapping has w_dim = 5, but the object that holds it 4"),
+    ],
+)
+def test_the_records_inside_must_agree(tmp_path, module, given, says):
+    record = gan_network(random_generator(layers=3))
+    record.meta["state"]["_modules"][module].meta["state"]["_init_kwargs"] = given
+    path = gan_written(tmp_path / "a.pkl", record)
+    if says is None:
+        load_generator(path)
+    else:
+        assert says in refused(path)

@@ -304,6 +304,12 @@ FOLDERS: list[Case | Value] = [
     Case("photographs that can't be read here", folder_with("{}.heic", b"x", copies=3), "(.heic 3); convert", True),
     Value("a class behind a link, and links in a circle", circles),
     Case(
+        "a link to a photograph of the same class",
+        folder("a", "b", change=lambda r: (r / "a" / "x.png").symlink_to(r / "a" / "0.png")),
+        "1 file repeats another one",
+        True,
+    ),
+    Case(
         "a link to nothing",
         folder("a", "b", change=lambda r: (r / "a" / "x.png").symlink_to(r / "gone")),
         "1 link",
@@ -340,6 +346,11 @@ FOLDERS: list[Case | Value] = [
         writing({f"a/{e}.{e}": _saved(picture(9), "JPEG", quality=q) for e, q in (("jfif", 80), ("jpe", 90))}),
         "format: PNG 8, JPEG 2",
         True,
+    ),
+    Case(
+        "a PNG of 10,000×6,000 pixels",
+        writing({"a/x.png": _saved(Image.new("L", (10_000, 6_000)), "PNG")}),
+        "50 million are read at most: scale it",
     ),
     Case(
         "an image of one pixel",

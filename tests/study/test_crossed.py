@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from synthgap.study.crossed import crossed, crossing
+from synthgap.study.stats import ANY, SHARE
 
 
 def answers(rng, seeds, images, shifts, *, of_seed=0.1, of_image=0.4, of_both=0.4):
@@ -163,3 +164,17 @@ def test_values_without_seeds_or_images_are_refused(shape):
 def test_a_curve_of_one_place_is_refused():
     with pytest.raises(ValueError, match="two or more ascending places"):
         crossing([(5, np.zeros((2, 3)))], np.zeros((2, 3)))
+
+
+def test_an_interval_of_shares_ends_where_shares_do_and_decides_as_before():
+    lost = np.array([[-1.0, -1.0, 0.0], [-1.0, 0.0, -1.0], [0.0, -1.0, -1.0]])
+    cut, free = crossed(lost), crossed(lost, span=ANY)
+    assert cut.mean == free.mean == pytest.approx(-2 / 3)
+    assert free.low < -1 == cut.low
+    assert cut.high == free.high
+    assert cut.p == free.p
+    assert cut.reach == pytest.approx((1 / 3, cut.high + 2 / 3))
+    assert (cut.in_points.low, cut.in_points.high) == pytest.approx((-100, 100 * cut.high))
+    level = crossed(np.array([[1.0, 0.0], [1.0, 1.0]]), span=SHARE)
+    assert (level.low, level.high) == (0, 1)
+    assert crossed(lost[:1]).reach == (0, 0)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study.stats import compare, estimate_mean, holm, paired_difference, paired_p, variance_parts
+from synthgap.study.stats import (
+    PERCENT,
+    SHARE,
+    compare,
+    estimate_mean,
+    holm,
+    paired_difference,
+    paired_p,
+    variance_parts,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10])
@@ -150,3 +159,31 @@ def test_test_images_that_all_agree_on_have_the_binomial_error():
 def test_one_generator_alone_has_no_variance_to_divide():
     with pytest.raises(ValueError, match="two generators and two classifiers"):
         variance_parts(np.ones((1, 3, 10), bool))
+
+
+def test_no_end_of_an_interval_lies_beyond_what_is_possible():
+    e = estimate_mean([0.9, 1.0], span=SHARE)
+    assert e.low == pytest.approx(0.95 - stats.t.ppf(0.975, 1) * 0.05)
+    assert e.high == 1.0
+    assert e.cut
+    assert e.reach == pytest.approx((e.mean - e.low, 0.05))
+    free = estimate_mean([0.9, 1.0])
+    assert (free.mean, free.half_width, free.cut) == (e.mean, e.half_width, False)
+    assert free.high > 1
+
+
+def test_differences_of_percentages_end_at_100_points():
+    lost = paired_difference(np.array([0.0, 0.0, 50.0]), np.array([100.0, 100.0, 50.0]), span=PERCENT)
+    assert lost.mean == pytest.approx(-200 / 3)
+    assert lost.low == -100
+    assert lost.high == pytest.approx(lost.mean + lost.half_width)
+    (compared,) = compare([("a", "b", np.array([0.0, 100.0]), np.array([100.0, 100.0]))], PERCENT)
+    assert (compared.difference.low, compared.difference.high) == (-100, 100)
+
+
+def test_one_seed_has_no_end_to_cut():
+    e = estimate_mean([1.0], span=SHARE)
+    assert math.isnan(e.low)
+    assert math.isnan(e.high)
+    assert not e.cut
+    assert e.reach == (0, 0)

@@ -19,7 +19,7 @@ from .data.pool import load_pool, open_pool, same_channels
 from .data.shards import Shards, blocks_of
 from .data.splits import halves, spread
 from .errors import UserError
-from .metrics.detection import DOMAINS, Detection, fake_detection
+from .metrics.detection import DOMAINS, Detection, RealFloor, fake_detection, real_floor
 from .metrics.features import Extractor, extractor, features
 from .metrics.fidelity import KERNEL_LIMIT, MEASURES, NEIGHBOURS, Fidelity, fidelity_of_features
 from .metrics.memorization import Memorization, memorization, reading
@@ -54,6 +54,7 @@ class Comparison:
     score: str  # what the Fréchet distance is called in this feature space
     fidelity: Fidelity
     detection: tuple[Detection, ...]
+    detection_floor: tuple[RealFloor | None, ...]  # of the real images alone, one for each of `detection`
     copying: Memorization | None
     notes: tuple[str, ...]
     pairwise: tuple[int, int] | None = None
@@ -105,6 +106,7 @@ def compare(
     count = min(len(real), len(fake), *(_detected(real) if large else ()))
     pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
     detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
+    floors = tuple(real_floor(pairs[0], domain, detector, seed) for domain in DOMAINS)
     judged, judge = np.arange(len(real)), None
     if extractor_name == "classifier":
         mine, judged = _halves(real)
@@ -131,7 +133,7 @@ def compare(
         else:
             real_part, fake_part = real, fake
         copying = memorization(real_part.images, other.images, fake_part.images, seed=seed)
-    return Comparison(real, fake, chosen.score, fidelity, detection, copying, tuple(notes), parts)
+    return Comparison(real, fake, chosen.score, fidelity, detection, floors, copying, tuple(notes), parts)
 
 
 def _streamed(
@@ -251,10 +253,17 @@ def as_text(result: Comparison) -> str:
         )
     if min(f.n) < FEW:
         lines.append(f"Fewer than {FEW} images a set: the intervals are wide, differences within them mean nothing.")
-    for d in result.detection:
+    for d, floor in zip(result.detection, result.detection_floor, strict=True):
+        lines.append(f"detected as fake, {d.domain} ({d.detector}, {d.n:,} pairs): {_accuracy(d)}; 50% is chance")
+        if floor is not None:
+            lines.append(
+                f"real against real, {d.domain} ({floor.ends.n:,} pairs): every second image "
+                f"{_accuracy(floor.alternating)}; the first half of each class against the last {_accuracy(floor.ends)}"
+            )
+    if any(result.detection_floor):
         lines.append(
-            f"detected as fake, {d.domain} ({d.detector}, {d.n:,} pairs): {d.accuracy:.1%}, 95% interval "
-            f"{d.low:.1%} to {d.high:.1%}; 50% is chance"
+            "Where the first half of the real images is distinguished from the last, other people or machines may have "
+            "made them, or on other days; that much detection says nothing against the fake images."
         )
     if result.copying is not None:
         c = result.copying
@@ -264,6 +273,10 @@ def as_text(result: Comparison) -> str:
             f"(copies 0, fresh images 1), closest pair {c.closest:.4g} grey levels apart"
         )
     return "\n".join(lines)
+
+
+def _accuracy(d: Detection) -> str:
+    return f"{d.accuracy:.1%}, 95% interval {d.low:.1%} to {d.high:.1%}"
 
 
 def as_json(result: Comparison) -> str:
@@ -287,6 +300,10 @@ def as_json(result: Comparison) -> str:
         "fidelity_of_half": None if f.matched is None else numbers(f.matched),
         "real_against_real_of_half": None if f.floor is None else numbers(f.floor),
         "detection": [judged(d) for d in result.detection],
+        "detection_real_against_real": [
+            None if floor is None else {"alternating": judged(floor.alternating), "ends": judged(floor.ends)}
+            for floor in result.detection_floor
+        ],
         "notes": list(result.notes),
     }
     if result.pairwise is not None:

@@ -32,6 +32,7 @@ Method = Literal["auto", "exact", "hutchinson"]
 DEQUANTISE, PROBE = 30, 31  # purposes of random numbers, see diffusion/noise.py
 MOST_EXACT = 64  # dimensions up to which "auto" takes the whole trace
 EVALUATIONS = 4  # of the denoiser and its trace in a Runge–Kutta step
+STEPS = 24  # the error at the smallest noise level is about .002 bits a dimension; at 12 steps .02, at 6 .14
 LEVELS_PER_UNIT = 127.5  # grey levels in a unit of pixels scaled to [−1, 1]
 
 
@@ -62,7 +63,7 @@ def image_log_likelihood(
     *,
     seed: int = 0,
     sigma: float | None = None,
-    steps: int = 12,
+    steps: int = STEPS,
     method: Method = "auto",
     probes: int = 1,
     batch: int = 64,
@@ -137,7 +138,7 @@ def log_likelihood(
     *,
     sigma: float,
     sigma_max: float,
-    steps: int = 12,
+    steps: int = STEPS,
     method: Method = "auto",
     probes: int = 1,
     seed: int = 0,

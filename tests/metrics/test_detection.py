@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
+from sklearn.datasets import load_digits
 
 from synthgap.data.imageset import ImageSet
 from synthgap.errors import UserError
 from synthgap.metrics import detection
-from synthgap.metrics.detection import DETECTORS, DOMAINS, fake_detection, to_domain
+from synthgap.metrics.detection import DETECTORS, DOMAINS, fake_detection, real_floor, to_domain
 
 
 def noise(count, seed, shape=(1, 8, 8), low=60, high=200):
@@ -75,6 +76,37 @@ def test_images_of_one_distribution_are_at_chance():
     values = [fake_detection(noise(60, 2 * s), noise(60, 2 * s + 1), "pixel") for s in range(20)]
     assert abs(np.mean([v.accuracy for v in values]) - 0.5) < 0.03
     assert np.mean([v.low <= 0.5 <= v.high for v in values]) >= 0.75
+
+
+def test_the_halves_of_a_set_are_alike_and_its_ends_are_not_where_it_was_collected_by_others():
+    """scikit-learn's digits are listed writer by writer."""
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+    floor = real_floor(ImageSet(images, digits.target, tuple("0123456789"), "digits"), "pixel")
+    assert floor.alternating.low < 0.5 < floor.alternating.high
+    assert floor.ends.low > 0.55
+
+
+def test_the_floor_compares_as_many_images_of_each_class_and_uses_none_twice(monkeypatch):
+    labels = np.array([0, 1, 1, 0, 1, 0, 2, 1, 0] * 4)
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None].repeat(4, axis=3)
+    seen = []
+    monkeypatch.setattr(detection, "fake_detection", lambda a, b, *words, **options: seen.append((a, b)))
+    real_floor(ImageSet(images, labels, tuple("abc"), "set"), "pixel")
+    alternating, ends = seen
+    for one, other in seen:
+        assert np.bincount(one.labels).tolist() == np.bincount(other.labels).tolist() == [8, 8, 2]
+        assert not set(one.images[:, 0, 0, 0]) & set(other.images[:, 0, 0, 0])
+    for c in range(3):
+        first, last = (s.images[s.labels == c, 0, 0, 0] for s in ends)
+        assert first.max() < last.min()
+        one, other = (s.images[s.labels == c, 0, 0, 0] for s in alternating)
+        assert (one < other).all()
+        assert (other[:-1] < one[1:]).all()
+
+
+def test_too_few_real_images_have_no_floor():
+    assert real_floor(noise(9, 0), "pixel", folds=5) is None
 
 
 def test_repeated_images_do_not_leak_from_training_to_test():

@@ -1,7 +1,8 @@
-"""Fixtures for all tests. The smoke study is computed once a session; a test that damages a store copies it."""
+"""Fixtures for all tests. The smoke study is computed once, for all workers; a test that damages a store copies it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -37,10 +38,13 @@ def results(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
-    """The smoke study with its whole plan computed. Read only."""
+    """The smoke study with its whole plan computed, in one folder for all workers. Read only."""
     from synthgap.study.study import Study
 
-    folder = tmp_path_factory.mktemp("smoke") / "results"
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # the session's; the store's locks let the second worker wait for what the first computes
+    folder = base / "smoke" / "results"
     study = Study(preset="smoke", results=folder, device="cpu", workers=1)
     study.compute()
     return study

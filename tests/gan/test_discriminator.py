@@ -139,4 +139,4 @@ def test_wrong_images_and_labels_are_refused():
         with pytest.raises(UserError, match=says):
             call()
     with pytest.raises(ValueError, match="height"):
-        DiscriminatorConfig(height=7, width=8)
+        DiscriminatorConfig(height=0, width=8)

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,6 +33,9 @@ from .options_cli import (
     parameters_of,
     run_name,
 )
+
+if TYPE_CHECKING:
+    from .study.study import Study
 
 WORTH_ASKING = 1.0  # minutes of work before which a run asks
 INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
@@ -189,7 +192,6 @@ def generate(
     from .device import resolve_device
     from .gan.stylegan3 import Generator
     from .streaming import generate_shards
-    from .study.study import Study
 
     if shard_images is not None and not is_shards(out):
         raise UserError(f"--shard-images is for shards; name a folder that ends in {ENDING} in place of {out}")
@@ -197,7 +199,7 @@ def generate(
     if model is not None:
         drawing, names = load_model(model).to(resolve_device(device)), None
     else:
-        study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
+        study = _opened(dataset, preset, results, seed, image_size, device)
         drawing, names = _preset_model(study), study.class_names()
     if isinstance(drawing, Generator):
         if steps is not None:
@@ -242,12 +244,11 @@ def reconstruct(
     from .diffusion.edm import load_edm
     from .diffusion.reconstruct import reconstruct as rebuild
     from .study.preset import parse_t_re
-    from .study.study import Study
 
     check_new_folder(out)
     steps_back = parse_t_re(t_re)
     _check_split(split)
-    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
+    study = _opened(dataset, preset, results, seed, image_size, device)
     real = study.store.get(study.main.data[split])
     edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
     images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, dataset, steps))
@@ -278,7 +279,6 @@ def export(
     from .data.imageset import ImageSet, check_new_folder
     from .data.npz import save_npz
     from .study.preset import parse_t_re
-    from .study.study import Study
 
     step = parse_t_re(t_re)
     as_npz = out.suffix == ".npz"
@@ -291,7 +291,7 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
-    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
+    study = _opened(dataset, preset, results, seed, image_size, device)
     specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
     study.compute(specs)
     images = ImageSet.concat([study.store.get(spec) for spec in specs])
@@ -457,6 +457,17 @@ def _solver(preset: str, dataset: str, steps: int | None):
 
     solver = Options().applied(load_preset(preset), dataset).generator.solver
     return solver if steps is None else solver.model_copy(update={"steps": steps})
+
+
+def _opened(dataset: str, preset: str, results: str, seed: int, image_size: str, device: str) -> Study:
+    """A study of one seed. What was found in a reader's own data is said beside the output, on the error stream."""
+    from .study.study import Study
+
+    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
+    if ":" in dataset:
+        for line in study.found():
+            typer.echo(line, err=True)
+    return study
 
 
 def _preset_model(study):

@@ -19,6 +19,7 @@ from .errors import UserError
 MOST_OPERATIONS = 500_000
 MOST_TEXT = 64 * 2**20  # bytes of text in all; a letter may take four bytes of memory
 LONGEST_LINE, LONGEST_INTEGER = 10_000, 1_000  # bytes
+MOST_SHOWN = 80  # characters of a text from the file that a message quotes
 MOST_NUMBERED = 1_000  # dictionary keys and members of sets that are numbers: they may be made to collide
 
 _BY_CODE = {code.encode("latin-1"): operation for code, operation in pickletools.code2op.items()}
@@ -308,5 +309,5 @@ _OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
 
 def shown(text: str) -> str:
     """Text from a file as part of a one-line message."""
-    line = text[:200]
+    line = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
     return line if line.isprintable() else ascii(line)

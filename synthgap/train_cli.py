@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -45,14 +46,17 @@ def train(
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
     choice = Options().applied(load_preset(preset), dataset)
     main = choice.choose(dataset, image_size)
-    real = load_splits(
+    splits = load_splits(
         main.dataset,
         image_size=main.image_size,
         train_size=main.train_size,
         limits=choice.limits,
         longest_side=choice.longest_side,
         divisor=choice.generator.divisor,
-    ).train
+    )
+    for line in splits.record.get("found", []):
+        print(line, file=sys.stderr)
+    real = splits.train
     changes = {k: v for k, v in (("images", images), ("precision", precision)) if v is not None}
     try:
         training = type(choice.generator.training)(**choice.generator.training.model_dump() | changes)

@@ -54,7 +54,7 @@ def train(
         longest_side=choice.longest_side,
         divisor=choice.generator.divisor,
     )
-    for line in splits.record.get("found", []):
+    for line in (*splits.record.get("passed", ()), *splits.record.get("found", ())):
         print(line, file=sys.stderr)
     real = splits.train
     changes = {k: v for k, v in (("images", images), ("precision", precision)) if v is not None}

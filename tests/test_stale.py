@@ -228,7 +228,7 @@ def test_an_exhibit_that_is_not_listed_is_a_complaint_with_its_name(built):
 
 def test_a_stale_book_is_not_built(built):
     with pytest.raises(ExtensionError, match=r"another version of: predict \(shown by .*04_2_training_classifiers"):
-        built(TABLE, code={"predict": "0" * 64})
+        built(TABLE, code={"predict": "0" * 64}, since=None)
 
 
 def test_a_book_without_a_record_is_not_built(built, tmp_path):

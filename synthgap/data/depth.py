@@ -62,8 +62,11 @@ def scale_of(spans: Sequence[Span], names: Sequence[str], where: str) -> Scale:
         top = 1 if kind == "float" else DEEPEST
         bad = next((n for s, n in zip(spans, names, strict=True) if s.high > top), None)
     if bad is not None:
+        if not all(math.isfinite(s.low) and math.isfinite(s.high) for s in spans):
+            raise UserError(f"{bad} has pixels that are no finite numbers; mend them, or {REMEDY}")
         white = 1 if kind == "float" else DEEPEST
-        raise UserError(f"{bad} has pixels outside 0–{white}; nobody knows which value is white: {REMEDY}")
+        hint = ", for values from −1 to 1: ((x + 1) * 127.5).round() as uint8" if low >= -1 and high <= 1 else ""
+        raise UserError(f"{bad} has pixels outside 0–{white}; nobody knows which value is white: {REMEDY}{hint}")
     count = f"{len(spans):,} {kind} image{'' if len(spans) == 1 else 's'}"
     if kind == "float":
         if high < DIMMEST:

@@ -122,13 +122,13 @@ class Twins:
     across_splits : (split, later split) → images of the later one with a twin, and none pixel for pixel, in the
         earlier one.
     across_classes : images that have a twin of another class.
-    first : for each of these ("splits", "classes") two members, as the splits' record names them.
+    first : two members for each pair of splits in `across_splits`, and for "classes", as the splits' record names them.
     skipped : images that were not compared, where they are more than MOST or their pixels more than MOST_PIXELS.
     """
 
     across_splits: dict[tuple[str, str], int]
     across_classes: int
-    first: dict[str, tuple[str, str]]
+    first: dict[str | tuple[str, str], tuple[str, str]]
     skipped: int
 
 
@@ -146,15 +146,16 @@ def twins(splits: Splits) -> Twins:
     pairs = near_pairs(images)
     i, j = pairs.T
     same = np.array([np.array_equal(images[a], images[b]) for a, b in pairs], dtype=bool)
-    across = {}
+    across, first = {}, {}
     for a, b in combinations(range(len(SPLITS)), 2):
         these = (split[i] == a) & (split[j] == b)
         if n := len(set(j[these & ~same]) - set(j[these & same])):
             across[SPLITS[a], SPLITS[b]] = n
-    crossing = {"splits": (split[i] != split[j]) & ~same, "classes": labels[i] != labels[j]}
-    first = {what: tuple(names[k] for k in pairs[where][0]) for what, where in crossing.items() if where.any()}
-    mislabelled = len(np.unique(pairs[crossing["classes"]]))
-    return Twins(across, mislabelled, first, total - len(images))
+            first[SPLITS[a], SPLITS[b]] = tuple(names[k] for k in pairs[these & ~same][0])
+    crossing = pairs[labels[i] != labels[j]]
+    if len(crossing):
+        first["classes"] = tuple(names[k] for k in crossing[0])
+    return Twins(across, len(np.unique(crossing)), first, total - len(images))
 
 
 def duplicate_lines(splits: Splits) -> list[str]:
@@ -169,7 +170,7 @@ def duplicate_lines(splits: Splits) -> list[str]:
         verb = "image shows" if count == 1 else "images show"
         lines.append(
             f"{count:,} {b} {verb} the same picture as a {a} image, scaled or encoded anew "
-            f"({_pair(found.first['splits'])}): the {b} set is easier than it should be; keep one of them"
+            f"({_pair(found.first[a, b])}): the {b} set is easier than it should be; keep one of them"
         )
     if n := found.across_classes:
         verb = "image shows the same picture as one" if n == 1 else "images show the same picture as another"

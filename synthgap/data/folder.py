@@ -257,7 +257,7 @@ def read_images(paths: list[Path], longest_side: int, image_size: int | None = N
             raise
     height, width = canvas_size(sizes, longest_side, image_size)
     read = fit_all(paths, height, width)
-    largest, smallest = max(sizes), min(sizes)
+    largest, smallest = (pick(sizes, key=lambda size: (size[0] * size[1], size)) for pick in (max, min))
     span = f"{smallest[0]}×{smallest[1]}" + ("" if largest == smallest else f" to {largest[0]}×{largest[1]}")
     kind = " and ".join(f"{n} {k}" for k, n in sorted(read.colours.items()))
     note = f"{len(paths)} images ({kind}, {span} pixels) brought to {width}×{height}, aspect kept"

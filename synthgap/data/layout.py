@@ -89,7 +89,8 @@ def read_layout(path: str | Path, least_classes: int = 2) -> Layout:
     if split is not None:
         if split not in folders:
             raise UserError(f"{shown(str(root))} has no folder of the split {split}; leave :{split} out")
-        return _layout(tree, {split: folders[split]}, least_classes)
+        others = tuple(f"{name}/" for other, name in folders.items() if other != split)
+        return _layout(tree, {split: folders[split]}, least_classes, others)
     if folders and "train" not in folders:
         raise UserError(
             f"{shown(str(root))} has {', '.join(name + '/' for name in folders.values())} but no train/; add it, or "
@@ -123,7 +124,8 @@ def _split_folders(tree: Tree) -> dict[str, str]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _layout(tree: Tree, folders: dict[str, str], least_classes: int) -> Layout:
+def _layout(tree: Tree, folders: dict[str, str], least_classes: int, elsewhere: tuple[str, ...] = ()) -> Layout:
+    """`elsewhere`: folders of other splits, with "/", of which nothing is said."""
     root = tree.root
     within = {split: f"{name}/" for split, name in folders.items()} or {ALL: ""}
     readings = {split: _classes_in(tree, prefix) for split, prefix in within.items()}
@@ -149,7 +151,7 @@ def _layout(tree: Tree, folders: dict[str, str], least_classes: int) -> Layout:
         listings=listings,
         folders=folders,
         passed=tree.passed,
-        loose=tuple(f for f in tree.images if f not in used and f not in apart),
+        loose=tuple(f for f in tree.images if f not in used | apart and not f.startswith(elsewhere)),
         unlabelled=unlabelled,
         empty=empty | {name: why for r in readings.values() for name, why in r.empty.items()},
         merged={name: places for r in readings.values() for name, places in r.merged.items()},
@@ -217,7 +219,7 @@ def _checked(tree: Tree, folder: Path, reading: _Reading, least_classes: int) ->
     name, place = shown(folder.name), shown(str(folder))
     if not reading.classes:
         unread = tree.passed.get(UNREAD, ())
-        found = f" ({len(reading.loose):,} lie beside them)" if reading.loose else ""
+        found = f" ({len(reading.loose):,} lie in it without one)" if reading.loose else ""
         if unread:
             found = f" (but {len(unread):,} {_endings(list(unread))}, which can't be read here: convert them to PNG)"
         raise UserError(f"{place} holds no images in class folders{found}; expected {name}/<class>/<image>.png")

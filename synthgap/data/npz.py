@@ -48,7 +48,8 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
     except Exception as error:  # numpy's reader raises almost anything for a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path} is not a readable npz of plain arrays ({reason}); write it with numpy.savez"
+            f"{path} is not a readable npz of plain arrays ({reason}); write plain arrays with numpy.savez (texts as "
+            "labels.astype(str))"
         ) from error
     spelled = {"train": "train", "validation": "val", "test": "test"}
     given = {}

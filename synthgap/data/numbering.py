@@ -32,6 +32,7 @@ def numbered(
         if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
             raise UserError(
                 f"{where}: labels are {values.dtype} of shape {values.shape}; give one integer per image, or its name"
+                + (" (of one row per image: labels.argmax(1))" if values.ndim == 2 else "")
             )
     present = sorted({label for values in labels.values() for label in np.unique(values).tolist()})
     if len(present) < 2:

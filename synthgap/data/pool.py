@@ -59,6 +59,8 @@ def load_pool(
         splits = load_splits(source, image_size=image_size)
         told += splits.record.get("found", [])
         images = ImageSet.concat([splits[s] for s in SPLITS], name=source)
+    elif path.suffix == ".npz" and path.is_file():
+        raise UserError(f"{source} is a file of arrays; name it with its kind, npz:{source}")
     else:
         raise UserError(
             f"{source} is no folder, file or known data set; give a folder of images, npz:PATH, shards:PATH, a "

@@ -15,10 +15,10 @@ from .layout import ALL, Listing, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
 from .public import PUBLIC, load_public
+from .report import layout_lines
 from .shards import load_shards
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
-from .tree import OTHER
 
 LARGEST_SIDE = 1024  # pixels that may be asked for
 DESCRIPTIONS = {
@@ -145,11 +145,9 @@ def _folder(
         listings = {"train": next(iter(listings.values()))}
     paths = [path for listing in listings.values() for path in listing.paths]
     read = read_images(paths, longest_side, image_size)
-    notes, ignored = [read.notes[0]], len(layout.passed.get(OTHER, ()))
+    notes = [read.notes[0]]
     if repeats:
         notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")
-    if ignored:
-        notes.append(f"{ignored} files without an image extension passed over")
 
     given, start = {}, 0
     for split, listing in listings.items():
@@ -159,7 +157,7 @@ def _folder(
     names = {split: list(listing.files) for split, listing in listings.items()}
     source = f"folder:{layout.root if root.is_dir() else root}"  # or one split of it, "photos:test"
     splits = complete_splits(given, names, train_size, seed, source=source, notes=notes, limits=limits)
-    return replace(splits, record=splits.record | {"found": list(read.notes[1:])})
+    return replace(splits, record=splits.record | {"found": list(read.notes[1:]), "passed": layout_lines(layout)})
 
 
 def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], int]:

@@ -120,8 +120,8 @@ def _in_utf8(path: str, root: Path) -> str:
         path.encode()
     except UnicodeEncodeError as error:
         raise UserError(
-            f"{shown(str(root))} holds a name that is not UTF-8, {shown(path)}; rename it (convmv -f latin1 -t utf8 "
-            "does so for many)"
+            f"{shown(str(root))} holds a name that is not UTF-8, {shown(path)}; rename it "
+            "(convmv -r --notest -f latin1 -t utf8 FOLDER does so for many)"
         ) from error
     return path
 

@@ -28,6 +28,7 @@ from .specs import Attend, MeasureMemorization, Predict, Spec, Subset
 from .stats import SHARE, Estimate, estimate_mean
 from .verdict import Flattening, Verdict, decide, flattening
 
+NOTES = ("notes", "found", "passed")  # of a data set's record: what was done, assumed and left out
 REAL: Cell = (REAL_ONLY, 0)
 SECOND_BATCH: Cell = ("0", 1)  # the control of "beside": the same images a step, all of them real
 FLIP = "flip"
@@ -340,7 +341,7 @@ class Answers(Figures):
         rows = [
             ("data set", arms.name),
             ("images", f"{sizes}; {record['policy']}"),
-            ("notes", "; ".join(record["notes"]) or "none"),
+            ("notes", "; ".join(line for part in NOTES for line in record.get(part, ())) or "none"),
             ("classes", f"{len(counts)}, {counts.min():,} to {counts.max():,} training images each{uneven}"),
             ("image_size", f"{options.image_size}: {sides}"),
             ("max_images", f"{options.max_images}: {arms.data['train'].count:,} training images"),

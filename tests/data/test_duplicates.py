@@ -106,7 +106,7 @@ def test_twins_across_splits_and_classes_are_counted_and_named(photographs):
     found = twins(splits_of(images, copies))
     assert found.across_splits == {("train", "test"): 4}
     assert found.across_classes == 2
-    assert found.first == {"splits": ("a/0.png", "c/0.png"), "classes": ("a/0.png", "c/0.png")}
+    assert found.first == {("train", "test"): ("a/0.png", "c/0.png"), "classes": ("a/0.png", "c/0.png")}
     assert duplicate_lines(splits_of(images, copies)) == [
         "WARNING: 4 test images show the same picture as a train image, scaled or encoded anew (a/0.png = c/0.png): "
         "the test set is easier than it should be; keep one of them",

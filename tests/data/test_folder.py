@@ -127,12 +127,16 @@ def test_float_pixels_from_0_to_1_are_scaled_to_eight_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "pixels",
-    [np.full((2, 2), 128, np.float32), np.full((2, 2), np.nan, np.float32), np.full((2, 2), -1, np.int32)],
+    ("pixels", "says"),
+    [
+        (np.full((2, 2), 128, np.float32), "outside"),
+        (np.full((2, 2), np.nan, np.float32), "that are no finite numbers"),
+        (np.full((2, 2), -1, np.int32), "outside"),
+    ],
     ids=["float to 255", "nan", "negative"],
 )
-def test_pixels_of_unknown_scale_are_a_user_error_that_names_the_file(pixels, tmp_path):
-    with pytest.raises(UserError, match=r"x\.tif has pixels outside"):
+def test_pixels_of_unknown_scale_are_a_user_error_that_names_the_file(pixels, says, tmp_path):
+    with pytest.raises(UserError, match=rf"x\.tif has pixels {says}"):
         read_image(save(tmp_path / "x.tif", pixels))
 
 

@@ -72,7 +72,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 def test_folder_without_class_folders_is_a_user_error_that_counts_what_lies_there(tmp_path):
-    with pytest.raises(UserError, match=r"holds no images in class folders \(1 lie beside them\)"):
+    with pytest.raises(UserError, match=r"holds no images in class folders \(1 lie in it without one\)"):
         read_layout(touch(tmp_path, "1.png", "a/notes.txt"))
     with pytest.raises(UserError, match=r"\(but 2 \.heic, which can't be read here: convert them to PNG\)"):
         read_layout(touch(tmp_path, "b/1.heic", "a/1.HEIC"))
@@ -158,7 +158,7 @@ def test_train_and_test_may_be_the_names_of_classes(tmp_path):
 
 def test_split_folders_without_classes_are_never_taken_for_classes(tmp_path):
     touch(tmp_path, "train/1.png", "test/1.png", "test/2.png", ".cache/1.png", "annotations/1.txt")
-    with pytest.raises(UserError, match=r"train holds no images in class folders \(1 lie beside them\)"):
+    with pytest.raises(UserError, match=r"train holds no images in class folders \(1 lie in it without one\)"):
         read_layout(tmp_path)
     layout = read_layout(tmp_path, least_classes=1)
     assert {s: v.files for s, v in layout.listings.items()} == {

@@ -537,8 +537,8 @@ def test_absent_classes_of_a_given_test_folder_are_noted(tmp_path):
 
 def test_stray_files_of_a_folder_are_noted(tmp_path):
     (make_folder(tmp_path) / "cat" / "notes.txt").write_text("hello")
-    notes = load_splits(f"folder:{tmp_path}").record["notes"]
-    assert "1 files without an image extension passed over" in notes
+    passed = load_splits(f"folder:{tmp_path}").record["passed"]
+    assert "1 file without an image's ending is passed over: cat/notes.txt" in passed
 
 
 @pytest.mark.parametrize("longest_side", [8, 32])

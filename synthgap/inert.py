@@ -19,7 +19,7 @@ from .errors import UserError
 MOST_OPERATIONS = 500_000
 MOST_TEXT = 64 * 2**20  # bytes of text in all; a letter may take four bytes of memory
 LONGEST_LINE, LONGEST_INTEGER = 10_000, 1_000  # bytes
-MOST_SHOWN = 80  # characters of a text from the file that a message quotes
+MOST_SHOWN, LONGEST_NAME = 80, 60  # characters of a text, and of a name, from the file that a message quotes
 MOST_NUMBERED = 1_000  # dictionary keys and members of sets that are numbers: they may be made to collide
 
 _BY_CODE = {code.encode("latin-1"): operation for code, operation in pickletools.code2op.items()}
@@ -164,7 +164,8 @@ class _Machine:
         path = f"{module}.{name}"
         if path not in self.rules.names and path not in self.rules.mappings:
             raise UserError(
-                f"the pickle asks for {shown(path)}, which no {self.rules.reader} needs; it was refused and nothing ran"
+                f"the pickle asks for {shown(path, LONGEST_NAME)}, which no {self.rules.reader} needs; it was refused "
+                "and nothing ran"
             )
         return Name(path)
 
@@ -307,7 +308,7 @@ _OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def shown(text: str) -> str:
-    """Text from a file as part of a one-line message."""
-    line = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+def shown(text: str, most: int = MOST_SHOWN) -> str:
+    """Text from a file as part of a one-line message, at most so many characters of it."""
+    line = text if len(text) <= most else f"{text[:most]}…"
     return line if line.isprintable() else ascii(line)

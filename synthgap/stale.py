@@ -100,11 +100,11 @@ def check(folder: Path) -> Provenance:
     return record
 
 
-def changes_for(record: Provenance, made: Made | None = None) -> list[Change]:
-    """The changes since publication that touch an exhibit (None: any of the book)."""
+def changes_for(record: Provenance, made: Made) -> list[Change]:
+    """The changes since publication that touch an exhibit."""
     if record.since is None:
         return []
-    kinds = set(record.code) if made is None else {*made.kinds, STATISTICS}
+    kinds = {*made.kinds, STATISTICS}
     return [c for c in record.since.changes if not c.kinds or kinds & set(c.kinds)]
 
 

@@ -54,8 +54,6 @@ def train(
         longest_side=choice.longest_side,
         divisor=choice.generator.divisor,
     )
-    for line in (*splits.record.get("passed", ()), *splits.record.get("found", ())):
-        print(line, file=sys.stderr)
     real = splits.train
     changes = {k: v for k, v in (("images", images), ("precision", precision)) if v is not None}
     try:
@@ -68,6 +66,8 @@ def train(
     checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
     started = time.time()
     with joined(device) as rank:
+        for line in (*splits.record.get("passed", ()), *splits.record.get("found", ())) if rank == 0 else ():
+            print(line, file=sys.stderr)
         quiet = {"delay": 0.1, "disable": rank > 0}  # no bar before the first step or by the others
         with tqdm(total=training.images, unit="image", unit_scale=True, desc=out.stem, mininterval=1.0, **quiet) as bar:
 

@@ -24,7 +24,7 @@ publish: env       ## the preset full, and replace the notebooks that the reposi
 	$(BIN)/synthgap run --preset full --yes --publish
 
 api: env           ## book/api.md from the docstrings
-	$(BIN)/python -m synthgap.api_page
+	$(BIN)/python -m synthgap.book.api_page
 
 pdf: env           ## the published book as one file, _build/synthgap.pdf; wants Chromium or Chrome
 	$(BIN)/synthgap pdf

@@ -25,7 +25,7 @@ import yaml
 
 from synthgap import ImageSet, Study
 from synthgap.data.npz import save_npz
-from synthgap.study.verdict import BETTER, OPEN, SAME, WORSE
+from synthgap.stats.verdict import BETTER, OPEN, SAME, WORSE
 
 KINDS = ("helps", "hurts", "none")
 TRUTH = {"helps": {BETTER}, "hurts": {WORSE}, "none": {SAME}}

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from performance import PAGE, machine
 
-from synthgap.errors import UserError
-from synthgap.marks import fill
-from synthgap.stages import TIMES
+from synthgap.base.errors import UserError
+from synthgap.base.marks import fill
+from synthgap.book.stages import TIMES
 
 STAGES = {
     "artifacts": "computing artifacts, on all cores",

@@ -4,7 +4,7 @@
 
 Two classifiers answer the same test images in every seed; seeds, images and both together add to whether an image is
 told rightly (a probit model, whose true accuracies are known). Compared are the interval over seeds alone and
-`synthgap.study.crossed`.
+`synthgap.stats.crossed`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import math
 import numpy as np
 from scipy import stats
 
-from synthgap.study.crossed import crossed
-from synthgap.study.stats import estimate_mean
+from synthgap.stats.crossed import crossed
+from synthgap.stats.intervals import estimate_mean
 
 SHIFTS = (1.5, 1.2)  # the two classifiers', in standard deviations of the images' difficulty
 CASES = {  # standard deviations by seed, by image (and classifier), by both

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.unet import SongUNet, UNetConfig
-from synthgap.study.estimate import unet_flop
+from synthgap.graph.estimate import unet_flop
 
 CIFAR10 = UNetConfig(label_dim=10, dropout=0.0)
 CASES = {  # name: (network, precision, images forward, images forward and backward)

@@ -16,16 +16,17 @@ import time
 import numpy as np
 import torch
 
-from synthgap import api, generate
+from synthgap import generate
+from synthgap.api import functions as api
 from synthgap.classifier.evaluate import evaluate
 from synthgap.data.imageset import ImageSet
 from synthgap.data.sources import load_splits
+from synthgap.design.preset import load_preset
 from synthgap.gan.collapse import collapse_of
 from synthgap.gan.discriminator import DiscriminatorConfig
 from synthgap.gan.sample import generate_gan
 from synthgap.gan.stylegan3 import GeneratorConfig
 from synthgap.gan.train import GanTraining, train_gan
-from synthgap.study.preset import load_preset
 
 SHAPE = {"height": 8, "width": 8, "channels": 1, "label_dim": 10}
 NETWORK = GeneratorConfig(

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from measure import HEAD, Row, cells, ratio
 
-from synthgap.machine import processor
+from synthgap.base.machine import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "performance.md"

@@ -20,9 +20,9 @@ from measure import Row, alternate, median_ratio, program
 from plain_unet import DIGITS
 
 from synthgap.data.sources import load_splits
+from synthgap.design.preset import load_preset
 from synthgap.diffusion.noise import reverse_steps
 from synthgap.diffusion.reconstruct import LANES, reconstruct
-from synthgap.study.preset import load_preset
 
 SPAN = (50, 100)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from measure import HEADLINE, Row, plain, read_rows
 from performance import BUSY, PAGE, ROOT, load_average, machine, summary, told
 
-from synthgap.marks import fill
+from synthgap.base.marks import fill
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from synthgap.diffusion.edm import EDM
 from synthgap.diffusion.reconstruct import generate
+from synthgap.exhibits.study import Study
 from synthgap.metrics.features import extractor, features
 from synthgap.metrics.fidelity import fidelity_of_features
-from synthgap.study.study import Study
 
 
 class Plain(nn.Module):

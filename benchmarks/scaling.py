@@ -33,7 +33,7 @@ from synthgap import ImageSet, Study
 from synthgap.classifier.train import train_classifier
 from synthgap.diffusion.reconstruct import LANES, generate, reconstruct
 from synthgap.diffusion.solver import Solver
-from synthgap.study.specs import TrainClassifier
+from synthgap.graph.specs import TrainClassifier
 
 NEAR = 0.05  # of the largest cost: how far a point may lie off the line
 

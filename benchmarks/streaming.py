@@ -22,6 +22,8 @@ import torch
 from measure import memory
 from torch import Tensor, nn
 
+from synthgap.api.comparison import as_text, compare
+from synthgap.api.streaming import generate_shards
 from synthgap.data.imageset import ImageSet
 from synthgap.data.shards import Shards
 from synthgap.diffusion.edm import EDMConfig
@@ -29,8 +31,6 @@ from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.metrics.features import Extractor, register
 from synthgap.metrics.streaming import fidelity_of_stored, store_features
-from synthgap.metrics_cli import as_text, compare
-from synthgap.streaming import generate_shards
 
 CLASSES, DIMENSIONS = 10, 64
 

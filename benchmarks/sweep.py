@@ -36,11 +36,11 @@ from torchvision import transforms
 from synthgap import ImageSet, Study
 from synthgap.classifier.resnet import ResNet18
 from synthgap.classifier.train import train_classifier
-from synthgap.study import cluster
-from synthgap.study.run import longest_chain
-from synthgap.study.specs import Predict, TrainClassifier
-from synthgap.study.stats import estimate_mean, paired_difference
-from synthgap.study.store import Store
+from synthgap.graph import cluster
+from synthgap.graph.run import longest_chain
+from synthgap.graph.specs import Predict, TrainClassifier
+from synthgap.graph.store import Store
+from synthgap.stats.intervals import estimate_mean, paired_difference
 
 ARMS = ("real only", "0")  # "0": real images beside a second batch of them
 WARM = 10_000  # seeds of what is trained before the clock runs

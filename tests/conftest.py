@@ -39,7 +39,7 @@ def results(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory):
     """The smoke study with its whole plan computed, in one folder for all workers. Read only."""
-    from synthgap.study.study import Study
+    from synthgap.exhibits.study import Study
 
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -53,7 +53,7 @@ def smoke(tmp_path_factory):
 @pytest.fixture
 def damageable(smoke, results):
     """A store of one's own that holds what the smoke study's holds."""
-    from synthgap.study.store import Store
+    from synthgap.graph.store import Store
 
     shutil.copytree(smoke.store.root, results / "store")
     return Store(results / "store")
@@ -62,7 +62,7 @@ def damageable(smoke, results):
 @pytest.fixture
 def only_data(smoke, results):
     """A store of one's own that holds the smoke study's images and nothing made from them."""
-    from synthgap.study.store import Store
+    from synthgap.graph.store import Store
 
     shutil.copytree(smoke.store.root / "data", results / "store" / "data")
     return Store(results / "store")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import synthgap
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 
 
 def test_every_name_that_the_package_lists_resolves():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import synthgap
-from synthgap import api_page
+from synthgap.book import api_page
 
 ROOT = Path(__file__).resolve().parents[1]
 

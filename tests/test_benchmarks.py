@@ -19,10 +19,10 @@ from distributed import Client, LocalCluster
 from measure import Row
 
 from synthgap import Study
-from synthgap.errors import UserError
-from synthgap.marks import between
-from synthgap.stages import TIMES, Stages
-from synthgap.study import cluster
+from synthgap.base.errors import UserError
+from synthgap.base.marks import between
+from synthgap.book.stages import TIMES, Stages
+from synthgap.graph import cluster
 
 ROWS = [
     Row("one", 300.0, "images/s", 100.0, 3.0, least=2.0, ceiling="50% of it"),

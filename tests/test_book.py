@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from synthgap import book
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
 
 ROOT = book.find_root()
 PNG = base64.b64encode(b"\x89PNG fake").decode()

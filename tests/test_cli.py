@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from fabricated import as_official, fabricate_cub
 
-from synthgap import cli
+from synthgap.cli import commands as cli
+from synthgap.cli.options import numbers, run_name
 from synthgap.data.pool import load_pool
 from synthgap.data.sources import load_splits
-from synthgap.options_cli import numbers, run_name
-from synthgap.study.study import Study
+from synthgap.exhibits.study import Study
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_place_that_can_not_be_written_is_one_line(synthgap, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied", "there")
 
-    monkeypatch.setattr("synthgap.diffusion.convert.from_released", refuse)
+    monkeypatch.setattr("synthgap.released.edm.from_released", refuse)
     code, _, err = synthgap("convert", "a.pkl", "b.safetensors")
     assert code == 2
     assert err == "synthgap: error: there can't be written (Permission denied); choose another\n"

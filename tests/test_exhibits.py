@@ -7,11 +7,12 @@ import nbformat
 import pytest
 from pydantic import ValidationError
 
-from synthgap import book, exhibit_text, trace
-from synthgap.exhibits import FIGURES, TABLES, Exhibit, Published, Registry, registry
-from synthgap.provenance import Images, Made, Provenance, read, write
-from synthgap.stale import STATISTICS
-from synthgap.study.study import Study
+from synthgap.book import execute as book
+from synthgap.book import exhibit_text, trace
+from synthgap.book.provenance import Images, Made, Provenance, read, write
+from synthgap.book.stale import STATISTICS
+from synthgap.exhibits.registry import FIGURES, TABLES, Exhibit, Published, Registry, registry
+from synthgap.exhibits.study import Study
 
 ROOT = book.find_root()
 SHA = "ab" * 32

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from synthgap import book, costs, front
-from synthgap.costs import Costs
-from synthgap.errors import UserError
-from synthgap.marks import filled
-from synthgap.study.claims import evaluate_claims
-from synthgap.study.crossed import crossed
-from synthgap.study.specs import Data, in_order
+from synthgap.base.errors import UserError
+from synthgap.base.marks import filled
+from synthgap.book import costs
+from synthgap.book import execute as book
+from synthgap.book.costs import Costs
+from synthgap.exhibits import front
+from synthgap.exhibits.claims import evaluate_claims
+from synthgap.graph.specs import Data, in_order
+from synthgap.stats.crossed import crossed
 
 ROOT = book.find_root()
 RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")

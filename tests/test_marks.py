@@ -2,8 +2,8 @@
 
 import pytest
 
-from synthgap.errors import UserError
-from synthgap.marks import between, fill, filled
+from synthgap.base.errors import UserError
+from synthgap.base.marks import between, fill, filled
 
 PAGE = "before\n<!-- a: begin -->\nold\n<!-- a: end -->\n<!-- b: begin -->kept<!-- b: end -->\n"
 WANTED = "before\n<!-- a: begin -->\n\nnew | \\1\n\n<!-- a: end -->\n<!-- b: begin -->kept<!-- b: end -->\n"

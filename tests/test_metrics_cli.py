@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.api.comparison import as_json, as_text, compare
+from synthgap.base.errors import UserError
 from synthgap.data.pool import load_pool
-from synthgap.errors import UserError
 from synthgap.metrics.memorization import reading
-from synthgap.metrics_cli import as_json, as_text, compare
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from synthgap import book, page
-from synthgap.errors import UserError
-from synthgap.tables import myst_table
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
+from synthgap.book import page
+from synthgap.exhibits.tables import myst_table
 
 CHAPTERS = sorted((book.find_root() / book.EXECUTED).glob("*.ipynb"))
 NEVER_CLOSED = {"meta", "img", "br", "hr"}
@@ -337,7 +338,7 @@ def test_an_older_page_survives_a_failed_one(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("synthgap.disk.os.replace", full_disk)
+    monkeypatch.setattr("synthgap.base.disk.os.replace", full_disk)
     with pytest.raises(OSError, match="no space left"):
         page.write_page(saved(tmp_path, table()), target, "t")
     assert target.read_text() == "older"

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from synthgap.plain import (
+from synthgap.exhibits.plain import (
     ONE_SEED,
     QUESTIONS,
     Answer,
@@ -25,10 +25,10 @@ from synthgap.plain import (
     told_apart,
     worth_words,
 )
-from synthgap.study.crossed import DIFFERENCE, Crossed, Crossing, Needed, crossed
-from synthgap.study.stats import SHARE, estimate_mean
-from synthgap.study.verdict import OPEN, Verdict, decide
-from synthgap.tables import myst_table
+from synthgap.exhibits.tables import myst_table
+from synthgap.stats.crossed import DIFFERENCE, Crossed, Crossing, Needed, crossed
+from synthgap.stats.intervals import SHARE, estimate_mean
+from synthgap.stats.verdict import OPEN, Verdict, decide
 
 ONE = crossed(np.full((1, 10), 0.5))
 PARSER = MarkdownIt("commonmark").enable("table")

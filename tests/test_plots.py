@@ -10,8 +10,8 @@ from matplotlib import pyplot
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from synthgap import plots
-from synthgap.study.arms import CROSSFIT, PAPER
+from synthgap.design.arms import CROSSFIT, PAPER
+from synthgap.exhibits import plots
 
 CURVES = ("figure1", "figure2", "figure9", "figure_agreement", "figure_memorization", "figure_multiples")
 CURVES += ("figure_learning_curve",)

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 import yaml
 
-from synthgap.study.parameters import PARAMETERS
-from synthgap.study.specs import KINDS
+from synthgap.exhibits.parameters import PARAMETERS
+from synthgap.graph.specs import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import synthgap
-from synthgap import cli
-from synthgap.outlook_text import span
-from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, SPEC, Store
-from synthgap.study.study import Study
+from synthgap.cli import commands as cli
+from synthgap.exhibits.study import Study
+from synthgap.graph.specs import in_order
+from synthgap.graph.store import DATA, SPEC, Store
+from synthgap.planning.outlook_text import span
 
 OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")
 
@@ -144,7 +144,7 @@ def test_what_can_not_be_shared_is_refused(call, plan, study, results, monkeypat
 )
 def test_wrong_input_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch, words, says):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("synthgap.study.cluster.CONNECT", 0.3)
+    monkeypatch.setattr("synthgap.graph.cluster.CONNECT", 0.3)
     options = [] if "--preset" in words else ["--preset", "smoke"]
     code, _, err = call(*words, *options)
     assert code == 2

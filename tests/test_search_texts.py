@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from synthgap import book
+from synthgap.book import execute as book
 
 
 @pytest.fixture

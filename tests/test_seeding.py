@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgap.seeding import batch_positions, step_generator, torch_seed
+from synthgap.base.seeding import batch_positions, step_generator, torch_seed
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 counts, batches = st.integers(1, 40), st.integers(1, 90)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgap import book, slider
-from synthgap.study.figures import ReverseWalk
-from synthgap.study.stats import Estimate, estimate_mean
+from synthgap.book import execute as book
+from synthgap.exhibits import slider
+from synthgap.exhibits.figures import ReverseWalk
+from synthgap.stats.intervals import Estimate, estimate_mean
 
 EXTENSIONS = book.find_root() / "book" / "_ext"
 

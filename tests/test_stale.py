@@ -8,11 +8,12 @@ import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from synthgap import book, exhibit_text, stale
-from synthgap.errors import UserError
-from synthgap.exhibits import registry
-from synthgap.provenance import Change, read, write
-from synthgap.study import codehash
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
+from synthgap.book import exhibit_text, stale
+from synthgap.book.provenance import Change, read, write
+from synthgap.exhibits.registry import registry
+from synthgap.graph import codehash
 
 ROOT = book.find_root()
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap import tables
-from synthgap.study.stats import PERCENT, Estimate, estimate_mean
-from synthgap.tables import difference_sentence, paper_table
+from synthgap.exhibits import tables
+from synthgap.exhibits.tables import difference_sentence, paper_table
+from synthgap.stats.intervals import PERCENT, Estimate, estimate_mean
 
 # the paper's tables, row by row as printed
 TABLE2 = """
@@ -305,7 +305,7 @@ def test_one_seed_decides_nothing_about_a_choice():
 
 
 def test_what_a_preset_leaves_out_is_said():
-    from synthgap.study.variants import VARIANTS
+    from synthgap.design.variants import VARIANTS
 
     text = tables.variants_left_out(tuple(VARIANTS)[1:], "quick")
     assert text.startswith("- Heun with churn")
@@ -314,7 +314,7 @@ def test_what_a_preset_leaves_out_is_said():
 
 
 def test_the_verdict_of_a_comparison_goes_by_the_corrected_p():
-    from synthgap.study.stats import Comparison
+    from synthgap.stats.intervals import Comparison
 
     ahead = Comparison("50-100 ×5", "real only", Estimate(2.0, 0.1, 0.2, 3), 0.001, 0.01)
     lost = Comparison("25 ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.02, 0.2)

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 import synthgap
-from synthgap.errors import UserError
-from synthgap.weights import read_weights, write_weights
+from synthgap.base.errors import UserError
+from synthgap.base.weights import read_weights, write_weights
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3).T,  # not contiguous

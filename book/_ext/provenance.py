@@ -1,7 +1,7 @@
 """Under every named figure and table: its counterpart in the paper, its raw rows, and how it was made.
 
 What is said comes from `synthgap/paper/exhibits.yaml` and from `provenance.json` beside the executed chapters. A book
-whose numbers other code has computed (`synthgap.stale`) is not built.
+whose numbers other code has computed (`synthgap.book.stale`) is not built.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from synthgap import exhibit_text
-from synthgap.errors import UserError
-from synthgap.exhibits import registry
-from synthgap.provenance import Provenance
-from synthgap.stale import check
+from synthgap.base.errors import UserError
+from synthgap.book import exhibit_text
+from synthgap.book.provenance import Provenance
+from synthgap.book.stale import check
+from synthgap.exhibits.registry import registry
 
 EXECUTED = "book/executed"
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..base.errors import UserError
+from ..base.modes import sampling_mode
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..modes import sampling_mode
 from .train import Classifier
 
 BATCH = 500  # fixed, so that a prediction does not depend on the caller

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from ..base.errors import UserError
+from ..base.seeding import batch_positions, step_generator, torch_seed
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..seeding import batch_positions, step_generator, torch_seed
 from .augment import augment_batch
 from .policies import Policy, apply_policy
 from .resnet import ResNet18, ResNetConfig

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 NAMES_FILE = "synthgap-classes.json"  # lies beside class folders whose names are not those of their classes
 LARGEST_NAMES_FILE = 16 * 2**20  # bytes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 DEPTHS = (1, 2, 4, 8, 10, 12, 14, 16)  # bits that instruments and masks use
 DEEPEST = 2 ** DEPTHS[-1] - 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.fft import dctn
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import shown
 from .imageset import ImageSet
 from .splits import SPLITS, Splits

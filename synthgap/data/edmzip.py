@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .depth import array_scale
 from .imageset import ImageSet
 from .numbering import numbered

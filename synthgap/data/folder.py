@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import shown
 from .depth import Span, scale_of
 

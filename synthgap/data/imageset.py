@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..disk import usual_rights
-from ..errors import UserError
+from ..base.disk import usual_rights
+from ..base.errors import UserError
 from .classnames import folder_names, write_names
 
 AUGMENTATIONS = ("crop", "flip")

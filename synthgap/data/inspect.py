@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .duplicates import repeated_files
 from .folder import opened
 from .layout import Layout, read_layout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import SPLIT_NAMES, has_control, normal, read_names, shown
 from .splits import SPLITS
 from .tree import BROKEN, LINKED, OTHER, UNREAD, Tree, walk

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .imageset import ImageSet
 from .splits import SPLITS, Splits, split_pool, split_record, stratified_split
 

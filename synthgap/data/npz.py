@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .depth import array_scale
 from .imageset import ImageSet
 from .numbering import numbered

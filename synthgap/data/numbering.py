@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import normal, shown
 
 NAMED = 3  # labels or classes that a message names

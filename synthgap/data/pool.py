@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import normal, shown
 from .folder import fit, fit_all, read_images
 from .imageset import ImageSet

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .folder import fit, read_image
 from .imageset import ImageSet
 from .splits import SPLITS, Splits, split_record, stratified_split, stratified_take

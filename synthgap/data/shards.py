@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .imageset import ImageSet
 from .numbering import numbered
 from .splits import Splits, complete_splits

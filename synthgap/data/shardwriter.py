@@ -14,8 +14,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.numpy import save_file
 
-from ..disk import usual_rights, writing
-from ..errors import UserError
+from ..base.disk import usual_rights, writing
+from ..base.errors import UserError
 from .shards import INDEX, Index, Shard, Shards, read_index, sha256
 
 LOCK = ".lock"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import shown
 from .duplicates import repeated_files
 from .edmzip import load_edm_zip

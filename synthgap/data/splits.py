@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .imageset import ImageSet
 
 SPLITS = ("train", "validation", "test")

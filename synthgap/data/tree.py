@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .classnames import NAMES_FILE, is_litter, shown
 
 EXTENSIONS = {

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..affine import diagonal, rotation, warp
+from ..base.affine import diagonal, rotation, warp
 
 LABELS = 9  # x-flip, y-flip, log2 scale, cos θ − 1, sin θ, anisotropy ×2, translation ×2
 SCALE_STD, SHIFT_STD = 0.2, 0.125  # of log2 scale; of the shift, in sides of the image

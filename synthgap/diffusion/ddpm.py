@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 EpsModel = Callable[[Tensor, int, Tensor | None], Tensor]  # (x_t, t, labels) → ε
 

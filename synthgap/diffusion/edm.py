@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from ..labels import check_names, one_hot
-from ..weights import SavedModule
+from ..base.labels import check_names, one_hot
+from ..base.weights import SavedModule
 from .networks import build_network
 from .schedule import MOST_SIGMA, RHO, SIGMA_MIN, VPProcess, p_mean_for, sigma_max_for, vp_sigma, vp_time
 from .unet import UNetConfig
@@ -165,11 +165,11 @@ def _each(values: Tensor) -> Tensor:
 def load_edm(path: str | Path) -> EDM:
     """Read what `EDM.save` wrote, or a released EDM pickle (`.pkl`), in eval mode on the CPU.
 
-    Nothing in the file is executed: see `synthgap.diffusion.nvidia` for pickles.
+    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
     Raises UserError when the file is missing, damaged, not an EDM, or asks for code that is not allowed.
     """
     if Path(path).suffix == ".pkl":
-        from .convert import from_released
+        from ..released.edm import from_released
 
         return from_released(path)
     return EDM.load(path)

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..base.errors import UserError
+from ..base.labels import default_names, model_labels
+from ..base.modes import sampling_mode
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..labels import default_names, model_labels
-from ..modes import sampling_mode
 from .edm import EDM, EDMConfig
 from .noise import CHURN, image_rng, initial_noise, reverse_steps
 from .pixels import to_model, to_uint8

@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 REVERSE_STEPS = 100  # T in the paper, Section 4
 SIGMA_MIN, RHO = 0.002, 7.0  # Karras et al. 2022, Table 1

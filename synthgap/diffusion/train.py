@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..checkpoint import (
+from ..base.checkpoint import (
     load_checkpoint,
     module_tensors,
     optimizer_tensors,
@@ -28,9 +28,9 @@ from ..checkpoint import (
     run_identity,
     save_checkpoint,
 )
+from ..base.errors import UserError
+from ..base.seeding import batch_positions, step_generator, torch_seed
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..seeding import batch_positions, step_generator, torch_seed
 from .augment import LABELS, augment
 from .edm import EDM, EDMConfig
 from .pixels import to_model

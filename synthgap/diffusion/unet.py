@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .layers import SKIP_SCALE, Conv2d, Fourier, GroupNorm, Linear, Positional, attend, swap_halves
 
 MOST_BLOCKS = 150  # of the encoder; building more takes seconds

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..affine import diagonal, rotation, warp
+from ..base.affine import diagonal, rotation, warp
 
 SHIFT = 0.125  # in sides: largest whole-pixel shift, and standard deviation of the fractional one
 SCALE_STD = 0.2  # of log2 of the isotropic and of the anisotropic scale

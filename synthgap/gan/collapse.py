@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.errors import UserError
 from ..data.imageset import ImageSet
 from ..diffusion.pixels import to_uint8
-from ..errors import UserError
 
 # a sample set with one of these has collapsed
 LEAST_DIVERSITY = 0.25  # of the real images' mean distance within a class

@@ -8,8 +8,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ..errors import UserError
-from ..labels import one_hot
+from ..base.errors import UserError
+from ..base.labels import one_hot
 from .layers import Conv2d, Linear, Mapping, leaky
 
 TAPS = (1, 3, 3, 1)  # of the low-pass filter before every second sample is dropped

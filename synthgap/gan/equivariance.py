@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..modes import sampling_mode
+from ..base.modes import sampling_mode
 from .stylegan3 import Generator
 
 PEAK = 2.0  # width of the range of pixel values, [−1, 1]

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ..base.errors import UserError
+from ..base.labels import default_names, model_labels
+from ..base.modes import sampling_mode
 from ..data.imageset import ImageSet
 from ..diffusion.noise import image_rng
 from ..diffusion.pixels import to_uint8
 from ..diffusion.reconstruct import LANES
-from ..errors import UserError
-from ..labels import default_names, model_labels
-from ..modes import sampling_mode
 from .stylegan3 import Generator
 
 LATENT = 43  # purpose of random numbers, see diffusion/noise.py

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..labels import check_names
+from ..base.labels import check_names
 
 LEAST_CANVAS = 8
 

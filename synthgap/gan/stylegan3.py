@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from ..labels import one_hot
-from ..weights import SavedModule
+from ..base.errors import UserError
+from ..base.labels import one_hot
+from ..base.weights import SavedModule
 from .layers import Mapping
 from .schedule import GeneratorConfig
 from .synthesis import Synthesis
@@ -87,11 +87,11 @@ class Generator(SavedModule):
 def load_generator(path: str | Path) -> Generator:
     """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
 
-    Nothing in the file is executed: see `synthgap.diffusion.nvidia` for pickles.
+    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
     Raises UserError when the file is missing, damaged, not such a generator, or asks for code that is not allowed.
     """
     if Path(path).suffix == ".pkl":
-        from .convert import from_released
+        from ..released.stylegan3 import from_released
 
         return from_released(path)
     return Generator.load(path)

@@ -17,7 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ..checkpoint import (
+from ..base.checkpoint import (
     load_checkpoint,
     module_tensors,
     optimizer_tensors,
@@ -26,10 +26,10 @@ from ..checkpoint import (
     run_identity,
     save_checkpoint,
 )
+from ..base.errors import UserError
+from ..base.seeding import batch_positions, step_generator, torch_seed
 from ..data.imageset import ImageSet
 from ..diffusion.pixels import to_model
-from ..errors import UserError
-from ..seeding import batch_positions, step_generator, torch_seed
 from .augment import augment
 from .discriminator import Discriminator, DiscriminatorConfig
 from .losses import discriminator_loss, generator_loss, lazy_adam, next_strength, r1_penalty

@@ -14,10 +14,10 @@ from scipy.fft import dctn
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from ..base.errors import UserError
+from ..base.seeding import torch_seed
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..seeding import torch_seed
 
 DOMAINS = ("pixel", "dct")
 DETECTORS = ("logistic", "cnn", "resnet18")

@@ -26,11 +26,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from ..base.disk import usual_rights
+from ..base.errors import UserError
+from ..base.torchfiles import read_state
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
-from ..disk import usual_rights
-from ..errors import UserError
-from ..torchfiles import read_state
 
 WEIGHTS_FOLDER = "SYNTHGAP_WEIGHTS"  # environment variable: a folder with weights files
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's name for them

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import stats
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .neighbours import COLUMNS, NO_GROUP, ROWS, count_hits, squared_radii
 
 NEIGHBOURS = 3  # k of Kynkäänniemi et al. 2019; Naeem et al. 2020 use 5

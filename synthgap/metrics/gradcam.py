@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..base.errors import UserError
+from ..base.modes import sampling_mode
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
-from ..errors import UserError
-from ..modes import sampling_mode
 
 LAYERS = ("layer4", "layer3", "layer2", "layer1")  # `layer4` is the paper's block4
 LEAST_CELLS = 4  # a side, of a map that can point at a place
@@ -107,22 +106,21 @@ def map_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(even[0] & even[1], 1.0, value).clip(-1, 1)
 
 
-def cross_similarity(maps: dict[tuple[int, int], np.ndarray]) -> pd.DataFrame:
+def cross_similarity(maps: dict[tuple[int, int], np.ndarray]) -> dict[tuple[int, int], float]:
     """How alike classifiers of *different* seeds look at images, by the reverse step that one was trained at.
 
-    maps : (t_re, seed) → N × H × W of the same images. Returns rows t_re, seed, similarity: the mean over images and
-    over all other seeds s' of `map_similarity` between (0, seed) and (t_re, s'). At t_re = 0 it is what another seed
-    alone changes; comparing classifiers of one seed would let shared initial weights pass for agreement. Empty where
-    there is one seed.
+    maps : (t_re, seed) → N × H × W of the same images. Returns (t_re, seed) → the mean over images and over all other
+    seeds s' of `map_similarity` between (0, seed) and (t_re, s'). At t_re = 0 it is what another seed alone changes;
+    comparing classifiers of one seed would let shared initial weights pass for agreement. Empty where there is one
+    seed.
     """
     steps, seeds = sorted({t for t, _ in maps}), sorted({s for _, s in maps})
-    rows = [
-        {"t_re": t, "seed": s, "similarity": float(np.mean([map_similarity(maps[0, s], maps[t, o]) for o in others]))}
+    return {
+        (t, s): float(np.mean([map_similarity(maps[0, s], maps[t, o]) for o in others]))
         for t in steps
         for s in seeds
         if (others := [o for o in seeds if o != s])
-    ]
-    return pd.DataFrame(rows, columns=["t_re", "seed", "similarity"])
+    }
 
 
 def _maps(net: nn.Module, layer: nn.Module, pixels: Tensor, targets: Tensor) -> Tensor:

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.errors import UserError
+from ..base.labels import model_labels
+from ..base.modes import sampling_mode
 from ..data.imageset import ImageSet
 from ..diffusion.edm import EDM
 from ..diffusion.noise import image_rng
 from ..diffusion.pixels import to_model
 from ..diffusion.schedule import RHO
-from ..errors import UserError
-from ..labels import model_labels
-from ..modes import sampling_mode
 
 Denoiser = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Method = Literal["auto", "exact", "hutchinson"]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 from sklearn.cluster import KMeans
 
-from ..errors import UserError
+from ..base.errors import UserError
 from .neighbours import nearest, nearest_distances
 
 SAMPLES_A_CELL = 50  # training samples that pay for a cell of C_T (inferred)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
-from ..errors import UserError
+from ..base.errors import UserError
 
 NEIGHBOURS = 3  # k of Kynkäänniemi et al. 2019
 LEAST = 2  # samples that a class needs in each set

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.errors import UserError
 from ..data.imageset import ImageSet
 from ..data.shards import BLOCK, Shards, blocks_of
-from ..errors import UserError
 from .features import Extractor, cache_file, features, read_cached
 
 # private names: giving them public ones would change the code behind every stored fidelity, and so its key

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from visits import absent, start, visit
 
-from synthgap import book
-from synthgap.errors import UserError
-from synthgap.pdf import find_chromium
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
+from synthgap.book.pdf import find_chromium
 
 ROOT = book.find_root()
 SHOTS = ROOT / "build" / "screenshots"

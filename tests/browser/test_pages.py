@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from synthgap import book
+from synthgap.book import execute as book
 
 ROOT = book.find_root()
 PAGES = [page for _, part in book.contents(ROOT) for page in part]

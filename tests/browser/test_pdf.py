@@ -8,8 +8,9 @@ import pytest
 from bs4 import BeautifulSoup
 from visits import FACTS, absent, settle
 
-from synthgap import book, pdf
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
+from synthgap.book import pdf
 
 ROOT = book.find_root()
 PAGES = [page for _, part in book.contents(ROOT) for page in part]

@@ -14,7 +14,7 @@ from PIL import Image
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from synthgap.pdf import FLAGS
+from synthgap.book.pdf import FLAGS
 
 FACTS = Path(__file__).with_name("facts.js").read_text(encoding="utf-8")
 DESKTOP = (1280, 900)

@@ -14,8 +14,9 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from synthgap import book
-from synthgap.study import nulls, results, toy
+from synthgap.book import execute as book
+from synthgap.exhibits import results
+from synthgap.stats import nulls, toy
 
 ROOT = book.find_root()
 STEPS = {"images": 32, "batch": 16, "checkpoint_images": 16, "ema_half_life": 16}

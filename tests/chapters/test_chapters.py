@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthgap import book, guards, provenance, slider, trace
-from synthgap.exhibits import registry
-from synthgap.study.specs import in_order
+from synthgap.book import execute as book
+from synthgap.book import guards, provenance, trace
+from synthgap.exhibits import slider
+from synthgap.exhibits.registry import registry
+from synthgap.graph.specs import in_order
 
 ROOT = book.find_root()
 SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls", "tab-validation")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from cells import FEW, ROOT, executed, folder_of, impossible, quickened, shipped, small_preset
 
-from synthgap import book
-from synthgap.errors import UserError
-from synthgap.study.outlook import Outlook
-from synthgap.study.preset import preset_names
-from synthgap.study.study import Study
+from synthgap.base.errors import UserError
+from synthgap.book import execute as book
+from synthgap.design.preset import preset_names
+from synthgap.exhibits.study import Study
+from synthgap.planning.outlook import Outlook
 
 SHAPES = [(4, 4), (6, 4), (8, 6), (5, 31), (31, 5), (7, 7), (9, 13), (24, 16)]
 

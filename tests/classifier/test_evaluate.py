@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
+from synthgap.base.errors import UserError
 from synthgap.classifier.evaluate import Prediction, evaluate
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
 from synthgap.classifier.train import Classifier
 from synthgap.data.imageset import ImageSet
-from synthgap.errors import UserError
 
 
 @pytest.fixture

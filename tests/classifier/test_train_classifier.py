@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from synthgap.base.errors import UserError
 from synthgap.classifier.evaluate import evaluate
 from synthgap.classifier.resnet import ResNetConfig
 from synthgap.classifier.train import Classifier, ClassifierTraining, train_classifier
 from synthgap.data.imageset import ImageSet
-from synthgap.errors import UserError
 
 NETWORK = ResNetConfig(channels=1, classes=3, width=2)
 SHORT = ClassifierTraining(epochs=2, batch=16)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.base.errors import UserError
 from synthgap.data import edmzip
 from synthgap.data.edmzip import load_edm_zip, save_edm_zip
 from synthgap.data.imageset import ImageSet
 from synthgap.data.sources import load_splits
 from synthgap.data.splits import SPLITS
-from synthgap.errors import UserError
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from synthgap.base.errors import UserError
 from synthgap.data import folder
 from synthgap.data.folder import canvas_size, fit, read_image, read_images
-from synthgap.errors import UserError
 
 rng = np.random.default_rng(0)
 GREY = rng.integers(0, 256, (6, 9), dtype=np.uint8)

@@ -7,9 +7,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 
+from synthgap.base.errors import UserError
 from synthgap.data import ImageSet, load_splits
 from synthgap.data import imageset as module
-from synthgap.errors import UserError
 
 
 def make(n=6, channels=1, height=5, width=7, classes=("a", "b"), **kwargs) -> ImageSet:

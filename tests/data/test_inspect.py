@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.base.errors import UserError
 from synthgap.data.duplicates import repeated_files, shared_images
 from synthgap.data.imageset import ImageSet
 from synthgap.data.inspect import inspect_folder
 from synthgap.data.report import report_lines
 from synthgap.data.splits import Splits
-from synthgap.errors import UserError
 
 rng = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.base.errors import UserError
 from synthgap.data.pool import load_like, load_pool, same_channels
 from synthgap.data.sources import load_splits
-from synthgap.errors import UserError
 
 
 def write(folder, count, size=(8, 8), colour=False, seed=0):

@@ -27,11 +27,11 @@ from fabricated import (
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10
 
+from synthgap.base.errors import UserError
 from synthgap.data import public
 from synthgap.data.public import PUBLIC, data_root, download, load_public, verify
 from synthgap.data.splits import SPLITS
 from synthgap.data.transform import limited
-from synthgap.errors import UserError
 
 FILES = {"aircraft": fabricate_aircraft, "cub": fabricate_cub, "cars": fabricate_cars}
 PICKLES = {"cifar10": fabricate_cifar10, "cifar100": fabricate_cifar100}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from synthgap.base.errors import UserError
 from synthgap.data import ImageSet, load_dataset, load_splits
 from synthgap.data.splits import Splits
 from synthgap.data.transform import luminance, mirrored
-from synthgap.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 rng = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthgap.base.errors import UserError
 from synthgap.data.splits import _proportional, stratified_split, stratified_take
-from synthgap.errors import UserError
 
 NAMES = ("train", "validation", "test")
 few = settings(max_examples=40, deadline=None, derandomize=True)

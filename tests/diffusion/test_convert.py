@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from released_pickle import KINDS, network, random_edm, states, written
 
-from synthgap import cli
-from synthgap.diffusion.convert import from_released
+from synthgap.base.errors import UserError
+from synthgap.base.weights import read_weights
+from synthgap.cli import commands as cli
 from synthgap.diffusion.edm import load_edm
-from synthgap.errors import UserError
-from synthgap.weights import read_weights
+from synthgap.released.edm import from_released
 
 
 @pytest.fixture

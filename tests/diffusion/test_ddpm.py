@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
+from synthgap.base.errors import UserError
 from synthgap.diffusion.ddpm import (
     LinearSchedule,
     eps_from_denoiser,
@@ -24,7 +25,6 @@ from synthgap.diffusion.sampler import Trajectory, solve
 from synthgap.diffusion.schedule import sigma_grid, sigma_of, vp_sigma
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.errors import UserError
 
 FULL, SHORT = LinearSchedule(1000), LinearSchedule(100)
 SHAPE = (100, 1, 2, 2)

@@ -10,11 +10,11 @@ from scipy import stats
 from scipy.optimize import brentq
 from torch import nn
 
+from synthgap.base.errors import UserError
+from synthgap.base.weights import read_weights, write_weights
 from synthgap.diffusion.edm import EDM, EDMConfig, load_edm
 from synthgap.diffusion.schedule import p_mean_for, sigma_max_for, vp_sigma, vp_time
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.errors import UserError
-from synthgap.weights import read_weights, write_weights
 
 NETWORK = UNetConfig(
     height=4, width=6, channels=1, label_dim=3, model_channels=8, channel_mult=(1,), num_blocks=1, dropout=0.0

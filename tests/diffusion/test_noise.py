@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from synthgap.base.errors import UserError
 from synthgap.diffusion.noise import CHURN, INITIAL_NOISE, REVERSE_STEP, image_rng, initial_noise, reverse_steps
-from synthgap.errors import UserError
 
 SHAPE = (3, 4, 5)
 

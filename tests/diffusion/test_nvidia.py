@@ -30,11 +30,11 @@ from released_pickle import (
 )
 from torch import nn
 
-from synthgap.diffusion import nvidia
-from synthgap.diffusion.convert import from_released
-from synthgap.diffusion.nvidia import Persistent, plain, read_pickle, state_dict
-from synthgap.diffusion.released import network_in
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
+from synthgap.released import nvidia
+from synthgap.released.edm import from_released
+from synthgap.released.networks import network_in
+from synthgap.released.nvidia import Persistent, plain, read_pickle, state_dict
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_the_bytes_of_a_storage_hold_a_storage_and_nothing_else(tmp_path, what):
         ("torch_utils.persistence2", "_reconstruct_persistent_obj"),
         ("torch_utils.persistence\n", "_reconstruct_persistent_obj"),
         ("Torch_utils.persistence", "_reconstruct_persistent_obj"),
-        ("synthgap.diffusion.nvidia", "Persistent"),
+        ("synthgap.released.nvidia", "Persistent"),
         ("", ""),
         ("a\nb\x1b[2J", "\ud800"),
         ("x" * 10_000, "y"),

@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from synthgap.base.errors import UserError
+from synthgap.base.labels import model_labels
+from synthgap.base.modes import sampling_mode
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.noise import CHURN, image_rng, initial_noise, reverse_steps
@@ -16,9 +19,6 @@ from synthgap.diffusion.reconstruct import generate, noisy_start, reconstruct
 from synthgap.diffusion.schedule import sigma_grid, sigma_of
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.errors import UserError
-from synthgap.labels import model_labels
-from synthgap.modes import sampling_mode
 
 
 class Known(nn.Module):

@@ -9,17 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthgap.diffusion.schedule import (
-    check_t_re,
-    p_mean_for,
-    sigma_grid,
-    sigma_max_for,
-    sigma_of,
-    vp_sigma,
-    vp_time,
-)
+from synthgap.base.errors import UserError
+from synthgap.diffusion.schedule import check_t_re, p_mean_for, sigma_grid, sigma_max_for, sigma_of, vp_sigma, vp_time
 from synthgap.diffusion.solver import Solver
-from synthgap.errors import UserError
 
 few = settings(max_examples=100, deadline=None, derandomize=True)
 t_res, counts = st.integers(0, 100), st.integers(1, 120)

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from synthgap.base.errors import UserError
 from synthgap.diffusion.adm import ADMUNet
 from synthgap.diffusion.networks import build_network
 from synthgap.diffusion.unet import Block, SongUNet, UNetConfig
-from synthgap.errors import UserError
 
 SMALL = UNetConfig(
     height=8,

@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
 from synthgap.data.sources import load_splits
 from synthgap.diffusion.pixels import to_model
-from synthgap.errors import UserError
 from synthgap.gan.collapse import collapse_of
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.signal import convolve2d
 
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 from synthgap.gan.discriminator import Discriminator, DiscriminatorConfig, blur, minibatch_std, project
 
 

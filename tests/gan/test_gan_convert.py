@@ -18,11 +18,11 @@ from released_pickle import (
     states,
 )
 
-from synthgap.api import load_model
-from synthgap.errors import UserError
-from synthgap.gan.convert import from_released
+from synthgap.api.functions import load_model
+from synthgap.base.errors import UserError
+from synthgap.base.weights import write_weights
 from synthgap.gan.stylegan3 import load_generator
-from synthgap.weights import write_weights
+from synthgap.released.stylegan3 import from_released
 
 
 def equal(generator, other):

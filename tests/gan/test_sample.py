@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 from synthgap.gan.sample import generate_gan, latents
 from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 

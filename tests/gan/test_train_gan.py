@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
+from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.pixels import to_model
-from synthgap.errors import UserError
 from synthgap.gan.discriminator import DiscriminatorConfig
 from synthgap.gan.losses import discriminator_loss, generator_loss, lazy_adam, next_strength, r1_penalty
 from synthgap.gan.sample import generate_gan

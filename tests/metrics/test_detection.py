@@ -9,8 +9,8 @@ import torch
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits
 
+from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
-from synthgap.errors import UserError
 from synthgap.metrics import detection
 from synthgap.metrics.detection import DETECTORS, DOMAINS, fake_detection, real_floor, to_domain
 

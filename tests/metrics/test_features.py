@@ -14,10 +14,10 @@ import torch
 from torch_fidelity import feature_extractor_inceptionv3 as reference
 from torchvision.transforms.v2 import functional as transforms
 
+from synthgap.base.errors import UserError
 from synthgap.classifier.evaluate import evaluate
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
 from synthgap.classifier.train import Classifier
-from synthgap.errors import UserError
 from synthgap.metrics import features as module
 from synthgap.metrics.features import EXTRACTORS, INCEPTION_FILE, Extractor, extractor, features, register
 

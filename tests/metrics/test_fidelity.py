@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 from synthgap.metrics import fidelity as fidelity_module
 from synthgap.metrics import neighbours
 from synthgap.metrics.fidelity import MEASURES, fidelity_of_features, frechet_of_few, frechet_of_gaussians

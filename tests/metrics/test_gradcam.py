@@ -8,9 +8,9 @@ import torch
 from scipy.ndimage import map_coordinates
 from torch import nn
 
+from synthgap.base.errors import UserError
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
 from synthgap.classifier.train import Classifier
-from synthgap.errors import UserError
 from synthgap.metrics.gradcam import cam_layer, cross_similarity, gradcam, map_similarity, raw_maps
 
 

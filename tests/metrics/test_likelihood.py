@@ -10,10 +10,10 @@ from scipy import stats
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from synthgap.base.errors import UserError
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.pixels import to_model
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.errors import UserError
 from synthgap.metrics.likelihood import _Trace, bits_per_dim, image_log_likelihood, log_likelihood
 
 LEVELS = {"sigma": 0.01, "sigma_max": 400.0}

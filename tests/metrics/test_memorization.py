@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu, norm
 from sklearn.cluster import KMeans
 
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 from synthgap.metrics import memorization as module
 from synthgap.metrics.memorization import memorization, reading
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synthgap.errors import UserError
+from synthgap.base.errors import UserError
 from synthgap.metrics.projection import Projection, concentration, covered_by, outermost
 
 

@@ -11,8 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from synthgap import cli, metrics_cli
-from synthgap.api import generate
+from synthgap.api import comparison as metrics_cli
+from synthgap.api.functions import generate
+from synthgap.api.streaming import generate_shards
+from synthgap.base.errors import UserError
+from synthgap.cli import commands as cli
 from synthgap.data import pool
 from synthgap.data.imageset import ImageSet
 from synthgap.data.pool import load_pool
@@ -22,7 +25,6 @@ from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.reconstruct import LANES
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.errors import UserError
 from synthgap.gan.schedule import GeneratorConfig
 from synthgap.gan.stylegan3 import Generator
 from synthgap.metrics import features as extractors
@@ -30,7 +32,6 @@ from synthgap.metrics import streaming
 from synthgap.metrics.features import Extractor, features, register
 from synthgap.metrics.fidelity import fidelity_of_features, frechet_of_gaussians
 from synthgap.metrics.streaming import StoredFeatures, drawn, fidelity_of_stored, store_features, stored_frechet
-from synthgap.streaming import generate_shards
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLVERS = [Solver(steps=2), Solver(steps=3, method="ancestral"), Solver(steps=2, method="euler", churn=1.0)]
@@ -121,7 +122,7 @@ def test_shards_cut_no_batch_in_two(tmp_path, solver):
 def test_turns_within_a_shard_change_no_byte(tmp_path, monkeypatch):
     edm, labels = Entangled(), np.zeros(1000, dtype=np.int64)
     generate_shards(edm, tmp_path / "a.shards", labels, solver=SOLVERS[0])
-    monkeypatch.setattr("synthgap.streaming.TURN", LANES)
+    monkeypatch.setattr("synthgap.api.streaming.TURN", LANES)
     told = []
     generate_shards(edm, tmp_path / "b.shards", labels, solver=SOLVERS[0], progress=told.append)
     assert told == [256, 256, 256, 232]

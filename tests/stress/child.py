@@ -9,10 +9,10 @@ import signal
 import sys
 from pathlib import Path
 
-from synthgap.errors import UserError
-from synthgap.study.run import run
-from synthgap.study.specs import parse_spec
-from synthgap.study.store import Store
+from synthgap.base.errors import UserError
+from synthgap.graph.run import run
+from synthgap.graph.specs import parse_spec
+from synthgap.graph.store import Store
 
 OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 

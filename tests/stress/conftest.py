@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import reliability
 
-from synthgap.study.arms import PAPER
-from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, SPEC
+from synthgap.design.arms import PAPER
+from synthgap.graph.specs import in_order
+from synthgap.graph.store import DATA, SPEC
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from synthgap.errors import UserError
-from synthgap.study.run import run
-from synthgap.study.specs import parse_spec
-from synthgap.study.store import Store
+from synthgap.base.errors import UserError
+from synthgap.graph.run import run
+from synthgap.graph.specs import parse_spec
+from synthgap.graph.store import Store
 
 FREE = (0, 24, 160, 420)  # KiB that are left for the work
 
@@ -43,7 +43,7 @@ def full(disk: Path, source: Path, plan: Path) -> list[str]:
 
 
 def read_only(view: Path, results: Path) -> list[str]:
-    from synthgap.study.study import Study
+    from synthgap.exhibits.study import Study
 
     subprocess.run(["mount", "--bind", results, view], check=True)
     subprocess.run(["mount", "-o", "remount,ro,bind", view], check=True)

@@ -13,12 +13,12 @@ from cases import RUN, Case, Value, array, folder, folder_with, images, photos, 
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from synthgap.api.comparison import compare
+from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
 from synthgap.data.layout import read_layout
 from synthgap.data.pool import load_like, load_pool
 from synthgap.data.sources import load_splits
-from synthgap.errors import UserError
-from synthgap.metrics_cli import compare
 
 ODD_NAMES = ("Corn_(maize)", "a/b", "..", "CON", "Cat", "cat", " space ", "dot.", "nul\0", "x" * 300, "%2F", "é")
 

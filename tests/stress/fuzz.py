@@ -28,10 +28,10 @@ from cases import npz_bytes, png
 from PIL import Image
 from released_pickle import small_edm, small_stylegan3
 
-from synthgap.api import load_model
+from synthgap.api.functions import load_model
+from synthgap.base.errors import UserError
 from synthgap.data.folder import read_images
 from synthgap.data.npz import load_npz
-from synthgap.errors import UserError
 
 SECONDS, MEMORY = 10, 2**30
 LENGTHS = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)

@@ -34,13 +34,13 @@ from scipy.optimize import brentq
 from torch import nn
 
 import synthgap
+from synthgap.base.errors import UserError
+from synthgap.base.modes import sampling_mode
+from synthgap.base.weights import write_weights
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM, load_edm
-from synthgap.errors import UserError
 from synthgap.gan.stylegan3 import Generator
 from synthgap.metrics.likelihood import image_log_likelihood
-from synthgap.modes import sampling_mode
-from synthgap.weights import write_weights
 
 GENERATE = ("--per-class", 1, "--preset", "smoke", "--device", "cpu")
 
@@ -340,7 +340,7 @@ def unnamed(place: Path) -> str:
 
 
 def numbered_folders(place: Path) -> str:
-    from synthgap.labels import model_labels
+    from synthgap.base.labels import model_labels
 
     names = tuple(sorted(map(str, range(12))))
     assert names[2] == "10"

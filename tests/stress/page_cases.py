@@ -11,21 +11,21 @@ import torch
 from cases import RUN, Case, Value, array, images, photos, words
 from PIL import Image
 
-from synthgap import plain
+from synthgap.base.errors import UserError
+from synthgap.cli.options import numbers, run_name
 from synthgap.data.imageset import ImageSet
-from synthgap.errors import UserError
+from synthgap.design.preset import load_preset, preset_names
+from synthgap.design.sizes import gan_networks
+from synthgap.exhibits import plain
+from synthgap.exhibits.parameters import as_meant, open_study
+from synthgap.exhibits.tables import UNMEASURED, fidelity, plus_minus
 from synthgap.gan.discriminator import Discriminator
 from synthgap.gan.stylegan3 import Generator
+from synthgap.graph.compute import Job, measure_fidelity
 from synthgap.metrics.detection import fake_detection
-from synthgap.options_cli import numbers, run_name
-from synthgap.study.compute import Job, measure_fidelity
-from synthgap.study.crossed import DIFFERENCE, crossed
-from synthgap.study.outlook import Outlook
-from synthgap.study.parameters import as_meant, open_study
-from synthgap.study.preset import load_preset, preset_names
-from synthgap.study.sizes import gan_networks
-from synthgap.study.stats import PERCENT, SHARE, estimate_mean
-from synthgap.tables import UNMEASURED, fidelity, plus_minus
+from synthgap.planning.outlook import Outlook
+from synthgap.stats.crossed import DIFFERENCE, crossed
+from synthgap.stats.intervals import PERCENT, SHARE, estimate_mean
 
 UNSET = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip", "workers"), "auto")
 UNSET |= {"preset": "smoke", "synthetic": "none", "grey": False, "class_weights": "none", "device": "cpu"}

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from synthgap.marks import between, filled
+from synthgap.base.marks import between, filled
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from reliability import ENVIRONMENT, FOLDER, one_line
 
-from synthgap import disk
+from synthgap.base import disk
+from synthgap.base.errors import UserError
 from synthgap.diffusion.train import train_edm
-from synthgap.errors import UserError
-from synthgap.study import store as store_module
-from synthgap.study.store import DATA, SPEC, Store
+from synthgap.graph import store as store_module
+from synthgap.graph.store import DATA, SPEC, Store
 
 
 @pytest.fixture(scope="session")

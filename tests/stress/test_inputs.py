@@ -38,8 +38,8 @@ from model_cases import MODELS
 from page_cases import PAGES
 from reliability import one_line
 
-from synthgap import cli
-from synthgap.study.study import Study
+from synthgap.cli import commands as cli
+from synthgap.exhibits.study import Study
 
 OUT = ("--out", "out", "--preset", "smoke")
 CASES = [

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from reliability import ENVIRONMENT
 
-from synthgap.study.run import run
-from synthgap.study.specs import in_order
-from synthgap.study.store import Store
+from synthgap.graph.run import run
+from synthgap.graph.specs import in_order
+from synthgap.graph.store import Store
 
 KILLS = 20
 SMOKE = """
 import sys
-from synthgap.study.study import Study
+from synthgap.exhibits.study import Study
 study = Study(preset="smoke", results=sys.argv[1], device="cpu", workers=int(sys.argv[2]))
 print("ready", flush=True)
 print(study.compute())
@@ -121,8 +121,8 @@ def test_the_work_of_a_killed_worker_is_done_again(only_data, cells, start, whol
 def test_workers_that_keep_dying_are_told_of_in_one_line(only_data, cells, monkeypatch, survived):
     import dask
 
-    from synthgap.errors import UserError
-    from synthgap.study import cluster
+    from synthgap.base.errors import UserError
+    from synthgap.graph import cluster
 
     monkeypatch.setattr(cluster, "_compute", killed_at_work)
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), pytest.raises(UserError) as caught:

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from reliability import ENVIRONMENT
 from test_kills import wait_for
 
-from synthgap import book
+from synthgap.book import execute as book
 
 EXECUTE = """
 import signal, sys

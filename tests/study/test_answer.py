@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from synthgap import answer_tables, plain
 from synthgap.data.npz import save_npz
 from synthgap.data.sources import load_splits
-from synthgap.plain import QUESTIONS
-from synthgap.study.arms import GIVEN, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
-from synthgap.study.specs import Synthesize, TrainDiffusion, in_order
-from synthgap.study.study import Study
+from synthgap.design.arms import GIVEN, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
+from synthgap.exhibits import answer_tables, plain
+from synthgap.exhibits.plain import QUESTIONS
+from synthgap.exhibits.study import Study
+from synthgap.graph.specs import Synthesize, TrainDiffusion, in_order
 
 REAL = (REAL_ONLY, 0)
 FIGURES = ("learning_worth", "gains", "how_many", "mixes", "by_class", "nearest", "misread", "uncovered")

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap import neighbours_plots, neighbours_tables
-from synthgap.study import neighbours
-from synthgap.study.arms import GAN, PAPER
-from synthgap.study.neighbours import TEST, TRAIN, Line, Side
-from synthgap.study.published import read_paper
-from synthgap.study.specs import in_order
-from synthgap.study.stats import Comparison, estimate_mean, holm
-from synthgap.tables import paper_table
+from synthgap.design.arms import GAN, PAPER
+from synthgap.exhibits import neighbours, neighbours_plots, neighbours_tables
+from synthgap.exhibits.neighbours import TEST, TRAIN, Line, Side
+from synthgap.exhibits.tables import paper_table
+from synthgap.graph.specs import in_order
+from synthgap.paper.published import read_paper
+from synthgap.stats.intervals import Comparison, estimate_mean, holm
 
 ROOT = Path(__file__).resolve().parents[2]
 

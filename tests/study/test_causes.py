@@ -9,17 +9,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthgap import causes_tables
 from synthgap.data.splits import halves, stratified_take
 from synthgap.diffusion.train import train_edm
-from synthgap.study import causes
-from synthgap.study.causes import AGAINST, ENOUGH, NOT_RUN, PART, PREDICTED, UNDECIDED, Cause, Loss, Symptom, at_spread
-from synthgap.study.claims import evaluate_claims
-from synthgap.study.compute import Job, centralities
-from synthgap.study.compute import compute as compute_spec
-from synthgap.study.crossed import crossed
-from synthgap.study.specs import Snapshot, parse_spec
-from synthgap.study.stats import estimate_mean
+from synthgap.exhibits import causes, causes_tables
+from synthgap.exhibits.causes import (
+    AGAINST,
+    ENOUGH,
+    NOT_RUN,
+    PART,
+    PREDICTED,
+    UNDECIDED,
+    Cause,
+    Loss,
+    Symptom,
+    at_spread,
+)
+from synthgap.exhibits.claims import evaluate_claims
+from synthgap.graph.compute import Job, centralities
+from synthgap.graph.compute import compute as compute_spec
+from synthgap.graph.specs import Snapshot, parse_spec
+from synthgap.stats.crossed import crossed
+from synthgap.stats.intervals import estimate_mean
 
 
 def result(mean: float, half: float):

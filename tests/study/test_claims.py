@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap import claims_tables
-from synthgap.study.arms import CROSSFIT, GAN, PAPER
-from synthgap.study.claims import (
+from synthgap.design.arms import CROSSFIT, GAN, PAPER
+from synthgap.exhibits import claims_tables
+from synthgap.exhibits.claims import (
     INCONCLUSIVE,
     MEASURES,
     NO_EFFECT,
@@ -22,9 +22,9 @@ from synthgap.study.claims import (
     evaluate_claims,
     judge,
 )
-from synthgap.study.published import claims, inconsistencies
-from synthgap.study.specs import in_order
-from synthgap.study.study import Study
+from synthgap.exhibits.study import Study
+from synthgap.graph.specs import in_order
+from synthgap.paper.published import claims, inconsistencies
 
 STEPS = (0, 30, 50, 70, 100)
 MULTIPLES = (1, 3, 5)

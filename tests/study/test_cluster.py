@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from distributed import Client, Event, LocalCluster
 
-from synthgap.errors import UserError
-from synthgap.study import cluster
-from synthgap.study.specs import Data, Loading
+from synthgap.base.errors import UserError
+from synthgap.graph import cluster
+from synthgap.graph.specs import Data, Loading
 
 LOOKS, FUTURES = 12, 50
 LOADING = Loading(source="digits", split="train")

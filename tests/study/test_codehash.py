@@ -4,8 +4,8 @@ import textwrap
 
 import pytest
 
-from synthgap.study import codehash, specs
-from synthgap.study.codehash import code_hash
+from synthgap.graph import codehash, specs
+from synthgap.graph.codehash import code_hash
 
 MODULES = {
     "__init__": "",

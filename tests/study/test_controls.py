@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
 from synthgap.data.npz import save_npz
 from synthgap.data.splits import bootstrap
-from synthgap.errors import UserError
-from synthgap.study.arms import BOOTSTRAP, CROSSFIT, DEFAULT, EPOCH_MATCHED, GIVEN, GIVEN_ONLY, PAPER
-from synthgap.study.specs import Bootstrap, Data, Subset, TrainClassifier, TrainDiffusion, in_order
-from synthgap.study.study import Study
-from synthgap.study.variants import VARIANTS
+from synthgap.design.arms import BOOTSTRAP, CROSSFIT, DEFAULT, EPOCH_MATCHED, GIVEN, GIVEN_ONLY, PAPER
+from synthgap.design.variants import VARIANTS
+from synthgap.exhibits.study import Study
+from synthgap.graph.specs import Bootstrap, Data, Subset, TrainClassifier, TrainDiffusion, in_order
 
 
 def spend(spec) -> tuple[int, int]:

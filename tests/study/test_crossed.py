@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study.crossed import crossed, crossing
-from synthgap.study.stats import ANY, SHARE
+from synthgap.stats.crossed import crossed, crossing
+from synthgap.stats.intervals import ANY, SHARE
 
 
 def answers(rng, seeds, images, shifts, *, of_seed=0.1, of_image=0.4, of_both=0.4):

@@ -9,8 +9,8 @@ from synthgap.diffusion.noise import reverse_steps
 from synthgap.diffusion.reconstruct import reconstruct
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.study.estimate import cost, network_evaluations, resnet_flop, unet_flop
-from synthgap.study.specs import in_order
+from synthgap.graph.estimate import cost, network_evaluations, resnet_flop, unet_flop
+from synthgap.graph.specs import in_order
 
 
 @pytest.fixture

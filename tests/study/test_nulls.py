@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
-from synthgap import nulls_plots, nulls_tables
-from synthgap.study import nulls, toy
-from synthgap.study.arms import BOOTSTRAP, REAL_ONLY, SYNTHETIC_ONLY
-from synthgap.study.crossed import crossed
-from synthgap.study.specs import in_order
-from synthgap.study.study import Study
+from synthgap.design.arms import BOOTSTRAP, REAL_ONLY, SYNTHETIC_ONLY
+from synthgap.exhibits import nulls_plots, nulls_tables
+from synthgap.exhibits.study import Study
+from synthgap.graph.specs import in_order
+from synthgap.stats import nulls, toy
+from synthgap.stats.crossed import crossed
 
 TRAIN, D, NORM, MULTIPLES = 200, 100, 1.0, (1, 3, 5)
 FIELDS = ("raw", "bootstrap", "subset", "excess", "beyond", "worth")

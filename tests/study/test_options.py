@@ -6,9 +6,9 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from synthgap.errors import UserError
-from synthgap.study.options import Options
-from synthgap.study.preset import load_preset
+from synthgap.base.errors import UserError
+from synthgap.design.options import Options
+from synthgap.design.preset import load_preset
 
 OWN = "folder:/my/images"
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from synthgap.base.errors import UserError
+from synthgap.base.marks import filled
 from synthgap.classifier.resnet import ResNet18
 from synthgap.data.public import PUBLIC
 from synthgap.diffusion.edm import EDM, EDMConfig
-from synthgap.errors import UserError
-from synthgap.marks import filled
-from synthgap.outlook_text import lines, size, summary
-from synthgap.study import accelerator
-from synthgap.study.calibrate import Ratios, measure
-from synthgap.study.estimate import cost, network_evaluations, unet_flop, work_of
-from synthgap.study.footprint import PROCESS, disk, memory, resnet_size, scratch, unet_size
-from synthgap.study.outlook import Outlook, by_kind, hours, peak, sums, together
-from synthgap.study.specs import in_order
+from synthgap.graph.estimate import cost, network_evaluations, unet_flop, work_of
+from synthgap.graph.specs import in_order
+from synthgap.planning import accelerator
+from synthgap.planning.calibrate import Ratios, measure
+from synthgap.planning.footprint import PROCESS, disk, memory, resnet_size, scratch, unet_size
+from synthgap.planning.outlook import Outlook, by_kind, hours, peak, sums, together
+from synthgap.planning.outlook_text import lines, size, summary
 
 PAGE = Path(__file__).resolve().parents[2] / "book" / "scale.md"
 AS_MODELLED = Ratios("cpu", 1.0, 1.0, 1.0)
@@ -149,7 +149,7 @@ def test_beside_a_gpu_what_has_no_device_is_taken_as_on_a_core(tiny):
 
 
 def test_the_lines_name_what_stood_in_and_end_with_hours_on_h100s(paper, monkeypatch):
-    monkeypatch.setattr("synthgap.outlook_text.table", lambda outlook: "| a row |")
+    monkeypatch.setattr("synthgap.planning.outlook_text.table", lambda outlook: "| a row |")
     found = summary(paper, 2, AS_MODELLED)
     text = "\n".join(lines(found))
     assert "stand in for CIFAR-10, CIFAR-100, FGVC-Aircraft, CUB-200-2011, Stanford Cars: no copy was read" in text
@@ -165,7 +165,7 @@ def test_nothing_is_assumed_of_gpus_for_small_images(tiny):
 
 
 def test_the_table_on_the_page_is_what_the_package_computes(paper):
-    """Else: python -m synthgap.study.accelerator writes it."""
+    """Else: python -m synthgap.planning.accelerator writes it."""
     text = PAGE.read_text(encoding="utf-8")
     assert filled(text, "hours", accelerator.table(paper)) == text
 

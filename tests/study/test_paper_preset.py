@@ -12,14 +12,14 @@ import pytest
 import yaml
 from fabricated import fabricate_aircraft, fabricate_cars, fabricate_cifar10, fabricate_cifar100, fabricate_cub
 
+from synthgap.design.arms import CROSSFIT, PAPER
+from synthgap.exhibits.study import Study
+from synthgap.graph.compute import KINDS
+from synthgap.graph.specs import in_order
 from synthgap.metrics.detection import Detection
 from synthgap.metrics.fidelity import Fidelity
 from synthgap.metrics.likelihood import Likelihood
 from synthgap.metrics.memorization import Memorization
-from synthgap.study.arms import CROSSFIT, PAPER
-from synthgap.study.compute import KINDS
-from synthgap.study.specs import in_order
-from synthgap.study.study import Study
 
 FINE = ("aircraft", "cub", "cars")
 

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from synthgap.errors import UserError
-from synthgap.study import parameters
-from synthgap.study.parameters import PARAMETERS, open_study
+from synthgap.base.errors import UserError
+from synthgap.exhibits import parameters
+from synthgap.exhibits.parameters import PARAMETERS, open_study
 
 GOOD = {
     "dataset": "auto",
@@ -35,7 +35,7 @@ def opened(monkeypatch):
 def test_parameters_are_the_studys_arguments():
     from inspect import signature
 
-    from synthgap.study.study import Study
+    from synthgap.exhibits.study import Study
 
     assert [*PARAMETERS, "scheduler"] == list(signature(Study).parameters)  # a chapter has no scheduler of its own
 

@@ -3,13 +3,13 @@
 import pytest
 import yaml
 
-from synthgap.errors import UserError
-from synthgap.study import preset as preset_module
-from synthgap.study.estimate import cost
-from synthgap.study.preset import load_preset, parse_t_re, preset_names
-from synthgap.study.specs import in_order
-from synthgap.study.study import Study
-from synthgap.tables import paper_table
+from synthgap.base.errors import UserError
+from synthgap.design import preset as preset_module
+from synthgap.design.preset import load_preset, parse_t_re, preset_names
+from synthgap.exhibits.study import Study
+from synthgap.exhibits.tables import paper_table
+from synthgap.graph.estimate import cost
+from synthgap.graph.specs import in_order
 
 RENDERING_MINUTES = 2
 NAMES = ("smoke", "quick", "full", "paper")

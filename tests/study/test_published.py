@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from synthgap import Study
-from synthgap.study.published import (
+from synthgap.paper.published import (
     OTHER_NEEDS,
     PublishedClaim,
     TextNumber,

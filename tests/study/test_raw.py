@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap import tables
-from synthgap.book import find_root
-from synthgap.exhibits import registry
-from synthgap.study.answer import REAL
-from synthgap.study.crossed import crossed
-from synthgap.study.nulls import from_study, report
-from synthgap.study.raw import from_long, pack, to_long, unpack
-from synthgap.study.study import Study
+from synthgap.book.execute import find_root
+from synthgap.exhibits import tables
+from synthgap.exhibits.answer import REAL
+from synthgap.exhibits.raw import from_long, pack, to_long, unpack
+from synthgap.exhibits.registry import registry
+from synthgap.exhibits.study import Study
+from synthgap.stats.crossed import crossed
+from synthgap.stats.nulls import from_study, report
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,6 @@ def test_each_line_names_its_cell_and_seed(back):
 
 
 def _names(table):
-    from synthgap.study.raw import NAMES
+    from synthgap.exhibits.raw import NAMES
 
     return sum(c in NAMES for c in table.columns)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap import tables
-from synthgap.errors import UserError
-from synthgap.study.arms import CROSSFIT, GAN, GAN_ONLY, SYNTHETIC_ONLY
-from synthgap.study.preset import load_preset
-from synthgap.study.specs import SampleGan
+from synthgap.base.errors import UserError
+from synthgap.design.arms import CROSSFIT, GAN, GAN_ONLY, SYNTHETIC_ONLY
+from synthgap.design.preset import load_preset
+from synthgap.exhibits import tables
+from synthgap.graph.specs import SampleGan
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from synthgap.errors import UserError
-from synthgap.study import run as run_module
-from synthgap.study.arms import PAPER
-from synthgap.study.estimate import cost
-from synthgap.study.run import run
-from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, SPEC
+from synthgap.base.errors import UserError
+from synthgap.design.arms import PAPER
+from synthgap.graph import run as run_module
+from synthgap.graph.estimate import cost
+from synthgap.graph.run import run
+from synthgap.graph.specs import in_order
+from synthgap.graph.store import DATA, SPEC
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ import pytest
 from distributed import Client
 
 import synthgap
-from synthgap.errors import UserError
-from synthgap.study import cluster, passport
-from synthgap.study.run import run
-from synthgap.study.store import DATA, SPEC, Store
-from synthgap.study.study import Study
+from synthgap.base.errors import UserError
+from synthgap.exhibits.study import Study
+from synthgap.graph import cluster
+from synthgap.graph import workers as passport
+from synthgap.graph.run import run
+from synthgap.graph.store import DATA, SPEC, Store
 
 PACKAGE = Path(synthgap.__file__).parent
 START = 60.0  # seconds that a process may take on a busy machine

@@ -11,8 +11,8 @@ from synthgap.classifier.train import ClassifierTraining
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.study import specs
-from synthgap.study.specs import (
+from synthgap.graph import specs
+from synthgap.graph.specs import (
     Data,
     Loading,
     MeasureFidelity,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study.stats import (
+from synthgap.stats.intervals import (
     PERCENT,
     SHARE,
     compare,

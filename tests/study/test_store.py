@@ -9,11 +9,11 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 
-from synthgap.errors import UserError
-from synthgap.study import store as store_module
-from synthgap.study.run import run
-from synthgap.study.specs import in_order
-from synthgap.study.store import DATA, PROVENANCE, SPEC, Store
+from synthgap.base.errors import UserError
+from synthgap.graph import store as store_module
+from synthgap.graph.run import run
+from synthgap.graph.specs import in_order
+from synthgap.graph.store import DATA, PROVENANCE, SPEC, Store
 
 
 def content(store: Store, spec) -> tuple[bytes, bytes]:
@@ -201,7 +201,7 @@ TWO_AT_ONCE = """
 import sys
 from pathlib import Path
 from synthgap.study import store
-from synthgap.study.specs import parse_spec
+from synthgap.graph.specs import parse_spec
 
 compute, count = store.compute, 0
 def counting(spec, job):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from synthgap.errors import UserError
-from synthgap.metrics.fidelity import MEASURES
-from synthgap.study import store as store_module
-from synthgap.study.arms import CROSSFIT, EPOCH_MATCHED, FLOOR, GAN, GAN_ONLY, PAPER
-from synthgap.study.specs import (
+from synthgap.base.errors import UserError
+from synthgap.design.arms import CROSSFIT, EPOCH_MATCHED, FLOOR, GAN, GAN_ONLY, PAPER
+from synthgap.exhibits.study import Study
+from synthgap.graph import store as store_module
+from synthgap.graph.specs import (
     Data,
     MeasureFidelity,
     MeasureMemorization,
@@ -20,7 +20,7 @@ from synthgap.study.specs import (
     TrainDiffusion,
     in_order,
 )
-from synthgap.study.study import Study
+from synthgap.metrics.fidelity import MEASURES
 
 FIGURES = ("figure1", "figure2", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9")
 FIGURES += ("figure_agreement", "figure_likelihood", "figure_memorization")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study import toy
+from synthgap.stats import toy
 
 TRAIN, D, NORM = 200, 100, 1.0
 SIZES = {

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthgap.study.stats import estimate_mean, slopes
-from synthgap.study.trends import FAILS, FALLS, HOLDS, RISES, UNDECIDED, Trend, trend
+from synthgap.stats.intervals import estimate_mean, slopes
+from synthgap.stats.trends import FAILS, FALLS, HOLDS, RISES, UNDECIDED, Trend, trend
 
 STEPS = (0, 30, 50, 70, 100)
 

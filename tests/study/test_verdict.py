@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.study.crossed import Crossed, crossed
-from synthgap.study.verdict import BETTER, OPEN, SAME, WORSE, decide, flattening
+from synthgap.stats.crossed import Crossed, crossed
+from synthgap.stats.verdict import BETTER, OPEN, SAME, WORSE, decide, flattening
 
 
 def certain(mean, error, seeds=3, images=300):

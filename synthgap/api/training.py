@@ -1,0 +1,120 @@
+"""What `synthgap train-diffusion` does: one training with progress, sample grids and a file at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from ..base.device import resolve_device
+from ..base.errors import UserError
+from ..base.processes import joined
+from ..data.sources import load_splits
+from ..design.options import Options
+from ..design.preset import load_preset
+from ..design.sizes import generator_network
+from ..diffusion.edm import EDM
+from ..diffusion.reconstruct import generate
+from ..diffusion.train import train_edm
+
+GRID_ROWS = 8
+
+
+def train(
+    out: Path,
+    dataset: str,
+    preset: str,
+    image_size: int | str,
+    device: str,
+    seed: int,
+    images: int | None,
+    precision: str | None,
+    samples: bool,
+) -> None:
+    """Train on the training split and write `out`; see `synthgap train-diffusion --help` for the arguments.
+
+    Beside `out`: `<stem>.checkpoint.safetensors` while it trains, `<stem>-<images seen>.png` grids of samples, one
+    column a class. Raises UserError for anything wrong in the arguments or the data.
+    """
+    if out.suffix != ".safetensors":
+        raise UserError(f"--out is {out}; name a file that ends in .safetensors")
+    choice = Options().applied(load_preset(preset), dataset)
+    main = choice.choose(dataset, image_size)
+    splits = load_splits(
+        main.dataset,
+        image_size=main.image_size,
+        train_size=main.train_size,
+        limits=choice.limits,
+        longest_side=choice.longest_side,
+        divisor=choice.generator.divisor,
+    )
+    real = splits.train
+    changes = {k: v for k, v in (("images", images), ("precision", precision)) if v is not None}
+    try:
+        training = type(choice.generator.training)(**choice.generator.training.model_dump() | changes)
+    except ValidationError as error:
+        raise UserError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
+    network = generator_network(choice.generator, real.shape, len(real.classes))
+    device = resolve_device(device)
+
+    checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
+    started = time.time()
+    with joined(device) as rank:
+        for line in (*splits.record.get("passed", ()), *splits.record.get("found", ())) if rank == 0 else ():
+            print(line, file=sys.stderr)
+        quiet = {"delay": 0.1, "disable": rank > 0}  # no bar before the first step or by the others
+        with tqdm(total=training.images, unit="image", unit_scale=True, desc=out.stem, mininterval=1.0, **quiet) as bar:
+
+            def report(seen: int, total: int, loss: float) -> None:
+                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                bar.update(seen - bar.n)
+
+            def draw(edm: EDM, seen: int) -> None:
+                if samples:
+                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.generator.solver.steps)
+
+            edm = train_edm(
+                real,
+                network,
+                training,
+                seed,
+                device=device,
+                checkpoint=checkpoint,
+                progress=report,
+                on_checkpoint=draw,
+            )
+        if rank == 0:
+            draw(edm, training.images)
+            provenance = {
+                "data": real.name,
+                "fingerprint": real.fingerprint,
+                "preset": preset,
+                "seed": seed,
+                "training": training.model_dump(),
+                "seconds": round(time.time() - started, 1),
+            }
+            edm.save(out, provenance)
+            checkpoint.unlink(missing_ok=True)
+
+
+def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:
+    """Write a PNG of samples: up to ten classes side by side, eight of each below one another."""
+    known = edm.config.network.label_dim
+    columns = min(10, known) or 10
+    labels = np.tile(np.linspace(0, known - 1, columns).round().astype(int), GRID_ROWS) if known else None
+    count = None if known else columns * GRID_ROWS
+    drawn = generate(edm, labels, seed, count=count, steps=steps).images
+    _, channels, height, width = drawn.shape
+    rows = drawn.reshape(GRID_ROWS, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    sheet = rows.reshape(GRID_ROWS * height, columns * width, channels)
+    zoom = max(1, 32 // max(height, width))
+    sheet = sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    temporary = path.with_name(f".{path.name}.tmp")
+    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(temporary, format="PNG")
+    os.replace(temporary, path)

@@ -1,0 +1,133 @@
+"""How numbers are written: signs, digits, intervals, p-values, durations, and names that Markdown must not read.
+
+A minus is a real minus (U+2212). Values with an interval are anything with `mean`, `low` and `high`; these are NaN
+where there is no interval, with one seed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Protocol
+
+from tqdm import tqdm
+
+ONE_SEED = "one seed: nothing can be told from chance"
+NOT_RUN = "not run"
+PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell of a table stays on one line
+
+
+class Spread(Protocol):
+    """A mean with its 95% interval."""
+
+    @property
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+class Mean(Spread, Protocol):
+    """A mean over seeds with its 95% interval, which may be cut where the quantity ends."""
+
+    @property
+    def half_width(self) -> float: ...
+    @property
+    def cut(self) -> bool: ...
+
+
+def plain(value: float, digits: int = 1) -> str:
+    """A number without a plus: "1.2", "−1.2", "∞"."""
+    return signed(value, digits).removeprefix("+")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign: "+1.2", "−1.2", "+0.0", "+∞"."""
+    text = f"{value:+}" if math.isinf(value) else f"{round(value, digits) + 0.0:+.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}").replace("inf", "∞")
+
+
+def digits_for(value: float) -> int:
+    """The digits that a number's size calls for."""
+    return 2 if abs(value) >= 1 else 3
+
+
+def plus_minus(e: Mean, digits: int = 2) -> str:
+    """A level: "97.10 ± 0.40", or "50.00 (0.00 to 100.00)" where ± would leave the possible; without an interval the
+    mean alone."""
+    mean = plain(e.mean, digits)
+    if math.isnan(e.half_width):
+        return mean
+    return f"{mean} ({between(e, digits)})" if e.cut else f"{mean}{PM}{e.half_width:.{digits}f}"
+
+
+def change(e: Mean, digits: int = 2) -> str:
+    """A difference, as `plus_minus` writes a level: "+1.20 ± 0.40"."""
+    mean = signed(e.mean, digits)
+    if math.isnan(e.half_width):
+        return mean
+    return f"{mean} ({ends(e, digits)})" if e.cut else f"{mean}{PM}{e.half_width:.{digits}f}"
+
+
+def difference(e: Spread, digits: int | None = None) -> str:
+    """A difference with the ends of its interval: "+1.20 (+0.31 to +2.09)"; digits: by default as its size calls for."""
+    digits = digits_for(e.mean) if digits is None else digits
+    mean = signed(e.mean, digits)
+    return mean if math.isnan(e.low) else f"{mean} ({ends(e, digits)})"
+
+
+def ends(e: Spread, digits: int = 1) -> str:
+    """The interval of a difference: "+0.3 to +2.1"."""
+    return f"{signed(e.low, digits)} to {signed(e.high, digits)}"
+
+
+def between(e: Spread, digits: int = 1) -> str:
+    """The interval of a level: "96.7 to 97.5"."""
+    return f"{plain(e.low, digits)} to {plain(e.high, digits)}"
+
+
+def interval(e: Spread, digits: int = 1) -> str:
+    """The interval of a difference in words: "95% interval +0.3 to +2.1"."""
+    return ONE_SEED if math.isnan(e.low) else f"95% interval {ends(e, digits)}"
+
+
+def points(e: Spread, digits: int = 1) -> str:
+    """A difference in points: "+1.2 points (95% interval +0.3 to +2.1)"."""
+    return f"{signed(e.mean, digits)} points ({interval(e, digits)})"
+
+
+def more_or_less(e: Spread) -> str:
+    """A difference in points: "1.2 points less"."""
+    return f"{abs(e.mean):.1f} points {'more' if e.mean >= 0 else 'less'}"
+
+
+def percent(e: Spread, digits: int = 1) -> str:
+    """A level in percent: "91.2% (90.1 to 92.3)"."""
+    mean = f"{e.mean:.{digits}f}%"
+    return mean if math.isnan(e.low) else f"{mean} ({between(e, digits)})"
+
+
+def times(ratio: float) -> str:
+    """How many times as much: "1.2"; a dash for no number."""
+    return "–" if math.isnan(ratio) else f"{ratio:.1f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with three decimals; a dash for none."""
+    return "–" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "< .001"
+
+
+def escaped(text: str) -> str:
+    """A name of the user's, so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&-])", r"\\\1", text.strip())
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 seed", "3 seeds"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def clock(seconds: float) -> str:
+    """How long something took: "1:05", "2:00:05"."""
+    return tqdm.format_interval(round(seconds)).removeprefix("0")

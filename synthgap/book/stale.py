@@ -1,0 +1,144 @@
+"""Was a published book computed by the code that is here? Names the chapters of which that isn't so.
+
+Compared are the hashes that artifacts go by (`graph.codehash`: comments, docstrings and the wording of errors don't
+count), that of the statistics, and the preset. Code that only arranges numbers (tables, plots, sentences) is not.
+
+A stale book is not built. Where a change comes between two runs of the book, its author says what it was and what it
+does to the numbers (`account`); the book then shows that under each exhibit whose code has changed:
+python -m synthgap.book.stale CHANGES.yaml, a list of {what, effect, kinds}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from ..base.errors import UserError
+from ..graph.codehash import code_hash
+from ..graph.specs import KINDS
+from .provenance import Change, Made, Provenance, Since, read, write
+
+STATISTICS = "statistics"  # in the place of a kind: what turns artifacts into numbers and intervals
+MODULES = (
+    "synthgap.metrics.entropy",
+    "synthgap.metrics.projection",
+    "synthgap.stats.crossed",
+    "synthgap.stats.intervals",
+    "synthgap.stats.toy",
+    "synthgap.stats.trends",
+    "synthgap.stats.verdict",
+)
+PRESET = "preset"  # likewise, what the preset says
+WORDS = ("summary", "budget")  # of a preset; they change no number
+
+
+def code_versions() -> dict[str, str]:
+    """Kind of artifact, or STATISTICS → SHA-256 of the present code."""
+    kinds = {kind.model_fields["kind"].default: code_hash(kind.code) for kind in KINDS}
+    return {**kinds, STATISTICS: code_hash(MODULES)}
+
+
+def preset_hash(name: str) -> str | None:
+    """SHA-256 of what a preset of the package says; None of another one."""
+    path = files("synthgap").joinpath("presets", f"{name}.yaml")
+    if not path.is_file():
+        return None
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = json.dumps({k: v for k, v in content.items() if k not in WORDS}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stale(record: Provenance) -> list[str]:
+    """What of a published book other code has computed, a line each with the chapters that show it.
+
+    Code that the book accounts for (`account`) is not listed.
+    """
+    now = _present(record)
+    told = record.since.code if record.since else {}
+    return [
+        f"{_named(kind, record)} (shown by {', '.join(_showing(kind, record)) or 'no chapter'})"
+        for kind in _changed(record, now)
+        if kind not in told or told[kind] != now.get(kind)
+    ]
+
+
+def _present(record: Provenance) -> dict[str, str]:
+    """Kind of artifact, STATISTICS or PRESET → SHA-256 of what is here now."""
+    preset = preset_hash(record.preset)
+    return code_versions() | ({PRESET: preset} if preset else {})
+
+
+def _changed(record: Provenance, now: dict[str, str]) -> list[str]:
+    """What differs from `now` in the published book."""
+    published = record.code | ({PRESET: record.preset_sha256} if record.preset_sha256 else {})
+    return [kind for kind, version in published.items() if now.get(kind) != version]
+
+
+def _named(kind: str, record: Provenance) -> str:
+    return f"{kind} {record.preset}" if kind == PRESET else kind
+
+
+def _showing(kind: str, record: Provenance) -> list[str]:
+    """Chapters with numbers that depend on it."""
+    return list(record.chapters) if kind in (STATISTICS, PRESET) else record.chapters_of([kind])
+
+
+def check(folder: Path) -> Provenance:
+    """The provenance of the executed chapters in `folder`; UserError where they are stale, or nothing says how old."""
+    record = read(folder)
+    if lines := stale(record):
+        raise UserError(
+            f"the numbers in {folder} were made by another version of: {'; '.join(lines)}; run make publish, or "
+            "synthgap run, or say what has changed (python -m synthgap.book.stale CHANGES.yaml)"
+        )
+    return record
+
+
+def changes_for(record: Provenance, made: Made) -> list[Change]:
+    """The changes since publication that touch an exhibit."""
+    if record.since is None:
+        return []
+    kinds = {*made.kinds, STATISTICS}
+    return [c for c in record.since.changes if not c.kinds or kinds & set(c.kinds)]
+
+
+def account(folder: Path, changes: list[Change]) -> Provenance:
+    """Write into the record in `folder` what has changed since, for the code that is here now.
+
+    Raises UserError for a change without a kind that the book has, and where nothing has changed.
+    """
+    record = read(folder)
+    now = _present(record)
+    changed = _changed(record, now)
+    if not changed:
+        raise UserError(f"the numbers in {folder} were made by the present code; there is nothing to account for")
+    known = {*record.code, PRESET}
+    for change in changes:
+        if unknown := sorted(set(change.kinds) - known):
+            raise UserError(f"{change.what!r} names {unknown[0]!r}; known kinds: {', '.join(sorted(known))}")
+    if untold := [kind for kind in changed if not any(not c.kinds or kind in c.kinds for c in changes)]:
+        raise UserError(f"the code of {', '.join(untold)} has changed, too, and no change names it")
+    since = Since(code={kind: now[kind] for kind in changed if kind in now}, changes=tuple(changes))
+    record = record.model_copy(update={"since": since})
+    write(record, folder)
+    return record
+
+
+def main(path: str) -> None:
+    from .execute import EXECUTED, find_root
+
+    try:
+        changes = [Change(**entry) for entry in yaml.safe_load(Path(path).read_text(encoding="utf-8"))]
+    except (OSError, TypeError, ValidationError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no list of changes ({error}); give entries of what, effect and kinds") from error
+    account(find_root() / EXECUTED, changes)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""What a study compares: presets, options, sizes and arms."""

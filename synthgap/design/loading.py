@@ -1,0 +1,212 @@
+"""From a user's request to a design: data are read, named by their content, and become arms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..base.device import resolve_device
+from ..base.errors import UserError
+from ..data.imageset import ImageSet
+from ..data.pool import load_like
+from ..data.sources import Splits, own_path
+from ..graph.compute import load_all, load_split
+from ..graph.specs import Data, Loading
+from .arms import Arms
+from .options import Options
+from .preset import DataChoice, Preset, load_preset
+
+MOST_SEEDS = 1000
+LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
+
+Keep = Callable[[Data, ImageSet], None]  # where loaded images go, by their specification
+Read = Callable[[Loading], Splits]
+Named = Callable[[ImageSet, Loading], str]  # the fingerprint that images go by
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study compares: arms of its data sets, at one preset, for some seeds.
+
+    columns : the arms of each data set, in the order of the preset; choices and records are theirs: what of the preset
+        they are, and how they were read. found_in_given : what there is to say of the user's synthetic images.
+    """
+
+    options: Options
+    preset: Preset
+    seeds: tuple[int, ...]
+    device: str
+    choices: tuple[DataChoice, ...]
+    columns: tuple[Arms, ...]
+    records: tuple[dict, ...]
+    found_in_given: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Arms:
+        """The data set that the book is about."""
+        return self.columns[0]
+
+    @property
+    def arms(self) -> Arms:
+        """The data set of Table 3, and of everything else about arms; elsewhere `main` is shown."""
+        return self.columns_of(3)[0]
+
+    @property
+    def given(self) -> bool:
+        """Are images of another generator judged?"""
+        return "given" in self.arms.data
+
+    def columns_of(self, table: int) -> list[Arms]:
+        """The data sets that are part of one of the paper's Tables 2, 3 and 4."""
+        return [arms for arms, choice in zip(self.columns, self.choices, strict=True) if table in choice.tables]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Data of a study, read and checked; nothing is written yet. `design` names and keeps them."""
+
+    empty: Design  # without columns
+    splits: tuple[tuple[Splits, Loading], ...]
+    given: tuple[ImageSet, str] | None
+    place: int  # of the data set of Table 3
+
+    def design(self, keep: Keep, named: Named = lambda images, how: images.fingerprint) -> Design:
+        """The design; every set of images is given to `keep`. named : what images are called by."""
+        stored = _Stored(keep, named)
+        d = self.empty
+        columns = [
+            Arms(_title(how.source), stored.parts(splits, how, d.preset), d.preset.of(choice), d.seeds, d.device)
+            for choice, (splits, how) in zip(d.choices, self.splits, strict=True)
+        ]
+        if self.given is not None:
+            images, source = self.given
+            how = self.splits[self.place][1].model_copy(update={"synthetic": source})
+            columns[self.place].data["given"] = stored.one(images, how)
+        return replace(d, columns=tuple(columns))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    keep: Keep
+    named: Named
+
+    def parts(self, splits: Splits, loading: Loading, preset: Preset) -> dict[str, Data]:
+        """The parts of one data set, as `Arms` names them."""
+        wanted = {
+            "train": ("train", None),
+            "validation": ("validation", None),
+            "test": ("test", None),
+            "probe": ("test", preset.probe),
+            "floor": ("test", len(splits.train)),
+            "other": ("test", len(splits.train) // 2),
+            "grid": ("train", preset.grid_images),
+        }
+        data = {}
+        for part, (split, take) in wanted.items():
+            how = loading.model_copy(update={"split": split, "take": take})
+            data[part] = self.one(load_split(how, splits), how)
+        return data
+
+    def one(self, images: ImageSet, how: Loading) -> Data:
+        """Keep images, named by content."""
+        spec = Data(
+            fingerprint=self.named(images, how),
+            name=images.name,
+            count=len(images),
+            shape=images.shape,
+            classes=len(images.classes),
+            loading=how,
+        )
+        self.keep(spec, images)
+        return spec
+
+
+def load(
+    dataset: str,
+    preset: str,
+    results: str | Path,
+    seeds: int | Sequence[int] | str,
+    device: str,
+    synthetic: str,
+    options: Options,
+    read: Read = load_all,
+) -> Loaded:
+    """Read all that a study needs; see `Study` for the arguments. read : from how a set is loaded to its splits.
+
+    Raises UserError for anything wrong in the arguments or the data.
+    """
+    chosen = options.applied(load_preset(preset), dataset)
+    several = _seeds(seeds, chosen)
+    device = resolve_device(device)
+    main = chosen.choose(dataset, options.image_size)
+    _check_places(dataset, synthetic, results)
+    beside = chosen.data[1:] if dataset == "auto" and options.image_size == "auto" else ()
+    choices = (main, *beside)
+    loaded = tuple(_read(choice, chosen, options, read) for choice in choices)
+    place = next(i for i, choice in enumerate(choices) if 3 in choice.tables)
+    told: list[str] = []
+    given = None
+    if synthetic != "none":
+        given = load_like(synthetic, loaded[place][0].train, options.grey, told), synthetic
+    records = tuple(splits.record for splits, _ in loaded)
+    empty = Design(options, chosen, several, device, choices, (), records, tuple(told))
+    return Loaded(empty, loaded, given, place)
+
+
+def _read(choice: DataChoice, preset: Preset, options: Options, read: Read) -> tuple[Splits, Loading]:
+    loading = Loading(
+        source=choice.dataset,
+        split="train",
+        image_size=choice.image_size,
+        train_size=choice.train_size,
+        limits=tuple(preset.limits.items()),
+        longest_side=preset.longest_side,
+        divisor=preset.of(choice).generator.divisor,
+        flip=options.mirrored,
+        grey=options.grey,
+    )
+    splits = read(loading)
+    height, width = splits.train.shape[1:]
+    if max(height, width) < LEAST_SIDE:
+        raise UserError(
+            f"{loading.source} has images of {width}×{height} pixels; image_size {LEAST_SIDE} (--image-size "
+            f"{LEAST_SIDE}) enlarges them to what can be studied"
+        )
+    return splits, loading
+
+
+def _title(source: str) -> str:
+    """How a data set is called in tables: its name, or the last part of its path."""
+    kind, _, path = source.partition(":")
+    return Path(path).name or kind if path else kind
+
+
+def _check_places(dataset: str, synthetic: str, results: str | Path) -> None:
+    """UserError where results would become data, or data are judged as their own imitation."""
+    places = {}
+    for source in (dataset, synthetic):
+        path = source.partition(":")[2] if isinstance(source, str) else ""
+        if path:
+            places[source] = own_path(path).resolve()
+    inside = own_path(str(results)).resolve()
+    for source, place in places.items():
+        if source.startswith(("folder:", "shards:")) and inside.is_relative_to(place):
+            raise UserError(
+                f"the results folder {results} lies inside {source}, where its images would be taken for data; "
+                "choose another results folder"
+            )
+    if synthetic != "none" and (synthetic == dataset or places.get(synthetic, 0) == places.get(dataset, 1)):
+        raise UserError(f"synthetic is {synthetic}, the data set itself; name the images of a generator")
+
+
+def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
+    if seeds == "auto":
+        return tuple(range(preset.seeds))
+    if type(seeds) is int and seeds > MOST_SEEDS:
+        raise UserError(f"seeds is {seeds}; give at most {MOST_SEEDS}, or a list of those wanted")
+    several = range(seeds) if type(seeds) is int else seeds
+    whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
+    if not whole or not several or len(set(several)) < len(several):
+        raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
+    return tuple(several)

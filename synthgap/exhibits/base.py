@@ -1,0 +1,295 @@
+"""A result is what artifacts say, an exhibit what the book shows of it. Each is declared once, in its section's module.
+
+    @result("figure6", fidelity_cells)
+    def fidelity(d, values): ...            # → rows; they become figure6.csv
+
+    @exhibit("fig-6", reads=[fidelity], paper=["Figure 6"])
+    def fidelity_figure(d, rows): ...       # → what chapters show by show("fig-6")
+
+A view gets the design and what its results say, nothing else: so its results' cells are all that the exhibit rests on.
+The plan of a study, its CSV files and the provenance of its exhibits are derived from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..base.errors import UserError
+from ..design.loading import Design
+from ..graph.run import run
+from ..graph.specs import Spec
+from ..graph.store import Store
+from .raw import NAMES, pack
+
+Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
+IMAGES, WHOLE = "images", "the table is all there is"  # reasons for having no CSV file
+
+
+class Html(str):
+    """HTML that a chapter shows as it is."""
+
+    __slots__ = ()
+
+
+Shown = Figure | Html | str  # a string is MyST Markdown
+View = Callable[..., Shown | Sequence[Shown]]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the artifacts of some cells say.
+
+    cells : from a design to the cells, without computing anything; None: it is made from other results alone.
+    make : its arguments are the design, the cells' `Values` (where there are cells) and the values of `reads`.
+    rows : from what `make` returns to the rows of `file`; None where there is no file, for the reason `no_rows`.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    cells: Callable[[Design], Cells] | None = None
+    reads: tuple[Result, ...] = ()
+    rows: Callable[[Any], pd.DataFrame] | None = None
+    file: str = ""
+    no_rows: str = ""
+    section: str = ""
+
+    def __repr__(self) -> str:
+        return f"<result {self.name}>"
+
+    def all(self) -> Iterator[Result]:
+        """The result and those that it is made from."""
+        yield self
+        for other in self.reads:
+            yield from other.all()
+
+    def specs(self, d: Design) -> list[Spec]:
+        """All that it rests on, but for what those artifacts were made from."""
+        several = (r.cells(d).values() for r in self.all() if r.cells)
+        return list({spec.key: spec for specs in several for spec in specs}.values())
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table or figure of the book, or (`plain`) sentences that go without a number.
+
+    paper : places of the paper that it stands for; apart : why there is none. rests_on : on what, where that is no
+    artifact. copy_of : the exhibit that it shows again. view : None where it is drawn elsewhere.
+    """
+
+    name: str
+    reads: tuple[Result, ...] = ()
+    view: View | None = None
+    paper: tuple[str, ...] = ()
+    apart: str = ""
+    rests_on: str = ""
+    copy_of: str = ""
+    plain: bool = False
+    section: str = ""
+
+    def results(self) -> list[Result]:
+        """Every result that it rests on."""
+        return list(dict.fromkeys(r for several in self.reads for r in several.all()))
+
+    def files(self) -> tuple[str, ...]:
+        """CSV files with its rows."""
+        return tuple(dict.fromkeys(r.file for r in self.results() if r.rows))
+
+
+RESULTS: dict[str, Result] = {}
+EXHIBITS: dict[str, Exhibit] = {}
+
+
+def result(
+    name: str,
+    cells: Callable[[Design], Cells] | None = None,
+    *,
+    reads: Sequence[Result] = (),
+    rows: Callable[[Any], pd.DataFrame] | None = lambda value: value,
+    file: str = "",
+    no_rows: str = "",
+) -> Callable[[Callable[..., Any]], Result]:
+    """Declare a result; see `Result`. Its file is `<name>.csv`; with a reason in `no_rows` there is none."""
+
+    def declare(make: Callable[..., Any]) -> Result:
+        section = (cells or make).__module__.rpartition(".")[2]
+        kept = None if no_rows else rows
+        made = Result(name, make, cells, tuple(reads), kept, file or f"{name}.csv", no_rows, section)
+        assert RESULTS.setdefault(name, made) is made, f"two results are called {name}"
+        return made
+
+    return declare
+
+
+def exhibit(
+    name: str,
+    reads: Sequence[Result] = (),
+    *,
+    paper: Sequence[str] = (),
+    apart: str = "",
+    rests_on: str = "",
+    copy_of: str = "",
+    plain: bool = False,
+) -> Callable[[View | None], View | None]:
+    """Declare an exhibit; see `Exhibit`. As a decorator of its view, whose arguments are the design and `reads`."""
+
+    def declare(view: View | None) -> View | None:
+        section = view.__module__.rpartition(".")[2] if view else ""
+        made = Exhibit(name, tuple(reads), view, tuple(paper), apart, rests_on, copy_of, plain, section)
+        assert EXHIBITS.setdefault(name, made) is made, f"two exhibits are called {name}"
+        return view
+
+    return declare
+
+
+def sentences(name: str, reads: Sequence[Result] = ()) -> Callable[[View], View]:
+    """Declare sentences that a chapter shows without a number."""
+    return exhibit(name, reads, plain=True)
+
+
+class Values(Mapping):
+    """What the artifacts of some cells hold, by cell; read from the store one by one, when they are asked for."""
+
+    def __init__(self, cells: Cells, store: Store):
+        self.cells, self.store = cells, store
+
+    def __getitem__(self, cell: tuple) -> Any:
+        return self.store.get(self.cells[cell])
+
+    def __iter__(self) -> Iterator[tuple]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass
+class Lab:
+    """A design with a store: computes what results need, and remembers what they say."""
+
+    design: Design
+    store: Store
+    workers: int | str = "auto"
+    scheduler: str | None = None
+    _known: dict[Result, Any] = field(default_factory=dict)
+
+    def compute(self, specs: list[Spec]) -> int:
+        """Compute what of `specs` the store lacks; returns how many artifacts that were."""
+        return run(specs, self.store, self.workers, scheduler=self.scheduler)
+
+    def value(self, wanted: Result) -> Any:
+        """What a result says; computed once."""
+        if wanted not in self._known:
+            inputs = [self.value(other) for other in wanted.reads]
+            if wanted.cells is not None:
+                cells = wanted.cells(self.design)
+                self.compute(list(cells.values()))
+                inputs.insert(0, Values(cells, self.store))
+            self._known[wanted] = wanted.make(self.design, *inputs)
+        return self._known[wanted]
+
+    def rows(self, wanted: Result) -> pd.DataFrame:
+        """The rows of a result's CSV file."""
+        if wanted.rows is None:
+            raise UserError(f"the result {wanted.name} has no rows: {wanted.no_rows}")
+        return wanted.rows(self.value(wanted))
+
+    def show(self, name: str, **options: Any) -> list[Shown]:
+        """What the exhibit called `name` shows; options are its view's own.
+
+        Raises UserError for a name that no exhibit has.
+        """
+        made = EXHIBITS.get(name)
+        if made is None or made.view is None:
+            raise UserError(
+                f"no exhibit is called {name!r}; known: {', '.join(n for n, e in EXHIBITS.items() if e.view)}"
+            )
+        shown = made.view(self.design, *(self.value(r) for r in made.reads), **options)
+        return list(shown) if isinstance(shown, (list, tuple)) else [shown]
+
+
+# what many results are made by
+
+
+def measured(names: Sequence[str], values: Sequence[str]) -> Callable[[Design, Values], pd.DataFrame]:
+    """Rows of a result: the parts of a cell's name under `names`, and these attributes of its artifact."""
+    return read(names, lambda artifact: {v: getattr(artifact, v) for v in values})
+
+
+def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Design, Values], pd.DataFrame]:
+    """Rows of a result: the parts of a cell's name under `names`, and what `reader` finds in its artifact."""
+
+    def make(d: Design, values: Values) -> pd.DataFrame:
+        del d
+        return pd.DataFrame(
+            [{**dict(zip(names, cell, strict=True)), **reader(artifact)} for cell, artifact in values.items()]
+        )
+
+    return make
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Who is right on which test image.
+
+    result : whose cells they are. by_cell : the cell's name, its last part the seed → bool, test images.
+    """
+
+    result: str
+    by_cell: dict[tuple, np.ndarray]
+    seeds: tuple[int, ...]
+
+    def __contains__(self, cell: object) -> bool:
+        return isinstance(cell, tuple) and (*cell, self.seeds[0]) in self.by_cell
+
+    def __getitem__(self, cell: tuple) -> np.ndarray:
+        """bool, seeds × test images; `cell` is its name without the seed."""
+        return np.array([self.by_cell[*cell, s] for s in self.seeds])
+
+    @property
+    def names(self) -> list[tuple]:
+        """Names of the cells without the seed, in their order."""
+        return list(dict.fromkeys(cell[:-1] for cell in self.by_cell))
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Columns result, cell (its name, parts joined by "; "), seed, n, right (see `raw.unpack`)."""
+        return pd.DataFrame(
+            {"result": self.result, "cell": "; ".join(map(str, cell)), "seed": s, "n": len(v), "right": pack(v)}
+            for (*cell, s), v in self.by_cell.items()
+        )
+
+
+def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "") -> Result:
+    """Declare a result: who is right, by predictions whose cells' names end with the seed; rows go into hits.csv."""
+
+    @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows)
+    def right(d: Design, values: Values) -> Hits:
+        return Hits(name, {cell: prediction.correct for cell, prediction in values.items()}, d.seeds)
+
+    return right
+
+
+def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:
+    """A column's values in the order of the design's seeds."""
+    return rows.set_index("seed")[column].loc[list(d.seeds)].to_numpy()
+
+
+def on_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at reverse steps, without those of what stands in the place of one."""
+    return rows[rows.t_re >= 0]
+
+
+def known(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without the cells that could not be measured with every seed, whose numbers are NaN."""
+    if rows.empty:
+        return rows
+    cells = [rows[name] for name in rows if name in NAMES and name != "seed"]
+    numbers = [name for name in rows if pd.api.types.is_float_dtype(rows[name])]
+    missing = rows[numbers].isna().any(axis=1).groupby(cells).transform("any")
+    return rows[~missing].reset_index(drop=True)

@@ -1,0 +1,61 @@
+"""What chapters call: their parameters become a study, and the study's exhibits are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.display import HTML, Markdown, display
+
+from .base import Html
+from .drawing import show_inline
+from ..design.parameters import checked
+from .study import Study
+
+
+def open_study(namespace: dict) -> Study:
+    """The Study that a chapter's `globals()` describe.
+
+    Call it in the cell after the parameters cell, before any other name is defined.
+    Raises UserError for an unknown name (papermill would only warn) or a value of the wrong type.
+    """
+    given = checked(namespace)
+    show_inline()
+    return Study(**given)
+
+
+class Show:
+    """`show("fig-6")` displays an exhibit of the book: its figure, or its table and what is said of it."""
+
+    def __init__(self, study: Study):
+        self.study = study
+
+    def __call__(self, name: str, **options: Any) -> None:
+        """Display what is called `name`; UserError for a name that no exhibit has."""
+        for shown in self.study.lab.show(name, **options):
+            if isinstance(shown, str):
+                display(HTML(shown) if isinstance(shown, Html) else Markdown(shown))
+            else:
+                display(shown)
+
+    def how_made(self) -> None:
+        """Display how the chapter's numbers were made."""
+        display(Markdown(colophon(self.study)))
+
+
+def open_book(namespace: dict) -> Show:
+    """`open_study`, for chapters: returns what shows its exhibits."""
+    return Show(open_study(namespace))
+
+
+def colophon(study: Study) -> str:
+    """How a chapter's numbers were made, as a Markdown list."""
+    d = study.design
+    made = study.store.provenance(d.main.classifier(d.seeds[0], 0))
+    versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
+    data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in d.columns)
+    return (
+        f"- preset **{d.preset.name}**: {d.preset.summary}\n"
+        f"- data sets and SHA-256 of their training images: {data}\n"
+        f"- seeds {', '.join(map(str, d.seeds))}; device {d.device}; one CPU thread an artifact\n"
+        f"- {versions}, Python {made['python']}\n"
+    )

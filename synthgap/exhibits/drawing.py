@@ -1,0 +1,119 @@
+"""What figures of all sections share. Series differ in colour, marker and line style, so that none is needed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..design.values import GAN
+from ..stats.crossed import Crossed
+from ..stats.intervals import Estimate, estimate_mean, range_of
+
+COLOURS = sns.color_palette("colorblind")
+MARKERS = ("o", "s", "^", "D", "v")
+LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
+RIVAL_PLACE = 106  # of a GAN's samples on the axis of reverse steps
+INTERVAL = "bars: 95% interval over seeds (Student's t)"
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
+    """An unregistered figure (nothing is shown twice in a notebook) with a plain style."""
+    with sns.axes_style("whitegrid"):
+        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: str) -> None:
+    """Mean over seeds with its interval, and each seed as a faint point."""
+    style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
+    groups = [(value, estimate_mean(g[y].to_numpy(), span=range_of(y))) for value, g in rows.groupby(x)]
+    xs = [value for value, _ in groups]
+    bars = np.transpose([e.reach for _, e in groups])
+    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, **style)
+    axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
+
+
+def band(ax: Axes, level: Estimate | Crossed, colour: object = "black") -> None:
+    """The interval of a level as a band over the whole width."""
+    below, above = level.reach
+    ax.axhspan(level.mean - below, level.mean + above, color=colour, alpha=0.08, linewidth=0)
+
+
+def rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
+    """The GAN's samples, where `rows` has them, to the right of reverse step 100."""
+    mine = rows[rows.t_re == GAN]
+    if len(mine):
+        series(ax, mine.assign(t_re=RIVAL_PLACE), "t_re", column, number, label)
+
+
+def label_steps(axes: np.ndarray) -> None:
+    for ax in axes[-1]:
+        ax.set_xlabel("reverse step t_re")
+
+
+def draw_image(ax: Axes, image: np.ndarray) -> None:
+    """Draw C × H × W in [0, 1] without axes."""
+    pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    for side in ax.spines.values():
+        side.set_visible(False)
+
+
+def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
+    """Images in rows with a label each; rows: label → uint8 N × C × H × W, all of one shape."""
+    count, _, height, width = next(iter(rows.values())).shape
+    margin = 0.075 * max(map(len, rows)) + 0.3  # inches for the labels
+    figure, axes = new_figure(0.62 * count * width / height + margin, 0.62 * len(rows) + 0.2, len(rows), count)
+    for line, (label, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(line, images, strict=True):
+            draw_image(ax, image / 255)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
+    """GradCAM maps over images, a row a classifier; images: uint8 N × C × H × W, maps: label → N × H × W in [0, 1].
+
+    Lightness alone carries the map, so that it reads without colour.
+    """
+    count, _, height, width = images.shape
+    margin = 0.075 * max(map(len, maps)) + 0.3
+    lines = len(maps) + 1
+    figure, axes = new_figure(0.75 * count * width / height + margin, 0.75 * lines + 0.2, lines, count)
+    draw_maps(axes, images, maps)
+    return figure
+
+
+def draw_maps(axes: np.ndarray, images: np.ndarray, maps: Mapping[str, np.ndarray]) -> None:
+    """The images in the first line of `axes`, and below them the maps over them, a labelled line a classifier."""
+    for column, image in enumerate(images):
+        draw_image(axes[0, column], image / 255)
+        for line, several in enumerate(maps.values(), start=1):
+            draw_image(axes[line, column], image / 255)
+            axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
+    for line, label in enumerate(("image", *maps)):
+        axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+
+
+def nothing(text: str) -> Figure:
+    """A figure that says why there is none."""
+    figure, axes = new_figure(3.0, 0.6)
+    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
+    axes[0, 0].set_axis_off()
+    return figure
+
+
+def show_inline() -> None:
+    """In a notebook: display Figure objects as PNG (they are made without pyplot, which would do this)."""
+    from IPython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+
+    if (shell := get_ipython()) is not None:
+        select_figure_formats(shell, {"png"}, bbox_inches="tight")

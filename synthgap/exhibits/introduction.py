@@ -1,0 +1,93 @@
+"""Section 1: the gap between real and synthetic images, and where their features lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..design.loading import Design
+from ..design.values import GAN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
+from ..diffusion.schedule import REVERSE_STEPS
+from ..metrics.projection import Projection
+from .base import WHOLE, Cells, Values, measured, result
+
+ALONE = (REAL_ONLY, SYNTHETIC_ONLY, GAN_ONLY)  # arms without augmentation and controls
+PROJECTED = (0, 50, REVERSE_STEPS)  # reverse steps of Figure 9
+
+
+def data_cells(d: Design) -> Cells:
+    """(data set, part) → its images."""
+    return {(arms.name, part): arms.data[part] for arms in d.columns for part in ("train", "validation", "test")}
+
+
+@result("data", data_cells, no_rows=WHOLE)
+def data(d: Design, values: Values) -> pd.DataFrame:
+    """One row a data set: images a split, shape, classes, how it was split, the hash of its members."""
+    del values
+    rows = []
+    for arms, record in zip(d.columns, d.records, strict=True):
+        train = arms.data["train"]
+        channels, height, width = train.shape
+        rows.append(
+            {
+                "data set": arms.name,
+                **record["sizes"],
+                "pixels": f"{width}×{height}" + (" grey" if channels == 1 else " colour"),
+                "classes": train.classes,
+                "split": "; ".join([record["policy"], *record["notes"]]),
+                "members (SHA-256)": record["members_sha256"][:12],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def alone_cells(d: Design) -> Cells:
+    """(arm, multiple, seed) → the cells of Table 3 without augmentation and controls."""
+    return d.main.tested([cell for cell in d.main.listed() if cell[0] in ALONE])
+
+
+# columns arm, multiple (0: real images), seed, accuracy (in [0, 1]), n (test images)
+accuracies = result("figure1", alone_cells)(measured(("arm", "multiple", "seed"), ("accuracy", "n")))
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Features on the plane of the real images' two principal components, under the first seed's real classifier.
+
+    points : reverse step (or GAN) → N × 2; labels : the same → N. explained : share of variance of either component.
+    classes : names of the classes.
+    """
+
+    points: dict[int, np.ndarray]
+    labels: dict[int, np.ndarray]
+    explained: tuple[float, float]
+    classes: tuple[str, ...]
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Columns t_re, label, x, y (first and second component)."""
+        return pd.DataFrame(
+            [
+                {"t_re": t, "label": int(label), "x": float(x), "y": float(y)}
+                for t, several in self.points.items()
+                for label, (x, y) in zip(self.labels[t], several, strict=True)
+            ]
+        )
+
+
+def feature_cells(d: Design) -> Cells:
+    """(t_re,) → features of the training set at t_re; ("classes",) → the training set itself."""
+    seed, steps = d.seeds[0], (*PROJECTED, *d.main.rivals)
+    seen = {(t,): d.main.seen_by_real(seed, d.main.samples(seed, t)) for t in steps}
+    return {**seen, ("classes",): d.main.data["train"]}
+
+
+@result("projections", feature_cells, rows=lambda planes: planes.rows)
+def projections(d: Design, values: Values) -> Planes:
+    """The points of Figures 2 and 9, all classes."""
+    seen = {t: values[t,] for t in (*PROJECTED, *d.main.rivals)}
+    plane = Projection.fit(seen[0].features)
+    points = {t: plane.project(v.features) for t, v in seen.items()}
+    return Planes(points, {t: v.labels for t, v in seen.items()}, plane.explained, values["classes",].classes)

@@ -1,0 +1,48 @@
+"""The sections of the book in their order; importing this module declares every result and exhibit."""
+
+from __future__ import annotations
+
+from . import (  # noqa: F401  (each declares its own)
+    introduction,
+    related_work,
+    preliminary,
+    samples,
+    rivals,
+    slider,
+    classifiers,
+    discussion,
+    augmentation,
+    limitation,
+    conclusion,
+    null_models,
+    your_data,
+    elsewhere,
+)  # isort: skip
+from .base import EXHIBITS, RESULTS, Exhibit, Result
+
+TITLES = {  # of modules, as a reader knows them
+    "introduction": "1 Introduction",
+    "related_work": "2 Related work",
+    "preliminary": "3 Preliminary",
+    "samples": "4.1 Synthetic samples",
+    "rivals": "4.1 Synthetic samples",
+    "slider": "4.1 Synthetic samples",
+    "classifiers": "4.2 Training classifiers",
+    "discussion": "4.3 Discussion",
+    "augmentation": "5 Data augmentation",
+    "limitation": "6 Limitation",
+    "conclusion": "7 Conclusion",
+    "null_models": "A1 Null models",
+    "answer": "A2 Your data",
+    "your_data": "A2 Your data",
+}
+
+
+def results() -> list[Result]:
+    """Every result, in the order of the book."""
+    return list(RESULTS.values())
+
+
+def exhibits() -> dict[str, Exhibit]:
+    """Every numbered table and figure by name, in the order of the book."""
+    return {name: one for name, one in EXHIBITS.items() if not one.plain}

@@ -1,0 +1,116 @@
+"""A walk through the reverse steps as HTML that needs no network: a list of steps, which a script turns into a slider.
+
+Without the script (in a notebook, in print, with scripts off) the list is what one sees. Everything that the slider
+shows is in it, so that nothing is said twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from ..stats.intervals import Estimate
+from .figures import ReverseWalk
+
+MOST_BYTES = 180_000  # of pixels of all steps: base64 adds a third, and PNG of noise nothing more
+GAP = 1  # pixels between images, of a grey that is neither background
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 150, 44, 10, 26, 24  # of a chart, and the margins of its axes
+ENDS = ("low", "high")  # of an interval
+STYLE = "display: block; width: 100%; max-width: 40rem; height: auto; image-rendering: pixelated"
+
+
+def html(walk: ReverseWalk) -> str:
+    """The list of steps, with charts of what was measured at them."""
+    shown = _shown(walk.images)
+    items = "\n".join(_item(walk, t, images[:shown], shown) for t, images in walk.images.items())
+    charts = chart("output entropy (nats)", walk.entropy, 2) + chart(
+        f"ln p at σ = {walk.noise_level:g} (nats)", walk.nats, 0
+    )
+    return (
+        f'<div class="reverse-step">\n<ol class="reverse-steps">\n{items}\n</ol>\n'
+        f'<div class="reverse-charts">\n{charts}</div>\n</div>'
+    )
+
+
+def sentence(walk: ReverseWalk, t: int) -> str:
+    """What is known of one step, as text."""
+    step = f"t_re = {t}, σ = {walk.sigmas[t]:.2g}" if t else "t_re = 0, the real images"
+    both = {"output entropy": (walk.entropy, 3), "ln p": (walk.nats, 1)}
+    told = [f"{name} {_number(values[t], digits)} nats" for name, (values, digits) in both.items() if t in values]
+    told += [f"{name} not measured at this step" for name, (values, _) in both.items() if t not in values]
+    return f"{step}: {', '.join(told)}"
+
+
+def chart(title: str, values: Mapping[int, Estimate], digits: int) -> str:
+    """Means with their 95% intervals against the reverse step, as SVG in the colour of the text."""
+    lows, highs = ([getattr(e, end) if np.isfinite(e.half_width) else e.mean for e in values.values()] for end in ENDS)
+    bottom, top = min(lows), max(highs)
+    span = (top - bottom) or 1.0
+
+    def x(t: float) -> float:
+        return LEFT + t / 100 * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - bottom) / span * (HEIGHT - TOP - BOTTOM)
+
+    told = ", ".join(f"{t}: {_number(e, digits)}" for t, e in values.items())
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" data-left="{LEFT}" data-right="{WIDTH - RIGHT}" '
+        f'aria-label="{escape(f"{title} by reverse step: {told}")}">',
+        f'<text x="{LEFT}" y="14">{escape(title)}</text>',
+        f'<path d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>',
+    ]
+    for t in (0, 50, 100):
+        parts.append(f'<text class="below" x="{x(t):.1f}" y="{HEIGHT - 8}">{t}</text>')
+    for value in (bottom, top):
+        parts.append(f'<text class="beside" x="{LEFT - 5}" y="{y(value) + 4:.1f}">{_plain(value, digits)}</text>')
+    line = " ".join(f"{x(t):.1f},{y(e.mean):.1f}" for t, e in values.items())
+    parts.append(f'<polyline points="{line}"/>')
+    for (t, e), low, high in zip(values.items(), lows, highs, strict=True):
+        parts.append(f'<path d="M{x(t):.1f} {y(low):.1f}V{y(high):.1f}"/>')
+        parts.append(f'<circle cx="{x(t):.1f}" cy="{y(e.mean):.1f}" r="3"/>')
+    parts.append(f'<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" x1="{LEFT}" x2="{LEFT}"/>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _item(walk: ReverseWalk, t: int, images: np.ndarray, shown: int) -> str:
+    measured = ' class="measured"' if t in walk.entropy and t in walk.nats else ""
+    what = f"{shown} training images of {walk.name}" + (f" at reverse step {t}" if t else " as they are")
+    return (
+        f'<li data-step="{t}"{measured}><p>{escape(sentence(walk, t))}</p>\n'
+        f'<img src="{strip(images)}" alt="{escape(what)}" style="{STYLE}"></li>'
+    )
+
+
+def strip(images: np.ndarray) -> str:
+    """Images (uint8 N × C × H × W, grey or colour) side by side, as a PNG in a data address."""
+    count, channels, height, width = images.shape
+    row = np.full((channels, height, count * (width + GAP) - GAP), 128, dtype=np.uint8)
+    for i, image in enumerate(images):
+        row[:, :, i * (width + GAP) : i * (width + GAP) + width] = image
+    file = io.BytesIO()
+    Image.fromarray(row[0] if channels == 1 else np.moveaxis(row, 0, -1)).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _shown(images: Mapping[int, np.ndarray]) -> int:
+    """How many images a step may have, so that the page stays small."""
+    count, *shape = next(iter(images.values())).shape
+    return int(np.clip(MOST_BYTES // (len(images) * np.prod(shape)), 1, count))
+
+
+def _number(e: Estimate, digits: int) -> str:
+    """ "0.52 ± 0.03", or the ends where ± would leave the possible; with a real minus; of one seed the mean alone."""
+    mean = _plain(e.mean, digits)
+    if e.cut:
+        return f"{mean} ({_plain(e.low, digits)} to {_plain(e.high, digits)})"
+    return mean if np.isnan(e.half_width) else f"{mean} ± {e.half_width:.{digits}f}"
+
+
+def _plain(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,143 @@
+"""Study: one data set at one preset; asks the store for results and returns tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..base.errors import UserError
+from ..design.arms import Arms
+from ..design.loading import Design, load
+from ..design.options import Options
+from ..design.preset import Preset
+from ..graph.run import check_workers
+from ..graph.specs import Spec
+from ..graph.store import Store
+from .base import EXHIBITS, Lab, Shown
+from .sections import results as all_results
+from .your_data import Answer, answer
+
+
+class Study:
+    """The paper's experiments on one data set.
+
+    Parameters
+    ----------
+    dataset : "auto" (the preset's own), or any source that `load_splits` knows.
+    preset : "smoke", "quick", "full" or "paper".
+    results : folder of the artifact store and of what is rendered from it.
+    seeds : number of seeds, or a list of them; "auto" is the preset's number.
+    image_size : longest side in pixels, or "auto".
+    device : "cpu", "cuda", or "auto" (cuda where there is one).
+    workers : processes on this machine, or "auto".
+    synthetic : images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
+        with the same class folders, or any source that `load_pool` knows; "none" is none.
+    max_images, flip, grey, class_weights : see `design.options.Options`.
+    scheduler : address of a Dask scheduler; its workers compute instead. They share `results`, under the same path.
+
+    `rows`, `show` and `answer` compute what the store lacks and no more.
+    Raises UserError for anything wrong in the arguments or the data.
+    """
+
+    def __init__(
+        self,
+        dataset: str = "auto",
+        preset: str = "quick",
+        results: str | Path = "results",
+        seeds: int | Sequence[int] | str = "auto",
+        image_size: int | str = "auto",
+        device: str = "auto",
+        workers: int | str = "auto",
+        synthetic: str = "none",
+        max_images: int | str = "auto",
+        flip: bool | str = "auto",
+        grey: bool = False,
+        class_weights: str = "none",
+        scheduler: str | None = None,
+    ):
+        check_workers(workers)
+        options = Options(image_size, max_images, flip, grey, class_weights)
+        loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
+        self.results = Path(results)
+        store = Store(self.results / "store")
+        self.lab = Lab(loaded.design(store.put), store, workers, scheduler)
+
+    @property
+    def design(self) -> Design:
+        """What is compared: data sets, arms, seeds."""
+        return self.lab.design
+
+    @property
+    def store(self) -> Store:
+        """Where artifacts are kept."""
+        return self.lab.store
+
+    @property
+    def preset(self) -> Preset:
+        """The preset, with this study's options applied."""
+        return self.design.preset
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds."""
+        return self.design.seeds
+
+    @property
+    def main(self) -> Arms:
+        """The data set that the book is about."""
+        return self.design.main
+
+    def plan(self, *sections: str) -> list[Spec]:
+        """Every specification that the book reads, or that some of its sections' modules read ("your_data")."""
+        return plan(self.design, *sections)
+
+    def compute(self, specs: list[Spec] | None = None) -> int:
+        """Compute `specs` (default: the whole plan) where the store lacks them; returns how many that were."""
+        return self.lab.compute(self.plan() if specs is None else specs)
+
+    def rows(self, name: str) -> pd.DataFrame:
+        """The rows of a result, as in its CSV file: "table3", "figure6"; one row a seed.
+
+        Raises UserError for a name that no result with rows has.
+        """
+        known = {r.name: r for r in all_results() if r.rows}
+        if name not in known:
+            raise UserError(f"no result is called {name!r}; known: {', '.join(known)}")
+        return self.lab.rows(known[name])
+
+    def show(self, name: str, **options: Any) -> Shown | list[Shown]:
+        """What an exhibit of the book shows, "fig-6" or "tab-1": a Figure, Markdown, or several; see `Lab.show`."""
+        shown = self.lab.show(name, **options)
+        return shown[0] if len(shown) == 1 else shown
+
+    def answer(self) -> Answer:
+        """The plain answer, a sentence or more a question; printing it shows them all."""
+        self.compute(self.plan("your_data"))
+        return self.lab.value(answer)
+
+    def table1(self) -> pd.DataFrame:
+        """Fake detection: columns domain, detector, t_re, seed, accuracy (in [0, 1]), n (pairs)."""
+        return self.rows("table1")
+
+    def table2(self) -> pd.DataFrame:
+        """Accuracy against t_re: columns dataset, t_re, sigma, seed, accuracy (in [0, 1]), n (test images)."""
+        return self.rows("table2")
+
+    def table3(self) -> pd.DataFrame:
+        """Replication and augmentation: columns arm, multiple (0: real images alone), seed, accuracy, n."""
+        return self.rows("table3")
+
+    def table4(self) -> pd.DataFrame:
+        """Table 4's arms on every data set: columns dataset, arm, multiple, seed, accuracy, n."""
+        return self.rows("table4")
+
+
+def plan(d: Design, *sections: str) -> list[Spec]:
+    """What the results of a design rest on, or what the exhibits of some sections' modules do; each once."""
+    wanted = all_results()
+    if sections:
+        wanted = [r for e in EXHIBITS.values() if e.section in sections for r in e.reads]
+    return list({spec.key: spec for r in wanted for spec in r.specs(d)}.values())

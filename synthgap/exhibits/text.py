@@ -1,0 +1,115 @@
+"""What tables of all sections share: MyST tables, the paper's numbers, and columns with their intervals."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from ..base.words import PM, difference, p_value, plus_minus
+from ..design.values import INSTEAD
+from ..paper.published import read_paper
+from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
+from ..stats.trends import FALLS, RISES, Trend, trend
+from .base import on_steps
+
+TOO_FEW = "too few images"
+UNMEASURED = "too few images, or too many that are alike, to measure this"
+
+
+def paper_table(name: str) -> dict:
+    """Published numbers of "table1" … "table4"; a pair is [mean, ±] in percent."""
+    return read_paper("tables.yaml")[name]
+
+
+def published(pair: list[float] | None) -> str:
+    """A published mean with its ±; a dash for none."""
+    return "–" if pair is None else f"{pair[0]:.2f}{PM}{pair[1]:.2f}"
+
+
+def myst_table(rows: pd.DataFrame | list[dict], caption: str, label: str, *, sortable: bool = False) -> str:
+    """A numbered table for Jupyter Book; `label` is what {numref} refers to, `sortable` lets readers order its rows."""
+    rows = pd.DataFrame(rows).fillna("")
+    title = caption.replace("`", "'")  # a backtick, of a folder's name perhaps, would end the fence
+    options = f":name: {label}\n" + ":class: sortable\n" * sortable
+    return f"```{{table}} {title}\n{options}\n{_markdown(rows)}\n```"
+
+
+def _markdown(rows: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(map(str, rows.columns)) + " |", "|" + "---|" * len(rows.columns)]
+    for row in rows.itertuples(index=False):
+        lines.append("| " + " | ".join(re.sub(r"(?<!\\)[|]", r"\|", str(value)) for value in row) + " |")
+    return "\n".join(lines)
+
+
+def left_out(caption: str, label: str) -> str:
+    """In the place of a table without rows: why it is left out, under the same label."""
+    return myst_table([{"left out": UNMEASURED}], caption, label)
+
+
+def listed(several: list[str]) -> str:
+    """Sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in several)
+
+
+def in_percent(shares: pd.Series | np.ndarray) -> Estimate:
+    """Mean of shares in [0, 1], one a seed, in percent."""
+    return estimate_mean(100 * np.asarray(shares, dtype=float), span=PERCENT)
+
+
+def mean_of(rows: pd.DataFrame, column: str) -> str:
+    """Mean ± half of a column, one row a seed, in the range that the column has; NaN: too few images."""
+    values = rows[column].to_numpy()
+    return TOO_FEW if np.isnan(values).any() else plus_minus(estimate_mean(values, span=range_of(column)))
+
+
+def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
+    """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
+    keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
+    out = []
+    for (*protocol, t), group in rows.groupby(keys, sort=False):
+        name = ": ".join([*protocol, INSTEAD.get(t, str(t))])
+        line = {title: mean_of(group, column) for column, title in titles.items()}
+        out.append({", ".join(keys): name, **line})
+    return pd.DataFrame(out)
+
+
+def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:
+    """The trend of a column over the reverse steps; rows: columns t_re, seed and `column`."""
+    used = on_steps(rows)
+    return trend(used.t_re, used[column], used.seed, measure, protocol, direction, range_of(column))
+
+
+def trends_by_protocol(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> list[Trend]:
+    """Trends of several columns under each protocol; columns: name → (what is measured, direction in the paper)."""
+    return [
+        trend_of(part, column, measure, protocol, direction)
+        for protocol, part in rows.groupby("protocol", sort=False)
+        if on_steps(part).t_re.nunique() > 1
+        for column, (measure, direction) in columns.items()
+    ]
+
+
+def trend_table(several: list[Trend], label: str) -> str:
+    """The change of each measure with the reverse step, and whether it is the paper's."""
+    if not several:
+        return left_out("Trends with the reverse step", label)
+    out = [
+        {
+            "measure": t.measure,
+            "seen by": t.protocol,
+            "paper": {RISES: "rises", FALLS: "falls"}[t.direction],
+            "change from t_re = 0 to 100": difference(t.change),
+            "p, Page": p_value(t.page),
+            "here": f"**{t.verdict}**",
+        }
+        for t in several
+    ]
+    n = several[0].change.n
+    caption = (
+        f"Trends with the reverse step: slope over all steps times 100, 95% interval over {n} seed{'s' * (n > 1)} "
+        "(Student's t, not corrected for the number of trends). Holds, fails: the interval lies on the paper's side "
+        "of 0, or on the other. p, Page: of Page's one-sided test for the paper's direction"
+    )
+    return myst_table(out, caption, label)

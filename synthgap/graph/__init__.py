@@ -1,0 +1,1 @@
+"""Specifications of artifacts, and the store that computes them."""

@@ -1,0 +1,100 @@
+"""A hash of the code behind a result, so that a fixed bug never leaves an old number valid."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+PACKAGE = "synthgap"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@functools.cache
+def code_hash(roots: tuple[str, ...]) -> str:
+    """SHA-256 over the syntax trees of `roots` and of every module of this package that they import.
+
+    A root is a module ("synthgap.diffusion.train") or one function of a module
+    ("synthgap.graph.compute:train_diffusion"; its module's imports are not followed). Comments, docstrings,
+    formatting and the wording of errors don't count: none of them changes a result.
+    """
+    digest = hashlib.sha256()
+    waiting = sorted(r for r in roots if ":" not in r)
+    seen: set[str] = set()
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += _imports(module)
+    for name in sorted(seen) + sorted(r for r in roots if ":" in r):
+        digest.update(f"{name}\n{_normal_form(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def _path(module: str) -> Path | None:
+    relative = Path(*module.split(".")[1:])
+    for candidate in (ROOT / relative.with_suffix(".py"), ROOT / relative / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise LookupError(f"{module} is not a module of {PACKAGE}")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _imports(module: str) -> list[str]:
+    """Modules of this package that `module` imports, at any depth of its source."""
+    tree = _tree(module)
+    is_package = _path(module).name == "__init__.py"
+    parts = module.split(".")
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] == PACKAGE]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                base = parts[: len(parts) - node.level + is_package]
+                target = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
+            elif (node.module or "").split(".")[0] == PACKAGE:
+                target = node.module
+            else:
+                continue
+            submodules = [f"{target}.{a.name}" for a in node.names]
+            found += [m if _path(m) else target for m in submodules]
+    return [m for m in found if m != PACKAGE and _path(m)]
+
+
+class _Strip(ast.NodeTransformer):
+    """Drop docstrings and what errors say."""
+
+    def _body(self, node):
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    visit_Module = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _body
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+
+@functools.cache
+def _normal_form(name: str) -> str:
+    module, _, function = name.partition(":")
+    tree: ast.AST = ast.parse(ast.unparse(_tree(module)))  # a copy that may be changed
+    if function:
+        wanted = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function]
+        if len(wanted) != 1:
+            raise LookupError(f"{module} has {len(wanted)} functions named {function}")
+        tree = wanted[0]
+    return ast.unparse(_Strip().visit(tree))

@@ -1,0 +1,381 @@
+"""One unit of work: what each kind of specification computes, and how its result is laid out in arrays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..base.errors import UserError
+from ..base.threads import one_thread
+from ..classifier.evaluate import Prediction, evaluate
+from ..classifier.resnet import ResNet18, ResNetConfig
+from ..classifier.train import Classifier, train_classifier
+from ..data.imageset import ImageSet
+from ..data.pool import load_like
+from ..data.sources import Splits, load_splits
+from ..data.splits import bootstrap, halves, spread, stratified_lowest, stratified_take
+from ..diffusion.edm import EDM, load_edm
+from ..diffusion.reconstruct import generate, reconstruct
+from ..diffusion.train import train_edm
+from ..gan.collapse import Collapse, collapse_of
+from ..gan.sample import generate_gan
+from ..gan.stylegan3 import Generator
+from ..gan.train import train_gan
+from ..metrics.detection import Detection, fake_detection
+from ..metrics.fidelity import MEASURES, Fidelity, fidelity_of_features
+from ..metrics.gradcam import gradcam
+from ..metrics.likelihood import Likelihood, image_log_likelihood
+from ..metrics.memorization import Memorization, memorization
+from ..metrics.projection import centrality
+from .specs import (
+    Attend,
+    Bootstrap,
+    Data,
+    Loading,
+    MeasureCollapse,
+    MeasureDetection,
+    MeasureFidelity,
+    MeasureLikelihood,
+    MeasureMemorization,
+    Predict,
+    Reconstruct,
+    SampleGan,
+    Snapshot,
+    Spec,
+    Subset,
+    Synthesize,
+    TrainClassifier,
+    TrainDiffusion,
+    TrainGan,
+    Trim,
+)
+
+Arrays = dict[str, np.ndarray]
+Meta = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a computation gets: values of its inputs, a folder that survives a kill, a progress report in [0, 1]."""
+
+    get: Callable[[Spec], Any]
+    work: Path
+    report: Callable[[float], None]
+
+
+def load_data(spec: Data, job: Job) -> ImageSet:
+    del job
+    images = load_split(spec.loading)
+    if images.fingerprint != spec.fingerprint:
+        raise UserError(
+            f"{spec.loading.source} has changed since this study began; start again in a new results folder"
+        )
+    return images
+
+
+def load_all(loading: Loading) -> Splits:
+    """All splits of the data set that `loading` names."""
+    options = loading.model_dump(exclude={"source", "split", "limits", "take", "synthetic"})
+    return load_splits(loading.source, limits=dict(loading.limits), **options)
+
+
+def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
+    """The images that `loading` describes; `splits` where they are loaded already."""
+    images = (splits or load_all(loading))[loading.split]
+    if loading.synthetic is not None:
+        images = load_like(loading.synthetic, images, loading.grey)
+    return images if loading.take is None else images.subset(spread(images.labels, loading.take))
+
+
+def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
+    """Trained from snapshot to snapshot: each stage goes on where the last one ended, as if nothing had happened."""
+    real, kept = job.get(spec.data), {n: job.work / f"after-{n}.safetensors" for n in sorted(spec.snapshots)}
+    for images in (*kept, spec.training.images):
+        if images in kept and kept[images].exists():
+            continue
+        edm = train_edm(
+            real,
+            spec.network,
+            spec.training.model_copy(update={"images": images}),
+            spec.seed,
+            device=spec.device,
+            checkpoint=job.work / "checkpoint.safetensors",
+            progress=lambda seen, total, loss: job.report(seen / spec.training.images),
+        ).cpu()
+        if images in kept:
+            edm.save(kept[images])
+    edm.snapshots = {n: load_edm(path) for n, path in kept.items()}
+    return edm
+
+
+def snapshot(spec: Snapshot, job: Job) -> EDM:
+    return job.get(spec.run).snapshots[spec.images]
+
+
+def synthesize(spec: Synthesize, job: Job) -> ImageSet:
+    real = job.get(spec.data)
+    return generate(
+        job.get(spec.model).to(spec.device),
+        real.labels,
+        spec.seed,
+        classes=real.classes,
+        solver=spec.solver,
+        first_index=spec.copy_index * len(real),
+        progress=_counter(job, len(real) * spec.solver.evaluations(100)),
+    )
+
+
+def rebuild(spec: Reconstruct, job: Job) -> ImageSet:
+    real = job.get(spec.data)
+    high = spec.t_re if isinstance(spec.t_re, int) else spec.t_re[1]
+    return reconstruct(
+        job.get(spec.model).to(spec.device),
+        real,
+        spec.t_re,
+        spec.seed,
+        solver=spec.solver,
+        first_index=spec.copy_index * len(real),
+        progress=_counter(job, len(real) * spec.solver.evaluations(high)),
+    )
+
+
+def train_rival(spec: TrainGan, job: Job) -> Generator:
+    return train_gan(
+        job.get(spec.data),
+        spec.generator,
+        spec.discriminator,
+        spec.training,
+        spec.seed,
+        device=spec.device,
+        checkpoint=job.work / "checkpoint.safetensors",
+        progress=lambda seen, total, step: job.report(seen / total),
+    ).cpu()
+
+
+def sample_rival(spec: SampleGan, job: Job) -> ImageSet:
+    real = job.get(spec.data)
+    return generate_gan(
+        job.get(spec.model).to(spec.device),
+        real.labels,
+        spec.seed,
+        classes=real.classes,
+        first_index=spec.copy_index * len(real),
+        progress=_counter(job, len(real)),
+    )
+
+
+def measure_collapse(spec: MeasureCollapse, job: Job) -> Collapse:
+    return collapse_of(job.get(spec.fake), job.get(spec.fake.data))
+
+
+def resample(spec: Bootstrap, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    return images.subset(bootstrap(images.labels, spec.seed, spec.copy_index))
+
+
+def subset(spec: Subset, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    if spec.half is not None:
+        images = images.subset(halves(images.labels)["ab".index(spec.half)])
+    if spec.count is None:
+        return images
+    if spec.seed is None:
+        return images.subset(spread(images.labels, spec.count))
+    return images.subset(stratified_take(images.labels, spec.count, spec.seed))
+
+
+def trim(spec: Trim, job: Job) -> ImageSet:
+    images = job.get(spec.images)
+    values = centralities(images.labels, [job.get(seen).features for seen in spec.seen])
+    return images.subset(stratified_lowest(images.labels, spec.count, values))
+
+
+def centralities(labels: np.ndarray, features: list[np.ndarray]) -> np.ndarray:
+    """`centrality` of each image within its half; features: of half a and of half b."""
+    out = np.empty(len(labels))
+    for positions, vectors in zip(halves(labels), features, strict=True):
+        out[positions] = centrality(vectors, labels[positions])
+    return out
+
+
+def classify(spec: TrainClassifier, job: Job) -> Classifier:
+    synthetic = ImageSet.concat([job.get(s) for s in spec.synthetic]) if spec.synthetic else None
+    return train_classifier(
+        job.get(spec.real) if spec.real else None,
+        synthetic,
+        spec.network,
+        spec.training,
+        spec.seed,
+        epoch_images=spec.epoch_images,
+        device=spec.device,
+        progress=lambda step, steps: job.report(step / steps),
+    )
+
+
+def predict(spec: Predict, job: Job) -> Prediction:
+    return evaluate(job.get(spec.classifier), job.get(spec.images))
+
+
+def measure_fidelity(spec: MeasureFidelity, job: Job) -> Fidelity:
+    """NaN where there are too few images, or too many that are alike: the study goes on without the number."""
+    real, fake = job.get(spec.real).features, job.get(spec.fake).features
+    try:
+        return fidelity_of_features(real, fake, "classifier", intervals=False, floor=False)  # seeds give the intervals
+    except UserError:
+        return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor="classifier")
+
+
+def measure_detection(spec: MeasureDetection, job: Job) -> Detection:
+    """NaN where there are too few pairs, or too many that are alike."""
+    real, fake = job.get(spec.real), job.get(spec.fake)
+    try:
+        return fake_detection(
+            real,
+            fake,
+            spec.domain,
+            spec.detector,
+            spec.seed,
+            progress=lambda done, total: job.report(done / total),
+        )
+    except UserError:
+        count = len(real)
+        return Detection(*[math.nan] * 3, count, spec.domain, spec.detector, np.full(count, math.nan))
+
+
+def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:
+    images = job.get(spec.images)
+    return image_log_likelihood(
+        job.get(spec.model).to(spec.device),
+        images,
+        seed=spec.seed,
+        sigma=spec.sigma,
+        progress=lambda done, total: job.report(done / total),
+        **spec.settings.model_dump(),
+    )
+
+
+def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:
+    return memorization(*(job.get(s).images for s in (spec.train, spec.test, spec.fake)))
+
+
+def attend(spec: Attend, job: Job) -> np.ndarray:
+    return gradcam(job.get(spec.classifier), job.get(spec.images))
+
+
+def _counter(job: Job, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def add(images: int) -> None:
+        nonlocal done
+        done += images
+        job.report(min(done / max(total, 1), 1.0))
+
+    return add
+
+
+def encode_edm(edm: EDM) -> tuple[Arrays, Meta]:
+    _, meta = edm.to_arrays()
+    several = {"": edm} | {f"{n}:": kept for n, kept in edm.snapshots.items()}
+    return {f"{at}{k}": v.numpy() for at, one in several.items() for k, v in one.to_arrays()[0].items()}, meta
+
+
+def decode_edm(arrays: Arrays, meta: Meta) -> EDM:
+    several: dict[str, dict[str, torch.Tensor]] = {}
+    for name, value in arrays.items():
+        at, _, key = name.rpartition(":")
+        several.setdefault(at, {})[key] = torch.from_numpy(value)
+    edm = EDM.from_arrays(several.pop(""), meta)
+    edm.snapshots = {int(at): EDM.from_arrays(tensors, meta) for at, tensors in several.items()}
+    return edm
+
+
+def encode_gan(generator: Generator) -> tuple[Arrays, Meta]:
+    tensors, meta = generator.to_arrays()
+    return {k: v.numpy() for k, v in tensors.items()}, meta
+
+
+def decode_gan(arrays: Arrays, meta: Meta) -> Generator:
+    return Generator.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
+
+
+def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
+    arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in classifier.network.state_dict().items()}
+    meta = {"network": classifier.network.config.model_dump_json(), "classes": json.dumps(classifier.classes)}
+    return arrays, meta | {"mean": repr(classifier.mean), "std": repr(classifier.std)}
+
+
+def decode_classifier(arrays: Arrays, meta: Meta) -> Classifier:
+    network = ResNet18(ResNetConfig.model_validate_json(meta["network"]))
+    network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
+    return Classifier(network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"])))
+
+
+def _record(cls: type) -> tuple[Callable, Callable]:
+    """(encode, decode) of a flat dataclass: arrays as arrays, everything else as JSON."""
+
+    def encode(value: Any) -> tuple[Arrays, Meta]:
+        every = {f.name: getattr(value, f.name) for f in fields(cls)}
+        arrays = {k: v for k, v in every.items() if isinstance(v, np.ndarray)}
+        return arrays, {k: json.dumps(v) for k, v in every.items() if k not in arrays}
+
+    def decode(arrays: Arrays, meta: Meta) -> Any:
+        plain = {k: json.loads(v) for k, v in meta.items()}
+        return cls(**arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+
+    return encode, decode
+
+
+def _encode_array(value: np.ndarray) -> tuple[Arrays, Meta]:
+    return {"value": value}, {}
+
+
+def _decode_array(arrays: Arrays, meta: Meta) -> np.ndarray:
+    del meta
+    return arrays["value"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """compute: (spec, job) → value; encode and decode: value ↔ (arrays, text metadata)."""
+
+    compute: Callable[[Any, Job], Any]
+    encode: Callable[[Any], tuple[Arrays, Meta]]
+    decode: Callable[[Arrays, Meta], Any]
+
+
+_images = (ImageSet.to_arrays, ImageSet.from_arrays)
+KINDS: dict[type[Spec], Kind] = {
+    Data: Kind(load_data, *_images),
+    TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
+    Snapshot: Kind(snapshot, encode_edm, decode_edm),
+    Synthesize: Kind(synthesize, *_images),
+    Reconstruct: Kind(rebuild, *_images),
+    TrainGan: Kind(train_rival, encode_gan, decode_gan),
+    SampleGan: Kind(sample_rival, *_images),
+    Bootstrap: Kind(resample, *_images),
+    Subset: Kind(subset, *_images),
+    Trim: Kind(trim, *_images),
+    TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
+    Predict: Kind(predict, *_record(Prediction)),
+    Attend: Kind(attend, _encode_array, _decode_array),
+    MeasureFidelity: Kind(measure_fidelity, *_record(Fidelity)),
+    MeasureDetection: Kind(measure_detection, *_record(Detection)),
+    MeasureLikelihood: Kind(measure_likelihood, *_record(Likelihood)),
+    MeasureMemorization: Kind(measure_memorization, *_record(Memorization)),
+    MeasureCollapse: Kind(measure_collapse, *_record(Collapse)),
+}
+
+
+def compute(spec: Spec, job: Job) -> Any:
+    """The value of `spec`, on one CPU thread, so that the same bytes come out of every kind of run."""
+    if getattr(spec, "device", "cpu") == "cuda" and not torch.cuda.is_available():
+        raise UserError("device is cuda but this machine offers none; run with device cpu or auto")
+    with one_thread():
+        return KINDS[type(spec)].compute(spec, job)

@@ -1,0 +1,394 @@
+"""Specifications: each one fully describes one artifact, and nests the specifications it is made from.
+
+`spec.key` names the artifact: a hash of all fields, of the keys of its inputs, and of the code that computes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self, Union
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ..classifier.resnet import ResNetConfig
+from ..classifier.train import ClassifierTraining
+from ..diffusion.solver import Solver
+from ..diffusion.train import DiffusionTraining
+from ..diffusion.unet import UNetConfig
+from ..gan.discriminator import DiscriminatorConfig
+from ..gan.stylegan3 import GeneratorConfig
+from ..gan.train import GanTraining
+from .codehash import code_hash
+
+Device = Literal["cpu", "cuda"]
+
+
+class Spec(BaseModel):
+    """Base of all specifications. `code` lists what computes the kind (see `code_hash`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: ClassVar[tuple[str, ...]] = ()
+    not_in_key: ClassVar[tuple[str, ...]] = ()
+
+    @functools.cached_property
+    def key(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of this specification."""
+        fields = {
+            name: _canonical(getattr(self, name)) for name in type(self).model_fields if name not in self.not_in_key
+        }
+        text = json.dumps({"fields": fields, "code": code_hash(self.code)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Spec, ...]:
+        """The specifications this one is computed from, without repetition."""
+        found: dict[str, Spec] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Spec):
+                    found.setdefault(item.key, item)
+        return tuple(found.values())
+
+    def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
+        """A validated copy with other values; pydantic's own would keep the key of the old ones."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | (update or {})))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.key == other.key
+
+
+def _canonical(value):
+    if isinstance(value, Spec):
+        return value.key
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (tuple, list)):
+        return [_canonical(v) for v in value]
+    return value
+
+
+class Loading(BaseModel):
+    """How to load a split again where the store lacks it: the arguments of `load_splits`, and the split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    split: Literal["train", "validation", "test"]
+    image_size: int | None = None
+    train_size: int | None = None
+    limits: tuple[tuple[str, int | None], ...] = ()
+    longest_side: int = 32
+    divisor: int = 1
+    take: int | None = None  # only so many images of the split, spread evenly over the classes
+    flip: bool | None = None  # mirrored in training; None: as the data set says
+    grey: bool = False
+    synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
+
+
+class LikelihoodSettings(BaseModel):
+    """How `MeasureLikelihood` integrates; see `synthgap.metrics.likelihood`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(gt=0)
+    method: Literal["exact", "hutchinson"]
+    probes: int = Field(1, gt=0)
+
+
+class Data(Spec):
+    """Real images, named by their content: where they were loaded from is not part of the key."""
+
+    kind: Literal["data"] = "data"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.imageset",)
+    not_in_key: ClassVar[tuple[str, ...]] = ("name", "loading")
+
+    fingerprint: str
+    name: str
+    count: int
+    shape: tuple[int, int, int]
+    classes: int
+    loading: Loading
+
+
+class TrainDiffusion(Spec):
+    """A denoiser trained on `data`; `snapshots` are numbers of images seen after which it is kept, too."""
+
+    kind: Literal["train-diffusion"] = "train-diffusion"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.train", "synthgap.graph.compute:train_diffusion")
+
+    data: Data
+    network: UNetConfig
+    training: DiffusionTraining
+    snapshots: tuple[int, ...] = ()
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Snapshot(Spec):
+    """The denoiser of `run` when it had seen `images` training images, one of its snapshots."""
+
+    kind: Literal["snapshot"] = "snapshot"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.graph.compute:snapshot",)
+
+    run: TrainDiffusion
+    images: int = Field(gt=0)
+
+    @property
+    def network(self) -> UNetConfig:
+        return self.run.network
+
+
+Denoiser = Annotated[TrainDiffusion | Snapshot, Field(discriminator="kind")]
+
+
+class Synthesize(Spec):
+    """Fully synthetic images with the labels of `data`; `copy_index` k is the k-th draw of that size."""
+
+    kind: Literal["synthesize"] = "synthesize"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.graph.compute:synthesize")
+
+    model: Denoiser
+    data: Data
+    copy_index: int = Field(0, ge=0)
+    solver: Solver
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Reconstruct(Spec):
+    """The images of `data`, noised up to `t_re` and denoised; a pair draws t_re for each image."""
+
+    kind: Literal["reconstruct"] = "reconstruct"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.graph.compute:rebuild")
+
+    model: Denoiser
+    data: Data
+    t_re: int | tuple[int, int]
+    copy_index: int = Field(0, ge=0)
+    solver: Solver
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class TrainGan(Spec):
+    """A StyleGAN3 trained on `data`, the diffusion model's rival."""
+
+    kind: Literal["train-gan"] = "train-gan"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.train", "synthgap.graph.compute:train_rival")
+
+    data: Data
+    generator: GeneratorConfig
+    discriminator: DiscriminatorConfig
+    training: GanTraining
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class SampleGan(Spec):
+    """Images of a GAN with the labels of `data`; `copy_index` k is the k-th draw of that size."""
+
+    kind: Literal["sample-gan"] = "sample-gan"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.sample", "synthgap.graph.compute:sample_rival")
+
+    model: TrainGan
+    data: Data
+    copy_index: int = Field(0, ge=0)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Bootstrap(Spec):
+    """As many images as `images` has, with its labels, each drawn from the images of its class with replacement.
+
+    What a generator would give that had learnt its training set by heart; `copy_index` k is the k-th draw.
+    """
+
+    kind: Literal["bootstrap"] = "bootstrap"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.graph.compute:resample")
+
+    images: Data
+    copy_index: int = Field(0, ge=0)
+    seed: int = Field(ge=0)
+
+
+class Subset(Spec):
+    """Some of `images`: a half of them, or `count` spread over the classes, or `count` of a half.
+
+    Sets with equal labels give equal positions, so that a subset of reconstructions fits that of their originals.
+    With a seed the `count` images are drawn at random, class by class, instead.
+    """
+
+    kind: Literal["subset"] = "subset"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.graph.compute:subset")
+
+    images: Data | Synthesize | Reconstruct | SampleGan = Field(discriminator="kind")
+    half: Literal["a", "b"] | None = None
+    count: int | None = Field(None, gt=0)
+    seed: int | None = Field(None, ge=0)
+
+
+class Trim(Spec):
+    """The `count` images of `images` that lie nearest to the means of their classes, as many a class as in `Subset`.
+
+    seen : half a under a classifier of half b, and half b under one of half a: each half is ranked by features that
+        were not trained on it.
+    """
+
+    kind: Literal["trim"] = "trim"
+    code: ClassVar[tuple[str, ...]] = (
+        "synthgap.data.splits",
+        "synthgap.metrics.projection",
+        "synthgap.graph.compute:trim",
+    )
+
+    images: Data
+    seen: tuple[Predict, Predict]
+    count: int = Field(gt=0)
+
+
+Images = Annotated[Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset, Field(discriminator="kind")]
+
+
+class TrainClassifier(Spec):
+    """A classifier trained on real images, synthetic images (all of `synthetic` together), or both."""
+
+    kind: Literal["train-classifier"] = "train-classifier"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.train", "synthgap.graph.compute:classify")
+
+    real: Annotated[Data | Subset | Trim, Field(discriminator="kind")] | None
+    synthetic: tuple[Images, ...] = ()
+    epoch_images: int = Field(gt=0)  # the real set's size, in every arm that is not epoch-matched
+    network: ResNetConfig
+    training: ClassifierTraining
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class Predict(Spec):
+    """Features and logits of `images` under a classifier."""
+
+    kind: Literal["predict"] = "predict"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.evaluate", "synthgap.graph.compute:predict")
+
+    classifier: TrainClassifier
+    images: Images
+
+
+class Attend(Spec):
+    """GradCAM maps of `images` under a classifier, each for its own label."""
+
+    kind: Literal["attend"] = "attend"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.gradcam", "synthgap.graph.compute:attend")
+
+    classifier: TrainClassifier
+    images: Images
+
+
+class MeasureFidelity(Spec):
+    """Fréchet distance, KID, precision/recall and density/coverage of `fake` against `real`, in one feature space."""
+
+    kind: Literal["fidelity"] = "fidelity"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.graph.compute:measure_fidelity")
+
+    real: Predict
+    fake: Predict
+
+
+class MeasureDetection(Spec):
+    """How well a detector tells `fake` from `real`, image i of the one paired with image i of the other."""
+
+    kind: Literal["detection"] = "detection"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.detection", "synthgap.graph.compute:measure_detection")
+
+    real: Images
+    fake: Images
+    domain: Literal["pixel", "dct"]
+    detector: Literal["logistic", "cnn", "resnet18"]
+    seed: int = Field(ge=0)
+
+
+class MeasureLikelihood(Spec):
+    """Log-likelihood of `images` under a denoiser, by its probability-flow ODE."""
+
+    kind: Literal["likelihood"] = "likelihood"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.likelihood", "synthgap.graph.compute:measure_likelihood")
+
+    model: TrainDiffusion
+    images: Images
+    settings: LikelihoodSettings
+    sigma: float = Field(gt=0)
+    seed: int = Field(ge=0)
+    device: Device = "cpu"
+
+
+class MeasureMemorization(Spec):
+    """Whether `fake` lies nearer to the training images than other real images do, in pixels."""
+
+    kind: Literal["memorization"] = "memorization"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.memorization", "synthgap.graph.compute:measure_memorization")
+
+    train: Data
+    test: Data
+    fake: Images
+
+
+class MeasureCollapse(Spec):
+    """Whether a GAN has collapsed: its samples against the images that it was trained on."""
+
+    kind: Literal["collapse"] = "collapse"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.collapse", "synthgap.graph.compute:measure_collapse")
+
+    fake: SampleGan
+
+
+KINDS: tuple[type[Spec], ...] = (
+    Data,
+    TrainDiffusion,
+    Snapshot,
+    Synthesize,
+    Reconstruct,
+    TrainGan,
+    SampleGan,
+    Bootstrap,
+    Subset,
+    Trim,
+    TrainClassifier,
+    Predict,
+    Attend,
+    MeasureFidelity,
+    MeasureDetection,
+    MeasureLikelihood,
+    MeasureMemorization,
+    MeasureCollapse,
+)
+for _kind in KINDS:
+    _kind.model_rebuild()  # a classifier may be trained on what predictions of another one chose
+AnySpec = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007 (made of a tuple)
+
+
+def parse_spec(text: str) -> Spec:
+    """The specification in a `spec.json`."""
+    return TypeAdapter(AnySpec).validate_json(text)
+
+
+def in_order(specs: list[Spec]) -> list[Spec]:
+    """All of `specs` and what they are made from, each once, inputs before what uses them."""
+    done: dict[str, Spec] = {}
+
+    def visit(spec: Spec) -> None:
+        if spec.key not in done:
+            for item in spec.inputs:
+                visit(item)
+            done[spec.key] = spec
+
+    for spec in specs:
+        visit(spec)
+    return list(done.values())

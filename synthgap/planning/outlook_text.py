@@ -1,0 +1,90 @@
+"""What `synthgap estimate` prints: the sums of a plan as a dictionary, and that as a table with a few lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ..graph.specs import in_order
+from .accelerator import ASSUMED, SEVERAL, table
+from .accelerator import seconds as on_h100
+from .calibrate import Ratios
+from .outlook import Outlook, by_kind, hours, most_scratch, peak, together
+
+SMALLEST = 32  # pixels a side, below which nothing is assumed of a GPU
+
+
+def summary(outlook: Outlook, workers: int, ratios: Ratios) -> dict:
+    """Sums over the whole plan, nothing of it being there: bytes, hours, FLOP; see `lines` for what they are."""
+    specs = in_order(outlook.plan())
+    needed, largest = peak(specs)
+    kinds = by_kind(specs, ratios.seconds)
+    out = {
+        "preset": outlook.preset.name,
+        "data": [f"{a.name} ({a.data['train'].count:,} train, {a.data['test'].count:,} test)" for a in outlook.columns],
+        "stood_in": outlook.stood_in,
+        "seeds": len(outlook.seeds),
+        "kinds": {kind: asdict(one) for kind, one in kinds.items()},
+        "all": asdict(together(kinds.values())),
+        "checkpoints": most_scratch(specs, workers),
+        "memory": needed,
+        "memory_of": f"{largest.kind} {largest.key[:12]}",
+        "workers": workers,
+        "hours": hours(specs, workers, ratios.seconds),
+        "measured": asdict(ratios),
+    }
+    if outlook.device == "cpu" and min(min(a.data["train"].shape[1:]) for a in outlook.columns) >= SMALLEST:
+        several = {str(n): hours(specs, n, on_h100, busy=1.0) for n in (1, SEVERAL)}
+        out["h100"] = {"hours": several, "assumed": ASSUMED, "table": table(outlook)}
+    return out
+
+
+def lines(found: dict) -> list[str]:
+    """The same for people."""
+    out = [f"preset {found['preset']}, {found['seeds']} seeds: {', '.join(found['data'])}"]
+    if found["stood_in"]:
+        out.append(f"published numbers and shapes stand in for {', '.join(found['stood_in'])}: no copy was read")
+    out.append(_row("kind", "artifacts", "evaluations", "PFLOP", "disk", "core time"))
+    for kind, one in (*found["kinds"].items(), ("all", found["all"])):
+        numbers = f"{one['artifacts']:,}", _short(one["evaluations"]), _short(one["flop"] / 1e15)
+        out.append(_row(kind, *numbers, size(one["disk"]), span(one["hours"])))
+    ratios, workers = found["measured"], found["workers"]
+    out += [
+        f"disk: {size(found['all']['disk'])}, and {size(found['checkpoints'])} of checkpoints while networks train",
+        f"memory: up to {size(found['memory'])} a worker, for {found['memory_of']}",
+        f"time: {span(found['hours'])} with {workers} worker{'s' * (workers != 1)} on this machine's "
+        f"{ratios['device']}; measured a moment ago, the denoiser's training takes {ratios['training']:.2g} times the "
+        f"model's seconds, its sampling {ratios['sampling']:.2g}, the classifier's training {ratios['classifier']:.2g}",
+    ]
+    if "h100" in found:
+        one, several = found["h100"]["hours"]["1"], found["h100"]["hours"][str(SEVERAL)]
+        out.append(f"on NVIDIA H100s: {one:,.0f} hours on one, {several:,.0f} on {SEVERAL}. Assumed: {ASSUMED}")
+        out += ["each by itself, with all that it needs:", *found["h100"]["table"].splitlines()]
+    elif ratios["device"] == "cpu":
+        out.append(f"on a GPU: nothing is assumed of images below {SMALLEST}×{SMALLEST}, where it is hardly busy")
+    return out
+
+
+def size(count: float) -> str:
+    """ "12 MB", "3.4 GB": decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"
+
+
+def span(hours: float) -> str:
+    """ "4.2 s", "13 min", "3.1 h": two digits."""
+    for unit, length, most in (("s", 3600, 1 / 60), ("min", 60, 2)):
+        if hours < most:
+            return f"{hours * length:.2g} {unit}" if hours * length < 100 else f"{hours * length:.0f} {unit}"
+    return f"{_short(hours)} h"
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2g}"
+
+
+def _row(kind: str, *cells: str) -> str:
+    widths = (9, 15, 9, 9, 9)
+    return f"{kind:<17}" + "".join(f" {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))

@@ -1,0 +1,232 @@
+"""Differences that must hold for other seeds *and* other test images: intervals, decisions, and n to decide.
+
+An interval over seeds alone treats the test images as given: of the difference on all images of the kind it covers 60%
+to 96% instead of 95% (simulated: benchmarks/crossed_coverage.py). A decision by it is one about those images.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import optimize, stats
+
+from .intervals import ANY, SHARE, Range, range_of_difference, side, within
+
+POWER = 0.8  # with which `Crossed.needed` wants a difference to be decided
+POWER_QUANTILE = float(stats.norm.ppf(POWER))
+GRID = 101  # places at which a crossing is looked for
+DIFFERENCE = range_of_difference(SHARE)
+MOST_SEEDS = 200  # beyond that more seeds alone are no advice
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What would decide: so many seeds with these test images, or so many test images with these seeds, or both.
+
+    seeds, images : None where that alone can't do. both : (seeds, images), grown by the same factor.
+    """
+
+    seeds: int | None
+    images: int | None
+    both: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A mean over seeds × test images, in the unit of the values, with the two parts of its variance.
+
+    span : the values that the mean can have; no end of an interval lies beyond.
+    seed_part, image_part : variances of the mean by drawing other seeds (NaN with one seed), and other test images.
+    noise_part : what of seed_part is neither seeds nor images but the two together; it falls with either number.
+    """
+
+    mean: float
+    seed_part: float
+    image_part: float
+    noise_part: float
+    seeds: int
+    images: int
+    span: Range = ANY
+
+    def half_width(self, level: float = 0.95) -> float:
+        """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares."""
+        if self.seeds < 2:
+            return math.nan
+        t, z = _quantiles(level, self.seeds)
+        return float(math.sqrt(t**2 * self.seed_part + z**2 * self.image_part))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        return within(self.mean, self.half_width(level), self.span)
+
+    @property
+    def low(self) -> float:
+        return self.interval()[0]
+
+    @property
+    def high(self) -> float:
+        return self.interval()[1]
+
+    @property
+    def side(self) -> int:
+        """The side of 0 that the 95% interval lies on, as of `intervals.side`."""
+        return side(*self.interval())
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the interval lies below and above the mean, for error bars; zeros with one seed."""
+        return (0.0, 0.0) if self.seeds < 2 else (self.mean - self.low, self.high - self.mean)
+
+    @property
+    def in_points(self) -> Crossed:
+        """The same of shares in [0, 1], in percentage points."""
+        parts = {name: 1e4 * getattr(self, name) for name in ("seed_part", "image_part", "noise_part")}
+        return replace(self, mean=100 * self.mean, span=(100 * self.span[0], 100 * self.span[1]), **parts)
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value against 0: the level at which the interval just reaches it; NaN with one seed."""
+        if self.seeds < 2:
+            return math.nan
+        if self.mean == 0:
+            return 1.0
+        reach = lambda p: self.half_width(1 - p) - abs(self.mean)  # noqa: E731 (falls with p)
+        smallest = 1e-12
+        return smallest if reach(smallest) <= 0 else float(optimize.brentq(reach, smallest, 1.0))
+
+    def needed(self, effect: float, level: float = 0.95) -> Needed:
+        """About how many seeds or test images would tell a difference of `effect` from 0, with power 0.8.
+
+        The parts shrink in proportion to 1/n. Raises ValueError for an effect of 0 or one seed.
+        """
+        if effect <= 0 or self.seeds < 2:
+            raise ValueError(f"effect {effect} with {self.seeds} seeds can't be planned for")
+
+        def decided(seeds: int, images: float) -> bool:
+            fewer, less = self.seeds / seeds, self.images / images
+            noise = self.noise_part * fewer * less
+            alone = max(0.0, self.seed_part - self.noise_part) * fewer
+            grown = Crossed(self.mean, alone + noise, self.image_part * less, noise, seeds, int(images))
+            spread = math.sqrt(grown.seed_part + grown.image_part)
+            return grown.half_width(level) + POWER_QUANTILE * spread <= effect
+
+        several = range(self.seeds, MOST_SEEDS + 1)
+        seeds = next((s for s in several if decided(s, self.images)), None)
+        factors = np.geomspace(1, 1e4, 200)
+        images = next((_round_up(f * self.images) for f in factors if decided(self.seeds, f * self.images)), None)
+        both = next((f for f in factors if decided(math.ceil(f * self.seeds), f * self.images)), 1e4)
+        return Needed(seeds, images, (math.ceil(both * self.seeds), _round_up(both * self.images)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _quantiles(level: float, seeds: int) -> tuple[float, float]:
+    """Of Student's t with seeds − 1 degrees of freedom, and of the normal."""
+    return float(stats.t.ppf(0.5 + level / 2, seeds - 1)), float(stats.norm.ppf(0.5 + level / 2))
+
+
+def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
+    """Mean of values from every seed on the same test images.
+
+    Parameters
+    ----------
+    values : seeds × images; such as (right with one arm) − (right with the other).
+    groups : class of each image; then the mean is that of the classes' means (of balanced accuracy, for instance) and
+        the classes' sizes count as given. Without it all images are one group.
+    span : what the mean can be: of shares SHARE, of differences of two shares DIFFERENCE.
+
+    Raises ValueError for other shapes or no images.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or not values.size:
+        raise ValueError(f"values are of shape {values.shape}; give seeds × images")
+    seeds, images = values.shape
+    groups = np.zeros(images, dtype=np.int64) if groups is None else np.asarray(groups)
+    if len(groups) != images:
+        raise ValueError(f"{len(groups)} groups for {images} images")
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    by_seed = np.mean([values[:, m].mean(axis=1) for m in members], axis=0)
+    seed_part = float(by_seed.var(ddof=1) / seeds) if seeds > 1 else math.nan
+    parts = np.array([_image_variances(values[:, m]) for m in members]).sum(axis=0) / len(members) ** 2
+    return Crossed(float(by_seed.mean()), seed_part, float(parts[0]), float(parts[1]), seeds, images, span)
+
+
+def _image_variances(values: np.ndarray) -> tuple[float, float]:
+    """Variances of one group's mean: by other images, and by what seeds and images do together.
+
+    Half an image at +1 and half at −1 are added (after Agresti and Min 2005, for paired proportions): few images that
+    all agree don't prove that every image would.
+    """
+    seeds, images = values.shape
+    means = values.mean(axis=0)
+    between = (((means - means.mean()) ** 2).sum() + 1) / (images + 1)
+    if seeds == 1 or images == 1:
+        return between / images, 0.0
+    rest = values - means - values.mean(axis=1, keepdims=True) + values.mean()
+    noise = (rest**2).sum() / ((seeds - 1) * (images - 1))
+    return max(between - noise / seeds, 1 / (images + 1)) / images, noise / (seeds * images)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a curve first reaches a value: an estimate and its interval.
+
+    value is inf where the curve never gets there, 0 where it is there from the start. low is the first place at which
+    the curve is not told to lie below the value (0: so from the start; inf: told to lie below all along), high the
+    first at which it is told to lie above (inf: nowhere).
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def crossing(
+    curve: Sequence[tuple[float, np.ndarray]],
+    target: np.ndarray,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+) -> Crossing:
+    """Where a curve equals a target, both measured with the same seeds on the same images.
+
+    curve : (place, seeds × images) in ascending order of place > 0, two or more; between places it is interpolated
+        over the logarithm. Estimate and interval come from the differences along the curve (tests inverted: no
+        spread of a ratio is needed); the curve is taken to rise.
+    """
+    places = np.array([x for x, _ in curve], dtype=np.float64)
+    if len(places) < 2 or (np.diff(places) <= 0).any() or places[0] <= 0:
+        raise ValueError(f"a curve needs two or more ascending places above 0, got {places}")
+    grid = np.unique(np.concatenate([np.geomspace(places[0], places[-1], GRID), places]))
+    grid[0], grid[-1] = places[0], places[-1]  # as they are, not as rounded
+    differences = [crossed(interpolated(curve, places, x) - target, groups) for x in grid]
+    spans = [d.interval(level) for d in differences]
+    value = _first(grid, [d.mean >= 0 for d in differences])
+    if len(target) == 1:  # one seed rules nothing out
+        return Crossing(value, 0.0, math.inf)
+    low = _first(grid, [high >= 0 for _, high in spans])
+    high = _first(grid, [low > 0 for low, _ in spans])
+    return Crossing(value, low, float(places[0]) if high == 0 else high)
+
+
+def _first(places: np.ndarray, there: list[bool]) -> float:
+    """The first place where it is so: 0 where it is from the start, inf where it nowhere is."""
+    found = np.flatnonzero(there)
+    if not len(found):
+        return math.inf
+    return float(places[found[0]]) if found[0] else 0.0
+
+
+def interpolated(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:
+    """The arrays of a curve at place x, linear in the logarithm of its `places`."""
+    right = int(np.clip(np.searchsorted(places, x), 1, len(places) - 1))
+    share = math.log(x / places[right - 1]) / math.log(places[right] / places[right - 1])
+    before, after = (np.asarray(curve[i][1], dtype=np.float64) for i in (right - 1, right))
+    return (1 - share) * before + share * after
+
+
+def _round_up(count: float) -> int:
+    """A count with two significant digits, for something that is an order of magnitude."""
+    scale = 10 ** max(0, int(math.log10(max(count, 1))) - 1)
+    return int(math.ceil(count / scale) * scale)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,35 +47,55 @@ ClassWeights = Annotated[
 Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
 
 
-def parameters_of(
-    dataset: str,
-    preset: str,
-    results: str,
-    seeds: str,
-    image_size: str,
-    device: str,
-    workers: str,
-    synthetic: str,
-    max_images: str,
-    flip: bool | None,
-    grey: bool,
-    class_weights: str,
-) -> dict:
-    """The chapters' parameters of the same names; UserError for a word where a number is wanted."""
-    return {
-        "dataset": dataset,
-        "preset": preset,
-        "results": results,
-        "seeds": numbers(seeds, "seeds"),
-        "image_size": number(image_size, "image-size"),
-        "device": device,
-        "workers": number(workers, "workers"),
-        "synthetic": synthetic,
-        "max_images": number(max_images, "max-images"),
-        "flip": "auto" if flip is None else flip,
-        "grey": grey,
-        "class_weights": class_weights,
-    }
+STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters' names: (option, default)
+    "dataset": (Dataset, "auto"),
+    "preset": (PresetName, "quick"),
+    "results": (Results, "results"),
+    "seeds": (Seeds, "auto"),
+    "image_size": (ImageSize, "auto"),
+    "device": (Device, "auto"),
+    "workers": (Workers, "auto"),
+    "synthetic": (Synthetic, "none"),
+    "max_images": (MaxImages, "auto"),
+    "flip": (Flip, None),
+    "grey": (Grey, False),
+    "class_weights": (ClassWeights, "none"),
+}
+
+
+def of_study(**fixed: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that describe a study; it gets them as its first argument, the chapters' parameters.
+
+    fixed : options that the command has not, and their values. The command's own options come after these.
+    """
+
+    def given(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        needed = [p for p in own if p.default is p.empty]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+            for name, (option, default) in STUDY.items()
+            if name not in fixed
+        ]
+        several = [p.replace(kind=p.KEYWORD_ONLY) for p in (*needed, *shared, *(p for p in own if p not in needed))]
+
+        @functools.wraps(command)
+        def called(**words: Any) -> None:
+            described = {name: words.pop(name, fixed.get(name)) for name in STUDY}
+            command(_parameters(described), **words)
+
+        called.__signature__ = inspect.Signature(several)  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in several}
+        return called
+
+    return given
+
+
+def _parameters(words: dict[str, Any]) -> dict[str, Any]:
+    """The chapters' parameters; UserError for a word where a number is wanted."""
+    flip = words["flip"]
+    numeric = {name: number(words[name], name.replace("_", "-")) for name in ("image_size", "workers", "max_images")}
+    return words | numeric | {"seeds": numbers(words["seeds"], "seeds"), "flip": "auto" if flip is None else flip}
 
 
 def number(text: str, name: str, wanted: str = "a whole number or auto") -> int | str:

@@ -10,21 +10,7 @@ import typer
 
 from ..base.errors import UserError
 from ..base.processes import first, several
-from .options import (
-    ClassWeights,
-    Dataset,
-    Device,
-    Flip,
-    Grey,
-    ImageSize,
-    MaxImages,
-    PresetName,
-    Results,
-    Seeds,
-    Synthetic,
-    Workers,
-    parameters_of,
-)
+from .options import of_study
 
 if TYPE_CHECKING:
     from ..exhibits.study import Study
@@ -33,18 +19,9 @@ if TYPE_CHECKING:
 SHOWN = 3  # missing inputs that an error names
 
 
+@of_study(results="")
 def estimate(
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    seeds: Seeds = "auto",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
-    workers: Workers = "auto",
-    synthetic: Synthetic = "none",
-    max_images: MaxImages = "auto",
-    flip: Flip = None,
-    grey: Grey = False,
-    class_weights: ClassWeights = "none",
+    parameters: dict,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
     """Say what a study will take before it starts: artifacts, network evaluations, FLOP, disk, memory and hours.
@@ -60,28 +37,14 @@ def estimate(
     from ..planning.outlook import Outlook
     from ..planning.outlook_text import lines, summary
 
-    parameters = parameters_of(
-        dataset, preset, "", seeds, image_size, device, workers, synthetic, max_images, flip, grey, class_weights
-    )
     outlook = Outlook(**parameters)
     count = workers_for(outlook.workers, in_order(outlook.plan()))
     found = summary(outlook, count, measure(outlook.main))
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
 
 
-def plan(
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    results: Results = "results",
-    seeds: Seeds = "auto",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
-    synthetic: Synthetic = "none",
-    max_images: MaxImages = "auto",
-    flip: Flip = None,
-    grey: Grey = False,
-    class_weights: ClassWeights = "none",
-) -> None:
+@of_study(workers="auto")
+def plan(parameters: dict) -> None:
     """Print a study's graph as JSON lines, inputs first: key, kind, inputs, seconds, level, done.
 
     seconds: estimated, of one core; level: 0 without inputs, else one more than the highest of them; done: is it in the
@@ -91,9 +54,6 @@ def plan(
     """
     from ..graph.estimate import cost
 
-    parameters = parameters_of(
-        dataset, preset, results, seeds, image_size, device, "auto", synthetic, max_images, flip, grey, class_weights
-    )
     study, specs = _planned(parameters)
     levels: dict[str, int] = {}
     for spec in specs:
@@ -109,19 +69,10 @@ def plan(
         typer.echo(json.dumps(node))
 
 
+@of_study(workers="1")
 def compute(
+    parameters: dict,
     key: Annotated[str, typer.Argument(help="Of a line of synthgap plan; its first 8 digits or more will do.")],
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    results: Results = "results",
-    seeds: Seeds = "auto",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
-    synthetic: Synthetic = "none",
-    max_images: MaxImages = "auto",
-    flip: Flip = None,
-    grey: Grey = False,
-    class_weights: ClassWeights = "none",
     with_inputs: Annotated[
         bool, typer.Option("--with-inputs", help="Compute what it needs and is missing, too.")
     ] = False,
@@ -135,9 +86,6 @@ def compute(
     """
     if not re.fullmatch("[0-9a-f]{8,64}", key):
         raise UserError(f"{key!r} is no key; give 8 to 64 hexadecimal digits of one, as synthgap plan prints them")
-    parameters = parameters_of(
-        dataset, preset, results, seeds, image_size, device, "1", synthetic, max_images, flip, grey, class_weights
-    )
     study, specs = _planned(parameters)
     found = [spec for spec in specs if spec.key.startswith(key)]
     if len(found) != 1:
@@ -165,3 +113,6 @@ def _planned(parameters: dict) -> tuple[Study, list[Spec]]:
 
     study = Study(**parameters)
     return study, in_order(study.plan())
+
+
+COMMANDS = (estimate, plan, compute)

@@ -1,0 +1,82 @@
+"""What commands say of a study before and while it runs: what was found, what will be done, how long it takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..exhibits.study import Study
+    from ..graph.specs import Spec
+
+
+def found(study: Study) -> list[str]:
+    """What the data sets hold, in plain text, warnings included."""
+    from ..data.duplicates import duplicate_lines
+    from ..data.inspect import inspect_folder
+    from ..data.report import report_lines
+    from ..data.splits import SPLITS, Splits
+
+    d, lines = study.design, []
+    for arms, record in zip(d.columns, d.records, strict=True):
+        kind, _, path = record["source"].partition(":")
+        lines.append(f"found in {record['source']}:")
+        channels, height, width = arms.data["train"].shape
+        classes = arms.data["train"].classes
+        kinds = f"{classes} classes, {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}"
+        told = report_lines(inspect_folder(Path(path))) if kind == "folder" else [kinds]
+        told += record.get("found", [])
+        told += duplicate_lines(Splits(**{s: study.store.get(arms.data[s]) for s in SPLITS}, record=record))
+        lines += [f"  {line}" for line in told]
+    if d.found_in_given:
+        lines.append(f"found in {d.arms.data['given'].loading.synthetic}:")
+        lines += [f"  {line}" for line in d.found_in_given]
+    return lines
+
+
+def intended(study: Study) -> list[str]:
+    """What will be done with the data: sizes, splits, options, preset."""
+    d, lines = study.design, ["what will be done:"]
+    for arms, record in zip(d.columns, d.records, strict=True):
+        sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
+        lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
+    seeds = len(d.seeds)
+    weights = "" if d.options.class_weights == "none" else "; classes weighted alike in training"
+    flipped = "flip" in study.store.get(d.arms.data["train"]).augment
+    mirrored = "mirrored at random" if flipped else "not mirrored (--flip mirrors them)"
+    lines.append(f"  images {mirrored} in training{weights}")
+    lines.append(f"  preset {d.preset.name}, {seeds} seed{'s' * (seeds > 1)}: {d.preset.summary}")
+    if d.given:
+        given = d.arms.data["given"]
+        lines.append(f"  {given.count:,} synthetic images of {given.loading.synthetic} are judged")
+    return lines
+
+
+def minutes(study: Study, plan: list[Spec]) -> float:
+    """About how long computing what the store lacks of `plan` takes with this study's workers, in minutes.
+
+    The rates are of one machine (see `graph.estimate`); yours may be twice as fast or slow. With a scheduler it is
+    the work of one core.
+    """
+    from ..graph.estimate import BUSY, cost
+    from ..graph.run import workers_for
+
+    lab = study.lab
+    missing = lab.store.missing(plan)
+    count = 1 if lab.scheduler else workers_for(lab.workers, missing)
+    return BUSY * sum(map(cost, missing)) / max(count, 1) / 60
+
+
+def progress_bar(what: str, total: int | None = None):
+    """A bar that counts images, on a terminal alone."""
+    from tqdm import tqdm
+
+    return tqdm(desc=what, total=total, unit="image", disable=not sys.stderr.isatty(), leave=False)
+
+
+def duration(minutes: float) -> str:
+    """ "40 seconds", "12 minutes", "3.5 hours"."""
+    if minutes < 1.5:
+        return f"{max(5, round(60 * minutes / 5) * 5)} seconds"
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

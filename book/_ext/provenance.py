@@ -1,7 +1,7 @@
 """Under every named figure and table: its counterpart in the paper, its raw rows, and how it was made.
 
-What is said comes from `synthgap/paper/exhibits.yaml` and from `provenance.json` beside the executed chapters. A book
-whose numbers other code has computed (`synthgap.book.stale`) is not built.
+What is said comes from the declarations in `synthgap/exhibits` and from `provenance.json` beside the executed chapters.
+A book whose numbers other code has computed (`synthgap.book.stale`) is not built.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from synthgap.base.errors import UserError
 from synthgap.book import exhibit_text
 from synthgap.book.provenance import Provenance
 from synthgap.book.stale import check
-from synthgap.exhibits.registry import registry
+from synthgap.exhibits.sections import exhibits
 
 EXECUTED = "book/executed"
 logger = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ class AddProvenance(SphinxTransform):
                     break
 
     def _add(self, node: nodes.Element, name: str) -> None:
-        if name not in registry().ours:
-            logger.warning("%s is not listed in synthgap/paper/exhibits.yaml", name, location=node)
+        if name not in exhibits():
+            logger.warning("%s is not declared in synthgap/exhibits", name, location=node)
             return
         record = record_of(str(self.app.srcdir))
-        line = nodes.paragraph("", "", nodes.Text(exhibit_text.counterpart(registry(), name)))
-        files = exhibit_text.raw_files(registry(), name)
-        there = [f for f in files if record.complete or (Path(self.app.srcdir) / EXECUTED / f).is_file()]
+        line = nodes.paragraph("", "", nodes.Text(exhibit_text.counterpart(name)))
+        files = exhibit_text.original(name).files()
+        there = [f for f in files if (Path(self.app.srcdir) / EXECUTED / f).is_file()]
         for number, file in enumerate(there):
             line += nodes.Text(" Raw rows: " if number == 0 else ", ")
             line += addnodes.download_reference(
@@ -68,15 +68,26 @@ class AddProvenance(SphinxTransform):
             )
         if there:
             line += nodes.Text(".")
-        if older := exhibit_text.older(registry(), record, name):
+        if older := exhibit_text.older(record, name):
             line += nodes.Text(f" {older}")
         rows = "".join(
-            f"<dt>{escape(term)}</dt><dd>{escape(told)}</dd>"
-            for term, told in exhibit_text.how_made(registry(), record, name)
+            f"<dt>{escape(term)}</dt><dd>{escape(told)}</dd>" for term, told in exhibit_text.how_made(record, name)
         )
         details = f"<details><summary>How it was made</summary><dl>{rows}</dl></details>"
         box = nodes.container("", line, nodes.raw("", details, format="html"), classes=["provenance"])
+        box += self._code(name)
         node.parent.insert(node.parent.index(node) + 1, box)
+
+    @staticmethod
+    def _code(name: str) -> list[nodes.Node]:
+        """The source of what shows the exhibit, folded away."""
+        written = exhibit_text.code_behind(name)
+        if not written:
+            return []
+        code = "\n\n".join(written)
+        opened = nodes.raw("", '<details class="code"><summary>Code that shows it</summary>', format="html")
+        closed = nodes.raw("", "</details>", format="html")
+        return [opened, nodes.literal_block(code, code, language="python"), closed]
 
 
 class Exhibits(SphinxDirective):
@@ -86,7 +97,7 @@ class Exhibits(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         tables = {"paper": exhibit_text.of_the_paper, "ours": exhibit_text.of_ours}
-        text = tables[self.arguments[0]](registry(), record_of(str(self.env.srcdir)))
+        text = tables[self.arguments[0]](record_of(str(self.env.srcdir)))
         parent = nodes.container()
         source, line = self.get_source_info()
         self.state.nested_parse(StringList(text.splitlines(), source), line, parent)

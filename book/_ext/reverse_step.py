@@ -1,4 +1,4 @@
-"""The list of reverse steps that `synthgap.exhibits.slider` writes becomes a slider; without scripts it stays a list."""
+"""The list of reverse steps that `exhibits.slider` writes becomes a slider; without scripts it stays a list."""
 
 from __future__ import annotations
 

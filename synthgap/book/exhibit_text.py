@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ..exhibits.registry import Exhibit, Registry
+import inspect
+
+from ..exhibits.base import Exhibit
+from ..exhibits.sections import counterparts, exhibits
+from ..paper.published import read_paper
 from .provenance import Made, Provenance
 from .stale import STATISTICS, changes_for
 
@@ -17,42 +21,44 @@ PARTS = {  # parts of a data set as `Arms` names them, for readers
 }
 
 
-def _original(registry: Registry, name: str) -> tuple[str, Exhibit]:
+def original(name: str) -> Exhibit:
     """The exhibit itself, or what it is a copy of."""
-    copy_of = registry.ours[name].copy_of
-    return (copy_of, registry.ours[copy_of]) if copy_of else (name, registry.ours[name])
+    exhibit = exhibits()[name]
+    return exhibits()[exhibit.copy_of] if exhibit.copy_of else exhibit
 
 
-def counterpart(registry: Registry, name: str) -> str:
+def counterpart(name: str) -> str:
     """One sentence: what of the paper the exhibit stands for, or why nothing."""
-    original, exhibit = _original(registry, name)
-    places = registry.counterparts(original)
-    if not places:
+    exhibit = original(name)
+    if not exhibit.paper:
         return f"No counterpart in the paper: {exhibit.apart}."
-    return f"In the paper: {' and '.join(places)}."
+    return f"In the paper: {' and '.join(exhibit.paper)}."
 
 
-def older(registry: Registry, record: Provenance, name: str) -> str:
+def code_behind(name: str) -> list[str]:
+    """The source of what shows the exhibit, and of what makes and names the results that it shows."""
+    exhibit = original(name)
+    functions = [exhibit.view, *(f for r in exhibit.results() for f in (r.make, r.cells))]
+    written = dict.fromkeys(f for f in functions if f is not None and "<" not in f.__qualname__)
+    return [inspect.getsource(f) for f in written]
+
+
+def older(record: Provenance, name: str) -> str:
     """A sentence where the code behind the exhibit has changed since the exhibit was computed, else ""."""
-    made = record.exhibits.get(_original(registry, name)[0])
+    made = record.exhibits.get(original(name).name)
     if made is None or not changes_for(record, made):
         return ""
     return "An earlier version of the code computed this; below is what has changed since."
 
 
-def raw_files(registry: Registry, name: str) -> tuple[str, ...]:
-    """Files with the exhibit's rows."""
-    return _original(registry, name)[1].raw
-
-
-def how_made(registry: Registry, record: Provenance, name: str) -> list[tuple[str, str]]:
+def how_made(record: Provenance, name: str) -> list[tuple[str, str]]:
     """Terms and what is said of them."""
-    original, exhibit = _original(registry, name)
+    exhibit = original(name)
     if exhibit.rests_on:
         return [("Rests on", exhibit.rests_on), *_written(record)]
-    if original not in record.exhibits:
+    if exhibit.name not in record.exhibits:
         return [("Artifacts", NOT_RECORDED)]
-    made = record.exhibits[original]
+    made = record.exhibits[exhibit.name]
     rows = [
         ("Run", f"preset {record.preset}; {_seeds(made.seeds)}"),
         ("Data", "; ".join(_data(record, data, parts) for data, parts in made.data.items())),
@@ -64,8 +70,9 @@ def how_made(registry: Registry, record: Provenance, name: str) -> list[tuple[st
     code = ", ".join(f"{kind} {record.code[kind][:SHORT]}" for kind in (*made.kinds, STATISTICS))
     rows.append(("Code of the artifacts (SHA-256)", code))
     rows += [("Changed since", f"{change.what}: {change.effect}") for change in changes_for(record, made)]
-    if exhibit.no_raw:
-        rows.append(("Raw rows", f"none: {exhibit.no_raw}"))
+    if not exhibit.files():
+        reasons = dict.fromkeys(r.no_rows for r in exhibit.results())
+        rows.append(("Raw rows", f"none: {'; '.join(reasons)}"))
     return rows
 
 
@@ -124,24 +131,25 @@ def duration(seconds: float, unit: str) -> str:
 # the page that lists them, as MyST
 
 
-def of_the_paper(registry: Registry, record: Provenance) -> str:
+def of_the_paper(record: Provenance) -> str:
     """Every table and figure of the paper, with links to its counterparts or the reason why there is none."""
     shown = chapter_of(record)
     lines = ["| the paper | what it shows | here |", "|---|---|---|"]
-    for place, published in registry.paper.items():
-        here = _links([name for name in published.here if name in shown], shown) or "not in this run"
-        told = "; ".join(part for part in (here if published.here else "", published.why) if part)
-        lines.append(f"| {place.replace(' ', NO_BREAK)} | {published.shows} | {told} |")
+    for place, published in read_paper("exhibits.yaml").items():
+        ours = counterparts(place)
+        here = _links([name for name in ours if name in shown], shown) or "not in this run"
+        told = "; ".join(part for part in (here if ours else "", published.get("why", "")) if part)
+        lines.append(f"| {place.replace(' ', NO_BREAK)} | {published['shows']} | {told} |")
     return "\n".join(lines)
 
 
-def of_ours(registry: Registry, record: Provenance) -> str:
+def of_ours(record: Provenance) -> str:
     """What the chapters show and the paper has not, with the reason."""
-    shown = chapter_of(record)
+    shown, known = chapter_of(record), exhibits()
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, chapter in shown.items():
-        if name in registry.ours and registry.ours[name].apart:
-            reasons.setdefault((chapter, registry.ours[name].apart), []).append(name)
+        if name in known and known[name].apart:
+            reasons.setdefault((chapter, known[name].apart), []).append(name)
     lines = ["| here | why the paper has none |", "|---|---|"]
     lines += [f"| {_links(names, shown)} | {apart} |" for (_, apart), names in reasons.items()]
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Was a published book computed by the code that is here? Names the chapters of which that isn't so.
 
 Compared are the hashes that artifacts go by (`graph.codehash`: comments, docstrings and the wording of errors don't
-count), that of the statistics, and the preset. Code that only arranges numbers (tables, plots, sentences) is not.
+count), that of the statistics and of what makes results, and the preset. What only shows results (figures, tables,
+sentences) is not.
 
 A stale book is not built. Where a change comes between two runs of the book, its author says what it was and what it
 does to the numbers (`account`); the book then shows that under each exhibit whose code has changed:
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pkgutil
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -19,21 +21,15 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from .. import stats
 from ..base.errors import UserError
-from ..graph.codehash import code_hash
+from ..exhibits.sections import results
+from ..graph.codehash import code_hash, definitions_hash
 from ..graph.specs import KINDS
 from .provenance import Change, Made, Provenance, Since, read, write
 
 STATISTICS = "statistics"  # in the place of a kind: what turns artifacts into numbers and intervals
-MODULES = (
-    "synthgap.metrics.entropy",
-    "synthgap.metrics.projection",
-    "synthgap.stats.crossed",
-    "synthgap.stats.intervals",
-    "synthgap.stats.toy",
-    "synthgap.stats.trends",
-    "synthgap.stats.verdict",
-)
+FOLLOWED = tuple(f"synthgap.{part}." for part in ("exhibits", "design", "metrics", "paper", "stats"))
 PRESET = "preset"  # likewise, what the preset says
 WORDS = ("summary", "budget")  # of a preset; they change no number
 
@@ -41,7 +37,19 @@ WORDS = ("summary", "budget")  # of a preset; they change no number
 def code_versions() -> dict[str, str]:
     """Kind of artifact, or STATISTICS → SHA-256 of the present code."""
     kinds = {kind.model_fields["kind"].default: code_hash(kind.code) for kind in KINDS}
-    return {**kinds, STATISTICS: code_hash(MODULES)}
+    return {**kinds, STATISTICS: statistics_hash()}
+
+
+def statistics_hash() -> str:
+    """SHA-256 of what turns artifacts into numbers and intervals: the statistics, and all that makes results.
+
+    What makes a result is followed from its declaration through everything that it names (`definitions_hash`).
+    """
+    modules = [f"synthgap.stats.{m.name}" for m in pkgutil.iter_modules(stats.__path__)]
+    makers = [f for r in results() for f in (r.make, r.cells) if f is not None]
+    roots = {f"{f.__module__}:{f.__qualname__.split('.')[0]}" for f in makers}
+    names = definitions_hash((root for root in roots if "<" not in root), FOLLOWED)
+    return hashlib.sha256(f"{code_hash(tuple(modules))} {names}".encode()).hexdigest()
 
 
 def preset_hash(name: str) -> str | None:

@@ -1,64 +1,26 @@
-"""Which artifacts an exhibit is made from: its study methods are called again, and what they read is noted."""
+"""Which artifacts an exhibit is made from, and how they came about: all of it follows from its declaration."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import importlib
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
 
 from ..base.machine import device_name
-from ..base.threads import one_thread
-from ..exhibits.registry import Registry, registry
+from ..design.loading import Design
+from ..exhibits.base import Lab
+from ..exhibits.sections import exhibits
 from ..graph.specs import Data, Spec, in_order
+from ..graph.store import Store
 from .provenance import Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash
 
-if TYPE_CHECKING:
-    from ..exhibits.old_base import StudyBase
-    from ..exhibits.study import Study
-    from ..graph.store import Store
-
 SOURCES = ("synthgap", "chapters", "pyproject.toml", "requirements.lock")  # what a run's numbers depend on
-
-
-class _Noting:
-    """In the place of a store: hands everything to it, and keeps what was asked for."""
-
-    def __init__(self, store: Store):
-        self.store = store
-        self.read: dict[str, Spec] = {}
-
-    def get(self, spec: Spec) -> Any:
-        self.read[spec.key] = spec
-        return self.store.get(spec)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-
-def read_by(study: Study, maker: str) -> list[Spec]:
-    """What a method of the study, or "module:function" of it, reads from the store."""
-    watched = copy.copy(study)
-    for cls in type(study).__mro__:  # what the study remembers would not be read again
-        for name, value in vars(cls).items():
-            if isinstance(value, functools.cached_property):
-                watched.__dict__.pop(name, None)
-    noting = _Noting(study.store)
-    watched.store = noting  # type: ignore[assignment]
-    module, _, function = maker.rpartition(":")
-    if module:
-        getattr(importlib.import_module(module), function)(watched)
-    else:
-        getattr(watched, maker)()
-    return list(noting.read.values())
 
 
 def exhibits_of(notebook: nbformat.NotebookNode) -> list[str]:
@@ -79,37 +41,35 @@ def chapters_in(folder: Path) -> dict[str, tuple[str, ...]]:
     return {path.stem: tuple(exhibits_of(nbformat.read(path, as_version=4))) for path in paths}
 
 
-def provenance(study: Study, executed: Path, known: Registry | None = None) -> Provenance:
-    """How the exhibits of the notebooks in `executed`, made by `study`, came about."""
-    listed = (known or registry()).ours
+def provenance(lab: Lab, executed: Path) -> Provenance:
+    """How the exhibits of the notebooks in `executed`, made from the artifacts of `lab`, came about."""
+    d, known = lab.design, exhibits()
     chapters = chapters_in(executed)
-    names = [name for several in chapters.values() for name in several if name in listed]
-    parts = parts_of(study)
-    with one_thread():
-        traced = {maker: read_by(study, maker) for maker in dict.fromkeys(m for n in names for m in listed[n].reads)}
-    needed = {n: in_order([spec for maker in listed[n].reads for spec in traced[maker]]) for n in names}
+    names = [name for several in chapters.values() for name in several if name in known]
+    parts = parts_of(d)
+    needed = {n: in_order([spec for r in known[n].reads for spec in r.specs(d)]) for n in names}
     every = in_order([spec for specs in needed.values() for spec in specs])
-    first = study.store.provenance(study.main.data["train"])
+    first = lab.store.provenance(d.main.data["train"])
     code = code_versions()
     return Provenance(
-        preset=study.preset.name,
-        preset_sha256=preset_hash(study.preset.name),
-        seeds=study.seeds,
-        device="workers of a Dask scheduler" if study.scheduler else device_name(study.device),
-        gpu=study.device == "cuda",
+        preset=d.preset.name,
+        preset_sha256=preset_hash(d.preset.name),
+        seeds=d.seeds,
+        device="workers of a Dask scheduler" if lab.scheduler else device_name(d.device),
+        gpu=d.device == "cuda",
         executed=datetime.now(UTC).strftime("%Y-%m-%d"),
         versions={**first["packages"], "Python": first["python"]},
         **commit(),
         code={kind: code[kind] for kind in sorted({spec.kind for spec in every} | {STATISTICS})},
         data=_data(every, parts),
         chapters=chapters,
-        exhibits={name: made(specs, study.store, parts) for name, specs in needed.items() if specs},
+        exhibits={name: made(specs, lab.store, parts) for name, specs in needed.items() if specs},
     )
 
 
-def parts_of(study: StudyBase) -> dict[str, tuple[str, str]]:
+def parts_of(d: Design) -> dict[str, tuple[str, str]]:
     """Key of each set of real images → its data set and part; of equal sets the first part's."""
-    pairs = [(data.key, (arms.name, part)) for arms in study.columns for part, data in arms.data.items()]
+    pairs = [(data.key, (arms.name, part)) for arms in d.columns for part, data in arms.data.items()]
     return dict(reversed(pairs))
 
 

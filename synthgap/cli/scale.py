@@ -39,7 +39,7 @@ def estimate(
 
     outlook = Outlook(**parameters)
     count = workers_for(outlook.workers, in_order(outlook.plan()))
-    found = summary(outlook, count, measure(outlook.main))
+    found = summary(outlook, count, measure(outlook.design.main))
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
 
 

@@ -40,9 +40,19 @@ TITLES = {  # of modules, as a reader knows them
 
 def results() -> list[Result]:
     """Every result, in the order of the book."""
-    return list(RESULTS.values())
+    return sorted(RESULTS.values(), key=lambda one: _place(one.section))
 
 
 def exhibits() -> dict[str, Exhibit]:
     """Every numbered table and figure by name, in the order of the book."""
-    return {name: one for name, one in EXHIBITS.items() if not one.plain}
+    several = sorted(EXHIBITS.values(), key=lambda one: _place(one.section))
+    return {one.name: one for one in several if not one.plain}
+
+
+def counterparts(place: str) -> list[str]:
+    """Names of the exhibits that stand for a table or figure of the paper, "Figure 1"."""
+    return [name for name, one in exhibits().items() if place in one.paper]
+
+
+def _place(section: str) -> int:
+    return list(TITLES).index(section) if section in TITLES else len(TITLES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = "synthgap"
@@ -51,23 +52,27 @@ def _tree(module: str) -> ast.Module:
 def _imports(module: str) -> list[str]:
     """Modules of this package that `module` imports, at any depth of its source."""
     tree = _tree(module)
-    is_package = _path(module).name == "__init__.py"
-    parts = module.split(".")
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [a.name for a in node.names if a.name.split(".")[0] == PACKAGE]
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                base = parts[: len(parts) - node.level + is_package]
-                target = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
-            elif (node.module or "").split(".")[0] == PACKAGE:
-                target = node.module
-            else:
+            target = _home(module, node)
+            if target is None:
                 continue
             submodules = [f"{target}.{a.name}" for a in node.names]
             found += [m if _path(m) else target for m in submodules]
     return [m for m in found if m != PACKAGE and _path(m)]
+
+
+def _home(module: str, node: ast.ImportFrom) -> str | None:
+    """The module of this package that a statement of `module` imports from; None of another package's."""
+    if not node.level:
+        return node.module if (node.module or "").split(".")[0] == PACKAGE else None
+    is_package = _path(module).name == "__init__.py"
+    parts = module.split(".")
+    base = parts[: len(parts) - node.level + is_package]
+    return ".".join([*base, *((node.module or "").split(".") if node.module else [])])
 
 
 class _Strip(ast.NodeTransformer):
@@ -98,3 +103,64 @@ def _normal_form(name: str) -> str:
             raise LookupError(f"{module} has {len(wanted)} functions named {function}")
         tree = wanted[0]
     return ast.unparse(_Strip().visit(tree))
+
+
+def definitions_hash(roots: Iterable[str], packages: tuple[str, ...]) -> str:
+    """SHA-256 over the syntax trees of functions ("synthgap.stats.crossed:crossed") and of all that they name.
+
+    Followed are names that a module defines at its top, or imports from modules of these `packages`, through any
+    number of steps. What does not count is as of `code_hash`.
+    """
+    waiting, seen = sorted(set(roots)), set()
+    while waiting:
+        root = waiting.pop()
+        if root not in seen:
+            seen.add(root)
+            waiting += _named_by(root, packages)
+    digest = hashlib.sha256()
+    for root in sorted(seen):
+        digest.update(f"{root}\n{_definition_form(root)}\n".encode())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _defined(module: str) -> dict[str, ast.stmt]:
+    """Names that a module defines at its top → the statement."""
+    found: dict[str, ast.stmt] = {}
+    for node in _tree(module).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found[node.name] = node
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {n.id: node for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return found
+
+
+@functools.cache
+def _imported(module: str) -> dict[str, str]:
+    """Names that a module imports from modules of this package → "module:name"."""
+    found = {}
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom) and (home := _home(module, node)) is not None:
+            found |= {a.asname or a.name: f"{home}:{a.name}" for a in node.names if _path(home)}
+    return found
+
+
+def _named_by(root: str, packages: tuple[str, ...]) -> list[str]:
+    module, _, name = root.partition(":")
+    node = _defined(module).get(name)
+    if node is None:
+        return []
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - {name}
+    own = [f"{module}:{n}" for n in sorted(names & set(_defined(module)))]
+    others = [_imported(module)[n] for n in sorted(names & set(_imported(module)))]
+    return own + [other for other in others if other.split(":")[0].startswith(packages)]
+
+
+@functools.cache
+def _definition_form(root: str) -> str:
+    module, _, name = root.partition(":")
+    node = _defined(module).get(name)
+    if node is None:  # a module that is imported whole, or a name that it imports itself
+        return ""
+    return ast.unparse(_Strip().visit(ast.parse(ast.unparse(node))))

@@ -27,7 +27,7 @@ def seconds(spec: Spec) -> float:
 
 
 def table(outlook: Outlook) -> str:
-    """Markdown: a row a table or figure, by itself with all that it needs, and one for the whole plan."""
+    """Markdown: a row a table, figure or section, by itself with all that it needs, and one for the whole plan."""
     groups = {**outlook.groups(), "**everything, each artifact once**": outlook.plan()}
     lines = [
         f"| | artifacts | PFLOP | hours on one H100 | of them on a CPU core | hours on {SEVERAL} |",

@@ -1,96 +1,87 @@
-"""What a study will take, before anything runs: a study whose images are not stored, and sums over its plan."""
+"""What a study will take, before anything runs: a design whose images are not stored, and sums over its plan."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
-from ..base.errors import UserError
 from ..data.imageset import ImageSet
 from ..data.public import PUBLIC, stand_in
 from ..data.splits import Splits
 from ..data.transform import greyed, mirrored, padded
-from ..design.preset import DataChoice
-from ..exhibits.figures import FIGURE4_STEPS, FIGURE9_STEPS
-from ..exhibits.results import ALGORITHM_STEPS
-from ..exhibits.study import Study
+from ..design.loading import load
+from ..design.options import Options
+from ..exhibits.sections import TITLES, exhibits, results
+from ..exhibits.study import plan
+from ..graph.compute import load_all
 from ..graph.estimate import BUSY, cost, work_of
-from ..graph.run import longest_chain
-from ..graph.specs import Data, Loading, Spec
+from ..graph.run import check_workers, longest_chain
+from ..graph.specs import Loading, Spec
 from .footprint import disk, memory, scratch
 
 Seconds = Callable[[Spec], float]
 
 
-class _Shown:
-    """In the place of a store: keeps images in memory, and holds nothing that is computed."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, ImageSet] = {}
-
-    def put(self, spec: Data, value: ImageSet) -> None:
-        self.images[spec.key] = value
-
-    def get(self, spec: Spec) -> ImageSet:
-        return self.images[spec.key]
-
-
-class Outlook(Study):
+class Outlook:
     """A study that can be planned and never computed: it writes nothing, and the paper's data sets need not be there.
 
-    Their numbers of images, shapes and classes are the published ones (`stood_in` names them); other sets are loaded.
+    The arguments are those of `Study`. Numbers of images, shapes and classes of the paper's sets are the published ones
+    (`stood_in` names them); other sets are loaded. Raises UserError as `Study` does.
     """
 
-    def __init__(self, dataset: str = "auto", preset: str = "quick", **options):
+    def __init__(
+        self,
+        dataset: str = "auto",
+        preset: str = "quick",
+        results: str = "",
+        seeds: int | list[int] | str = "auto",
+        image_size: int | str = "auto",
+        device: str = "auto",
+        workers: int | str = "auto",
+        synthetic: str = "none",
+        **options,
+    ):
+        check_workers(workers)
+        self.workers = workers
         self.stood_in: list[str] = []
-        super().__init__(dataset, preset, **options)
+        loaded = load(dataset, preset, results, seeds, device, synthetic, Options(image_size, **options), self._read)
+        self.design = loaded.design(lambda spec, images: None, _by_loading)
 
-    def _opened(self, folder: Path) -> _Shown:
-        del folder
-        return _Shown()
-
-    def _load(self, choice: DataChoice) -> tuple[Splits, Loading]:
-        loading = self._loading(choice)
-        if choice.dataset not in PUBLIC:
-            return super()._load(choice)
-        self.stood_in.append(PUBLIC[choice.dataset].title)
-        splits = stand_in(choice.dataset, loading.image_size, loading.train_size, 0, dict(loading.limits))
+    def _read(self, loading: Loading) -> Splits:
+        if loading.source not in PUBLIC:
+            return load_all(loading)
+        self.stood_in.append(PUBLIC[loading.source].title)
+        splits = stand_in(loading.source, loading.image_size, loading.train_size, 0, dict(loading.limits))
         splits = padded(greyed(splits) if loading.grey else splits, loading.divisor)
-        return mirrored(splits, loading.flip), loading
+        return mirrored(splits, loading.flip)
 
-    def _fingerprint(self, images: ImageSet, how: Loading) -> str:
-        """Named by how they are loaded: reading all pixels would take longer than the sums."""
-        del images
-        return hashlib.sha256(how.model_dump_json().encode()).hexdigest()
-
-    def compute(self, specs: list[Spec] | None = None) -> int:
-        raise UserError("an outlook computes nothing; make a Study")
+    def plan(self) -> list[Spec]:
+        """Every specification that the book reads."""
+        return plan(self.design)
 
     def groups(self) -> dict[str, list[Spec]]:
-        """Title → what that table or figure reads, of every data set that it is about."""
-        main, arms = self.main, self.arms
-        grid = (*FIGURE4_STEPS, *ALGORITHM_STEPS, *self.preset.grid, *main.rivals)
-        groups = {
-            "Table 1": [main.table1()],
-            "Table 2": [a.table2() for a in self.columns_of(2)],
-            "Table 3 and its controls": arms.augmentation(),
-            "Table 4": [cells for a in self.columns_of(4) for cells in (a.table4(), a.table4_fidelity())],
-            "Figures 4 and 5": [main.grid(grid)],
-            "Figure 6": [main.figure6()],
-            "Figure 7": [main.figure7()],
-            "Figure 8": [main.figure8()],
-            "Figures 2 and 9": [main.features((*FIGURE9_STEPS, *main.rivals))],
-            "likelihood": [main.likelihood()],
-            "sensitivity": [main.sensitivity(), main.sensitivity_fidelity()],
-        }
-        return {title: [spec for cells in several for spec in cells.values()] for title, several in groups.items()}
+        """Table or figure of the paper, or else section of the book → the specifications that it reads.
+
+        Together they are the plan; some are read by several.
+        """
+        out: dict[str, dict[str, Spec]] = {}
+        places = {r: place for e in reversed(exhibits().values()) for r in e.reads for place in reversed(e.paper)}
+        for result in results():
+            title = places.get(result, TITLES[result.section])
+            out.setdefault(title, {}).update((spec.key, spec) for spec in result.specs(self.design))
+        return {title: list(mine.values()) for title, mine in out.items() if mine}
+
+
+def _by_loading(images: ImageSet, how: Loading) -> str:
+    """Images are named by how they are loaded: reading all pixels would take longer than the sums."""
+    del images
+    return hashlib.sha256(how.model_dump_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Of some artifacts: how many, images through networks, FLOP, bytes on disk, and hours of one worker."""
+    """Sums over some artifacts: their number, images through networks, FLOP, bytes on disk, hours of one worker."""
 
     artifacts: int
     evaluations: float
@@ -100,7 +91,7 @@ class Sums:
 
 
 def sums(specs: list[Spec], seconds: Seconds = cost) -> Sums:
-    """Of `specs` themselves, not of their inputs; `seconds` is what one takes."""
+    """The sums over `specs` themselves, without their inputs; `seconds` is what one takes."""
     work = [work_of(spec) for spec in specs]
     hours = sum(map(seconds, specs)) / 3600
     flop, evaluations = sum(w.flop for w in work), sum(w.evaluations for w in work)
@@ -108,7 +99,7 @@ def sums(specs: list[Spec], seconds: Seconds = cost) -> Sums:
 
 
 def together(several: Iterable[Sums]) -> Sums:
-    """Of disjoint lists of artifacts."""
+    """The sums over disjoint lists of artifacts, from those of each."""
     return Sums(*map(sum, zip(*map(astuple, several), strict=True)))
 
 
@@ -120,7 +111,8 @@ def by_kind(specs: list[Spec], seconds: Seconds = cost) -> dict[str, Sums]:
 
 
 def hours(specs: list[Spec], workers: int, seconds: Seconds = cost, busy: float = BUSY) -> float:
-    """Of `workers` together: their share of the work, but no less than the longest chain, which nothing shortens.
+    """Hours that `workers` take together: their share of the work, no less than the longest chain, which nothing
+    shortens.
 
     busy : how much slower each is while all of them work.
     """

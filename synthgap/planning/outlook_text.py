@@ -15,14 +15,14 @@ SMALLEST = 32  # pixels a side, below which nothing is assumed of a GPU
 
 def summary(outlook: Outlook, workers: int, ratios: Ratios) -> dict:
     """Sums over the whole plan, nothing of it being there: bytes, hours, FLOP; see `lines` for what they are."""
-    specs = in_order(outlook.plan())
+    specs, d = in_order(outlook.plan()), outlook.design
     needed, largest = peak(specs)
     kinds = by_kind(specs, ratios.seconds)
     out = {
-        "preset": outlook.preset.name,
-        "data": [f"{a.name} ({a.data['train'].count:,} train, {a.data['test'].count:,} test)" for a in outlook.columns],
+        "preset": d.preset.name,
+        "data": [f"{a.name} ({a.data['train'].count:,} train, {a.data['test'].count:,} test)" for a in d.columns],
         "stood_in": outlook.stood_in,
-        "seeds": len(outlook.seeds),
+        "seeds": len(d.seeds),
         "kinds": {kind: asdict(one) for kind, one in kinds.items()},
         "all": asdict(together(kinds.values())),
         "checkpoints": most_scratch(specs, workers),
@@ -32,7 +32,7 @@ def summary(outlook: Outlook, workers: int, ratios: Ratios) -> dict:
         "hours": hours(specs, workers, ratios.seconds),
         "measured": asdict(ratios),
     }
-    if outlook.device == "cpu" and min(min(a.data["train"].shape[1:]) for a in outlook.columns) >= SMALLEST:
+    if d.device == "cpu" and min(min(a.data["train"].shape[1:]) for a in d.columns) >= SMALLEST:
         several = {str(n): hours(specs, n, on_h100, busy=1.0) for n in (1, SEVERAL)}
         out["h100"] = {"hours": several, "assumed": ASSUMED, "table": table(outlook)}
     return out

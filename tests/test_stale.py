@@ -13,6 +13,8 @@ from synthgap.book import execute as book
 from synthgap.book import exhibit_text, stale
 from synthgap.book.provenance import Change, read, write
 from synthgap.graph import codehash
+from synthgap.graph.specs import KINDS
+from synthgap.paper.published import claims
 
 ROOT = book.find_root()
 
@@ -76,6 +78,65 @@ def test_a_change_of_the_statistics_names_every_chapter(edited, published):
     edited("stats/intervals.py", "level: float = 0.95", "level: float = 0.9")
     (line,) = stale.stale(read(folder))
     assert line == f"statistics (shown by {', '.join(read(folder).chapters)})"
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "kinds"),
+    [
+        ("study/nulls.py", "DRAWS = 400", "DRAWS = 40", {stale.STATISTICS}),
+        ("study/causes.py", "np.arange(len(order))", "np.arange(1, 1 + len(order))", {stale.STATISTICS}),
+        ("study/claims.py", "ALPHA = 0.05", "ALPHA = 0.1", {stale.STATISTICS}),
+        ("study/neighbours.py", "(100 - synthetic)", "(99 - synthetic)", {stale.STATISTICS}),
+        ("metrics/entropy.py", "import numpy as np", "import numpy as np\nROUNDING = 2", {stale.STATISTICS}),
+        ("study/compute.py", "= centrality(vectors", "= -centrality(vectors", {stale.STATISTICS, "trim"}),
+        ("disk.py", "check the disk", "look at the disk", set()),
+        ("inert.py", "class ", "# a comment\nBOUND = 7\n\n\nclass ", set()),
+        ("plain.py", "import math", "import math\nWORD = 'more'", set()),
+        ("study/run.py", "from __future__ import annotations", "from __future__ import annotations\nA = 1", set()),
+    ],
+)
+def test_what_turns_artifacts_into_published_numbers_is_watched_and_nothing_else(edited, module, old, new, kinds):
+    before = stale.code_versions()
+    after = edited(module, old, new)
+    assert {kind for kind, version in before.items() if after[kind] != version} == kinds
+
+
+def test_what_decides_a_claim_is_watched_and_how_it_is_worded_is_not(monkeypatch):
+    before, (first, *rest) = stale.code_versions(), claims()
+    words = first.model_copy(update={"statement": "Other words.", "figure": "fig-2"})
+    monkeypatch.setattr(stale, "claims", lambda: (words, *rest))
+    assert stale.code_versions() == before
+    larger = first.model_copy(update={"interest": first.interest.model_copy(update={"value": 7.0})})
+    monkeypatch.setattr(stale, "claims", lambda: (larger, *rest))
+    assert stale.code_versions()[stale.STATISTICS] != before[stale.STATISTICS]
+
+
+def test_a_module_of_the_study_is_watched_unless_it_is_said_what_else_it_does():
+    study = {name.rpartition(".")[2] for name in codehash.modules_in("synthgap.study")}
+    assert set(stale.NO_STATISTICS) <= study
+    watched = {root.rpartition(".")[2] for root in stale.statistics() if root.startswith("synthgap.study.")}
+    assert study - set(stale.NO_STATISTICS) <= watched
+
+
+def test_what_is_exempt_makes_no_interval_and_no_verdict():
+    makers = {f"synthgap.study.{name}" for name in ("stats", "crossed", "verdict", "trends", "nulls", "toy")}
+    for name in stale.NO_STATISTICS:
+        assert not makers & set(codehash.imports_of(f"synthgap.study.{name}")), name
+
+
+def test_what_statistics_call_outside_of_the_study_is_watched_there_or_by_a_kind():
+    """Drawing, wording and the number of threads aside."""
+    aside = {
+        "synthgap.exhibits.plots",
+        "synthgap.exhibits.answer_plots",
+        "synthgap.exhibits.causes_plots",
+        "synthgap.exhibits.plain",
+        "synthgap.base.threads",
+    }
+    kinds = set().union(*(codehash.reached(kind.code) for kind in KINDS))
+    modules = [root for root in stale.statistics() if ":" not in root]
+    called = {name for root in modules for name in codehash.imports_of(root) if not name.startswith("synthgap.study")}
+    assert called - aside <= kinds | set(modules)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,16 +42,6 @@ def write_text(path: Path, text: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def usual_rights(path: Path) -> None:
-    """Give a new file the rights that every new file has there: safetensors writes for the owner alone."""
-    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
-    try:
-        probe.touch()
-        shutil.copymode(probe, path)
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .disk import usual_rights
 from .errors import UserError
+from .rights import usual_rights
 
 META, DIGEST = "meta", "sha256"
 MOST_META = 4 * 2**20  # letters of JSON beside the tensors; ours takes a few thousand

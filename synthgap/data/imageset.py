@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights
 from ..base.errors import UserError
+from ..base.rights import usual_rights
 from .classnames import folder_names, write_names
 
 AUGMENTATIONS = ("crop", "flip")

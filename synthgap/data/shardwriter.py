@@ -14,8 +14,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights, writing
+from ..base.disk import writing
 from ..base.errors import UserError
+from ..base.rights import usual_rights
 from .shards import INDEX, Index, Shard, Shards, read_index, sha256
 
 LOCK = ".lock"

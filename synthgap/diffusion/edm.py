@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Literal, Self
 
 import torch
@@ -160,16 +159,3 @@ class EDM(SavedModule):
 def _each(values: Tensor) -> Tensor:
     """B values, to multiply B images."""
     return values[:, None, None, None]
-
-
-def load_edm(path: str | Path) -> EDM:
-    """Read what `EDM.save` wrote, or a released EDM pickle (`.pkl`), in eval mode on the CPU.
-
-    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
-    Raises UserError when the file is missing, damaged, not an EDM, or asks for code that is not allowed.
-    """
-    if Path(path).suffix == ".pkl":
-        from ..released.edm import from_released
-
-        return from_released(path)
-    return EDM.load(path)

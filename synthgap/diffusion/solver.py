@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .schedule import REVERSE_STEPS, Levels
+from .schedule import REVERSE_STEPS, SIGMA_MIN, Levels, level_of, sigma_max_for
 
 
 class Solver(BaseModel):
@@ -31,6 +31,10 @@ class Solver(BaseModel):
     churn_min: float = Field(0.0, ge=0)
     churn_max: float | None = Field(None, ge=0)
     churn_noise: float = Field(1.0, ge=0)
+
+    def sigma(self, t_re: int, height: int, width: int) -> float:
+        """σ of a reverse step under `levels`, for a model that was trained on images of this size (pixels)."""
+        return level_of(t_re, self.levels, SIGMA_MIN, sigma_max_for(height, width))
 
     def steps_from(self, t_re: int) -> int:
         """Solver steps from reverse step t_re."""

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..data.inspect import UNEVEN
-from ..data.splits import halves, spread
+from ..data.splits import UNEVEN, halves, spread
 from ..design.arms import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY
 from ..design.preset import parse_t_re
 from ..diffusion.schedule import REVERSE_STEPS

@@ -95,7 +95,8 @@ class Figures(Controls):
         seed = self.seeds[0]
         edm: EDM = self.store.get(self.main.generator(seed))
         image = self.store.get(cells[0]).images[0]
-        noisy = {t: noisy_start(edm.config, image, t, seed, 0)[0] for t in FIGURE4_STEPS}
+        levels = self.main.preset.generator.solver.levels
+        noisy = {t: noisy_start(edm.config, image, t, seed, 0, levels)[0] for t in FIGURE4_STEPS}
         restored = {t: self.store.get(cells[t]).images[0] for t in FIGURE4_STEPS}
         return plots.reconstruction_strip(noisy, restored, {t: self.sigma(t) for t in FIGURE4_STEPS})
 

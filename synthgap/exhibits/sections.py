@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from . import (  # noqa: F401  (each declares its own)
-    introduction,
-    related_work,
-    preliminary,
-    samples,
-    rivals,
-    slider,
-    classifiers,
-    discussion,
     augmentation,
-    limitation,
+    classifiers,
     conclusion,
-    null_models,
-    your_data,
+    discussion,
     elsewhere,
+    introduction,
+    limitation,
+    null_models,
+    preliminary,
+    related_work,
+    rivals,
+    samples,
+    slider,
+    your_data,
 )  # isort: skip
 from .base import EXHIBITS, RESULTS, Exhibit, Result
 

@@ -27,9 +27,10 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights, writing
+from ..base.disk import writing
 from ..base.errors import UserError
 from ..base.processes import joined
+from ..base.rights import usual_rights
 from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
 from .specs import Data, Spec, TrainDiffusion, in_order

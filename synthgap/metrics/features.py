@@ -26,8 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from ..base.disk import usual_rights
 from ..base.errors import UserError
+from ..base.rights import usual_rights
 from ..base.torchfiles import read_state
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet

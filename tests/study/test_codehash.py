@@ -58,9 +58,9 @@ def package(tmp_path, monkeypatch):
             assert old in text
             self.write(module, text.replace(old, new))
 
-        def hash_of(self, *roots):
+        def hash_of(self, *roots, follow=True):
             clear()
-            return code_hash(roots or ("synthgap.train",))
+            return code_hash(roots or ("synthgap.train",), follow)
 
     monkeypatch.setattr(codehash, "ROOT", tmp_path / "package")
     made = Package()
@@ -178,10 +178,21 @@ def test_what_computes_a_kind_is_part_of_its_hash():
     }
     assert set(wanted) == set(specs.KINDS)
     for kind, modules in wanted.items():
-        waiting, closure = [r for r in kind.code if ":" not in r], set()
-        while waiting:
-            module = waiting.pop()
-            if module not in closure:
-                closure.add(module)
-                waiting += codehash._imports(module)
-        assert {f"synthgap.{m}" for m in modules.split()} <= closure
+        assert {f"synthgap.{m}" for m in modules.split()} <= codehash.reached(kind.code)
+
+
+@pytest.mark.parametrize("kind", specs.KINDS, ids=lambda k: k.__name__)
+def test_no_key_depends_on_who_reads_files_of_others_or_on_what_a_full_disk_is_called(kind):
+    """All kinds compute from arrays and files of ours: what reads other files may be hardened, messages reworded."""
+    readers = ("inert", "torchfiles", "diffusion.nvidia", "diffusion.released", "diffusion.convert", "gan.convert")
+    foreign = {f"synthgap.{module}" for module in ("disk", "data.folder", "data.sources", "api", *readers)}
+    assert all(codehash._path(module) for module in foreign)
+    assert not foreign & codehash.reached(kind.code)
+
+
+def test_roots_alone_are_hashed_where_imports_are_not_followed(package):
+    before = package.hash_of(follow=False)
+    package.write("parts.rates", "RATE = 0.2")
+    assert package.hash_of(follow=False) == before
+    package.replace("train", "x < 0", "x < 1")
+    assert package.hash_of(follow=False) != before

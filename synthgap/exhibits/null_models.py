@@ -73,7 +73,7 @@ def gaussian(d: Design) -> Toy:
     return Toy(nulls.report("Gaussian toy", run.real, run.fitted, run.bootstrap), closed)
 
 
-@result("coverage", no_rows=SIMULATED)
+@result("toy_coverage", no_rows=SIMULATED)
 def held(d: Design) -> dict[float, Coverage]:
     """Multiple → how often the toy's intervals hold the closed form, with few seeds."""
     del d

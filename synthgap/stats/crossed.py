@@ -226,6 +226,18 @@ def interpolated(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, 
     return (1 - share) * before + share * after
 
 
+def at_spread(spread: float, spreads: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """The loss at one spread, between sets of known spread and loss; outside of them that of the nearest set.
+
+    spreads : sets. losses : sets × images. Returns one value an image, linear in the losses, so that it can be crossed.
+    """
+    order = np.argsort(spreads, kind="stable")
+    place = np.interp(spread, spreads[order], np.arange(len(order)))
+    low = int(np.floor(place))
+    high = min(low + 1, len(order) - 1)
+    return losses[order[low]] + (place - low) * (losses[order[high]] - losses[order[low]])
+
+
 def _round_up(count: float) -> int:
     """A count with two significant digits, for something that is an order of magnitude."""
     scale = 10 ** max(0, int(math.log10(max(count, 1))) - 1)

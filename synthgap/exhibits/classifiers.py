@@ -21,8 +21,8 @@ from ..metrics.projection import concentration as concentration_of
 from ..stats.intervals import PERCENT, estimate_mean, paired_difference
 from ..stats.trends import FALLS
 from .base import Cells, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
-from .drawing import INTERVAL, feature_planes, label_steps, new_figure, rival, series
-from .introduction import Planes, projections
+from .drawing import INTERVAL, label_steps, new_figure, rival, series
+from .introduction import Planes, feature_planes, projections
 from .text import by_step, left_out, myst_table, paper_table, published, trend_of, trend_table, trends_by_protocol
 
 CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
@@ -214,8 +214,7 @@ def one_class(d: Design, planes: Planes, label: int | None = None) -> Figure:
     if label is not None and not 0 <= label < count:
         raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
     label = count - 1 if label is None else label
-    points = {t: several[planes.labels[t] == label] for t, several in planes.points.items()}
-    return feature_planes(points, planes.explained, f"{d.main.name}, class {planes.classes[label]}")
+    return feature_planes(planes, tuple(planes.points), f"{d.main.name}, class {planes.classes[label]}", label)
 
 
 @exhibit("tab-concentration", [concentration], apart="the paper puts no number to its Figure 9")

@@ -10,8 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..design.values import GAN, INSTEAD
-from ..diffusion.schedule import REVERSE_STEPS
+from ..design.values import GAN
 from ..stats.crossed import Crossed
 from ..stats.intervals import Estimate, estimate_mean, range_of
 
@@ -101,30 +100,6 @@ def draw_maps(axes: np.ndarray, images: np.ndarray, maps: Mapping[str, np.ndarra
             axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
     for line, label in enumerate(("image", *maps)):
         axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
-
-
-def feature_planes(points: Mapping[int, np.ndarray], explained: tuple[float, float], title: str) -> Figure:
-    """One panel a synthetic set, its points over the real ones; points: t_re → N × 2, with t_re = 0 the real set."""
-    others = [t for t in points if t != 0]
-    figure, axes = new_figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
-    titles = {0: "real (t_re = 0)", REVERSE_STEPS: f"t_re = {REVERSE_STEPS} (fully synthetic)", **INSTEAD}
-    for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
-        for step, index in ((0, 0), (t, number)):
-            ax.scatter(
-                *points[step].T,
-                s=14,
-                marker=MARKERS[index],
-                facecolors=COLOURS[index] if step else "none",
-                edgecolors=COLOURS[index],
-                linewidths=0.6,
-                alpha=0.7,
-                label=titles.get(step, f"t_re = {step}"),
-            )
-        ax.set_xlabel(f"first component ({explained[0]:.0%} of variance)")
-        ax.legend(fontsize=8, loc="best")
-    axes[0, 0].set_ylabel(f"second component ({explained[1]:.0%})")
-    figure.suptitle(f"{title}: PCA of block4 features, fitted on the real set", fontsize=9)
-    return figure
 
 
 def nothing(text: str) -> Figure:

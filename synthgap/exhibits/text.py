@@ -83,17 +83,6 @@ def arm_difference(d: Design, rows: pd.DataFrame, first: ArmCell, second: ArmCel
     return paired_difference(arm_percent(d, rows, first), arm_percent(d, rows, second), span=PERCENT)
 
 
-def difference_sentence(first: str, second: str, e: Estimate) -> str:
-    """One sentence on first − second, in points: which is ahead, or that the interval does not decide."""
-    if np.isnan(e.half_width):
-        return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
-    span = f"{interval(e, 2)}, {plural(e.n, 'seed')}"
-    if not e.side:
-        return f"**{first}** against **{second}** is undecided: {signed(e.mean, 2)} points ({span})."
-    ahead, behind = (first, second) if e.side > 0 else (second, first)
-    return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
-
-
 def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
@@ -103,6 +92,17 @@ def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
         line = {title: mean_of(group, column) for column, title in titles.items()}
         out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)
+
+
+def difference_sentence(first: str, second: str, e: Estimate) -> str:
+    """One sentence on first − second (points): which is ahead, or that the interval does not decide."""
+    if np.isnan(e.half_width):
+        return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
+    span = f"{interval(e, 2)}, {plural(e.n, 'seed')}"
+    if not e.side:
+        return f"**{first}** against **{second}** is undecided: {signed(e.mean, 2)} points ({span})."
+    ahead, behind = (first, second) if e.side > 0 else (second, first)
+    return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
 
 
 def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:

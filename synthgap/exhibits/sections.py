@@ -32,6 +32,7 @@ TITLES = {  # of modules, as a reader knows them
     "augmentation": "5 Data augmentation",
     "limitation": "6 Limitation",
     "conclusion": "7 Conclusion",
+    "claims": "7 Conclusion",
     "null_models": "A1 Null models",
     "answer": "A2 Your data",
     "your_data": "A2 Your data",

@@ -21,6 +21,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "comparisons": "5 Data augmentation",
     "limitation": "6 Limitation",
     "conclusion": "7 Conclusion",
+    "claims": "7 Conclusion",
     "null_models": "A1 Null models",
     "answer": "A2 Your data",
     "your_data": "A2 Your data",

@@ -145,7 +145,7 @@ def test_what_statistics_call_outside_of_the_study_is_watched_there_or_by_a_kind
         ("stats/nulls.py", "DRAWS = 400", "DRAWS = 401"),
         ("stats/judge.py", "ALPHA = 0.05", "ALPHA = 0.1"),
         ("exhibits/samples.py", "(*curves, FLOOR)", "curves"),
-        ("exhibits/base.py", ".transform(\"any\")", ".transform(\"all\")"),
+        ("exhibits/base.py", '.transform("any")', '.transform("all")'),
         ("metrics/projection.py", "def concentration(", "def concentration(*unused, "),
         ("design/arms.py", "0 if protocol == PAPER else FLOOR", "0"),
     ],

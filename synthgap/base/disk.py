@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .files import replacing
 
 REMEDIES = {
     errno.ENOSPC: "make room there",
@@ -35,13 +36,9 @@ def disk_fault(error: BaseException) -> tuple[str, str] | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole, or stays as it was. Its folder must be there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write a file that appears whole, or stays as it was."""
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be text
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

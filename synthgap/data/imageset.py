@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..base.errors import UserError
-from ..base.rights import usual_rights
+from ..base.files import replacing
 from .classnames import folder_names, write_names
 
 AUGMENTATIONS = ("crop", "flip")
@@ -126,15 +126,9 @@ class ImageSet:
     def save(self, path: str | Path) -> Path:
         """Write the set to one safetensors file; the file appears whole or not at all."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays, meta = self.to_arrays()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with replacing(path) as temporary:
             save_file(arrays, temporary, metadata=meta)
-            usual_rights(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
 
     @classmethod

@@ -8,11 +8,11 @@ import nbformat
 import pandas as pd
 import pytest
 from IPython import display
+from synthgap.exhibits.registry import registry
 
 from synthgap.book import execute as book
 from synthgap.book import trace
 from synthgap.exhibits import parameters
-from synthgap.exhibits.registry import registry
 from synthgap.exhibits.study import Study
 
 ROOT = book.find_root()

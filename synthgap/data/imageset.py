@@ -27,15 +27,21 @@ class ImageSet:
 
     Attributes
     ----------
-    images : uint8 array, N × C × H × W, values 0–255, C is 1 (grey) or 3 (RGB).
-    labels : int64 array, N, each in [0, len(classes)).
-    classes : class names; a label is an index into them.
-    name : for people; not part of the fingerprint.
-    augment : label-preserving augmentations the data allow in classifier training, of "crop" and "flip".
+    images
+        uint8 array, N × C × H × W, values 0–255, C is 1 (grey) or 3 (RGB).
+    labels
+        int64 array, N, each in [0, len(classes)).
+    classes
+        class names; a label is an index into them.
+    name
+        for people; not part of the fingerprint.
+    augment
+        label-preserving augmentations the data allow in classifier training, of "crop" and "flip".
 
     Raises
     ------
-    UserError : wrong dtype or shape, a label out of range, an unknown augmentation.
+    UserError
+        wrong dtype or shape, a label out of range, an unknown augmentation.
     """
 
     images: np.ndarray
@@ -79,7 +85,7 @@ class ImageSet:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content: shape, pixels, labels, class names and allowed augmentations."""
+        """SHA-256 (hex) of the content (shape, pixels, labels, class names and allowed augmentations)."""
         digest = hashlib.sha256()
         header = {"shape": self.images.shape, "classes": self.classes, "augment": self.augment}
         digest.update(json.dumps(header, sort_keys=True).encode())

@@ -60,8 +60,8 @@ class EDM(SavedModule):
 
     D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise, labels), with (Table 1)
 
-    edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
-    vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = (M − 1)·t(σ): F is DDPM's ε_θ.
+    - edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
+    - vp: c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = (M − 1)·t(σ): F is DDPM's ε_θ.
     """
 
     Config = EDMConfig
@@ -91,17 +91,22 @@ class EDM(SavedModule):
 
         Parameters
         ----------
-        x : B × C × H × W, images in [−1, 1] plus noise of standard deviation σ.
-        sigma : B (or one value for all), ≥ 0. At σ = 0 the answer is the limit, x itself.
-        labels : int64 B, or one-hot float B × label_dim; None on an unconditional model only.
+        x
+            B × C × H × W, images in [−1, 1] plus noise of standard deviation σ.
+        sigma
+            B (or one value for all), ≥ 0. At σ = 0 the answer is the limit, x itself.
+        labels
+            int64 B, or one-hot float B × label_dim; None on an unconditional model only.
 
         Returns
         -------
-        float32 B × C × H × W, the estimate of E[clean | x].
+        Tensor
+            float32 B × C × H × W, the estimate of E[clean | x].
 
         Raises
         ------
-        UserError : labels missing, unwanted, out of range or of another form.
+        UserError
+            labels missing, unwanted, out of range or of another form.
         """
         x = x.float()
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(len(x))

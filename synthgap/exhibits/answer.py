@@ -39,8 +39,12 @@ MOST_CLASSES = 12  # that the table by class lists
 class Replacement:
     """Synthetic images alone: differences to real images by multiple, and what they are worth.
 
-    match : multiple at which they equal the real set; None with one multiple.
-    worth : real images that the ×1 set (or the only one) is worth, of the `train` there are; None without a curve.
+    Attributes
+    ----------
+    match
+        multiple at which they equal the real set; None with one multiple.
+    worth
+        real images that the ×1 set (or the only one) is worth, of the `train` there are; None without a curve.
     """
 
     differences: dict[float, Crossed]
@@ -76,7 +80,7 @@ class Answers(Figures):
 
     @property
     def answer_cells(self) -> dict[str, list[Cell]]:
-        """Arms by their part in the answer: "alone" and "beside" the real images, "without" a generator."""
+        """Arms by their part in the answer ("alone" and "beside" the real images, "without" a generator)."""
         preset = self.preset
         policies = [*([] if FLIP in self._train.augment else [FLIP]), *preset.policies]
         without = [SECOND_BATCH, *((policy, 0) for policy in policies)]
@@ -116,7 +120,7 @@ class Answers(Figures):
 
     @property
     def measure(self) -> str:
-        """What the answer is about: "accuracy", or "balanced accuracy" where classes are uneven by half or more."""
+        """What the answer is about, "accuracy", or "balanced accuracy" where classes are uneven by half or more."""
         return "balanced accuracy" if self.imbalance >= UNEVEN else "accuracy"
 
     def _groups(self, measure: str) -> np.ndarray | None:

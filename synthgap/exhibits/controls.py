@@ -39,7 +39,7 @@ class Controls(Results):
         return self._accuracies(self.arms.validated(), ("arm", "multiple", "seed"))
 
     def chosen_arm(self, multiple: int) -> str:
-        """The arm with synthetic images ×`multiple` that is best on validation images (mean over seeds).
+        """The arm with synthetic images × `multiple` that is best on validation images (mean over seeds).
 
         Raises UserError where the preset has no such arm.
         """

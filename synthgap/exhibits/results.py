@@ -161,11 +161,18 @@ class Results(StudyBase):
     def rivals(self) -> pd.DataFrame:
         """Real images, the diffusion model's and the GAN's side by side: columns source, seed and what is known of it.
 
-        source : "real", "EDM", "StyleGAN3" (where the preset has it).
-        frechet, precision, recall : cross-fitted, the first of half of the set against other real images.
-        agreement : share of the half that a classifier of the other half gives its label, in [0, 1].
-        accuracy_k : test accuracy of a classifier trained on ×k alone, in [0, 1].
-        copying : C_T, see `metrics.memorization`; NaN for real images themselves.
+        Columns
+        -------
+        source
+            "real", "EDM", "StyleGAN3" (where the preset has it).
+        frechet, precision, recall
+            cross-fitted, the first of half of the set against other real images.
+        agreement
+            share of the half that a classifier of the other half gives its label, in [0, 1].
+        accuracy_k
+            test accuracy of a classifier trained on ×k alone, in [0, 1].
+        copying
+            C_T, see `metrics.memorization`; NaN for real images themselves.
         """
         steps = {0: "real", REVERSE_STEPS: "EDM", **{t: INSTEAD[t] for t in self.main.rivals}}
         arms = {0: REAL_ONLY, REVERSE_STEPS: SYNTHETIC_ONLY, GAN: GAN_ONLY}
@@ -189,7 +196,10 @@ class Results(StudyBase):
     def trends(self, result: str) -> list[Trend]:
         """How the measures of one result move with t_re, beside what the paper reports.
 
-        result : "accuracy", "fidelity", "entropy", "concentration" or "likelihood" (of which the paper has no number:
+        Parameters
+        ----------
+        result
+            "accuracy", "fidelity", "entropy", "concentration" or "likelihood" (of which the paper has no number:
             its explanation is that the likelihood rises).
         """
         if result == "accuracy":

@@ -50,17 +50,22 @@ class Generator(SavedModule):
 
         Parameters
         ----------
-        z : float32 B × z_dim, standard normal; its length does not matter.
-        labels : int64 B, or one-hot float B × label_dim; None on an unconditional generator only.
-        truncation : ψ in [0, 1]; styles are drawn towards the average style, less variety for fewer faults.
+        z
+            float32 B × z_dim, standard normal; its length does not matter.
+        labels
+            int64 B, or one-hot float B × label_dim; None on an unconditional generator only.
+        truncation
+            ψ in [0, 1]; styles are drawn towards the average style, less variety for fewer faults.
 
         Returns
         -------
-        float32 B × C × H × W in about [−1, 1], not clipped.
+        Tensor
+            float32 B × C × H × W in about [−1, 1], not clipped.
 
         Raises
         ------
-        UserError : z of another shape; labels missing, unwanted, out of range or of another form.
+        UserError
+            z of another shape; labels missing, unwanted, out of range or of another form.
         """
         return self.paint(self.styles(z, labels, truncation=truncation))
 

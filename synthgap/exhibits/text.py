@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from ..base.words import PM, difference, p_value, plus_minus
+from ..base.words import PM, difference, interval, p_value, plural, plus_minus, signed
 from ..design.values import INSTEAD
 from ..paper.published import read_paper
 from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
@@ -73,6 +73,17 @@ def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
         line = {title: mean_of(group, column) for column, title in titles.items()}
         out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)
+
+
+def difference_sentence(first: str, second: str, e: Estimate) -> str:
+    """One sentence on first − second (points): which is ahead, or that the interval does not decide."""
+    if np.isnan(e.half_width):
+        return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
+    span = f"{interval(e, 2)}, {plural(e.n, 'seed')}"
+    if not e.side:
+        return f"**{first}** against **{second}** is undecided: {signed(e.mean, 2)} points ({span})."
+    ahead, behind = (first, second) if e.side > 0 else (second, first)
+    return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
 
 
 def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:

@@ -1,4 +1,4 @@
-// A list of reverse steps (synthgap/slider.py) becomes a slider: everything it shows is read off the list.
+// A list of reverse steps (synthgap/exhibits/slider.py) becomes a slider: everything it shows is read off the list.
 "use strict";
 
 (function () {

@@ -9,13 +9,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..design.loading import Design
-from ..design.values import GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
+from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
-from .base import WHOLE, Cells, Values, measured, result
-from .drawing import COLOURS, MARKERS, new_figure
+from ..stats.intervals import PERCENT, estimate_mean
+from .base import WHOLE, Cells, Values, exhibit, measured, result, sentences
+from .drawing import COLOURS, INTERVAL, MARKERS, new_figure
+from .text import arm_difference, arm_percent, difference_sentence, myst_table
 
-ALONE = (REAL_ONLY, SYNTHETIC_ONLY, GAN_ONLY)  # arms without augmentation and controls
+ALONE = {REAL_ONLY: "real", SYNTHETIC_ONLY: "synthetic", GAN_ONLY: INSTEAD[GAN]}  # no augmentation and no controls
+HATCHES = ("", "//", "xx", "..", "\\\\")  # of neighbouring bars
 PROJECTED = (0, 50, REVERSE_STEPS)  # reverse steps of Figure 9
 
 
@@ -93,6 +96,57 @@ def projections(d: Design, values: Values) -> Planes:
     plane = Projection.fit(seen[0].features)
     points = {t: plane.project(v.features) for t, v in seen.items()}
     return Planes(points, {t: v.labels for t, v in seen.items()}, plane.explained, values["classes",].classes)
+
+
+# what the book shows
+
+
+@exhibit("tab-data", [data], apart="the paper's sets are the published ones")
+def data_table(d: Design, rows: pd.DataFrame) -> str:
+    """The data sets, their splits and what identifies them."""
+    del d
+    return myst_table(rows, "Data sets, their splits and the hash of the splits' members", "tab-data")
+
+
+@exhibit("fig-1", [accuracies], paper=["Figure 1", "Figure 3"])
+def accuracy_bars(d: Design, rows: pd.DataFrame) -> Figure:
+    """Test accuracy of real images alone and of synthetic ones alone, a bar a multiple, a dot a seed."""
+    arms = [arm for arm in ALONE if (rows.arm == arm).any()]
+    order = [(arm, k) for arm in arms for k in sorted(rows[rows.arm == arm].multiple.unique())]
+    figure, axes = new_figure(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
+    ax = axes[0, 0]
+    ends: list[float] = []
+    for place, (arm, k) in enumerate(order):
+        values = arm_percent(d, rows, (arm, k))
+        e = estimate_mean(values, span=PERCENT)
+        style = {"color": COLOURS[arms.index(arm)], "hatch": HATCHES[place % len(HATCHES)]}
+        ax.bar(place, e.mean, alpha=0.6, width=0.6, **style)
+        ax.errorbar(place, e.mean, yerr=np.transpose([e.reach]), color="black", capsize=4)
+        below, above = e.reach
+        ends += [*values, e.mean - below, e.mean + above]
+        beside = place + 0.18 + 0.04 * (np.arange(len(values)) - (len(values) - 1) / 2)  # equal ones stay apart
+        ax.scatter(beside, values, color="black", s=12, zorder=3)
+    lowest, highest = min(ends), max(ends)
+    ax.set_ylim(max(0.0, lowest - 0.35 * max(100 - lowest, 0) - 1), highest + 0.8)
+    labels = [f"{ALONE[arm]}\n×{k:g}" if k else ALONE[arm] for arm, k in order]
+    ax.set_xticks(range(len(order)), labels)
+    ax.set_ylabel("top-1 test accuracy (%)")
+    ax.set_title(f"{d.main.name}: {rows.seed.nunique()} seeds (dots); {INTERVAL}", fontsize=8)
+    return figure
+
+
+@sentences("gap", [accuracies])
+def gaps(d: Design, rows: pd.DataFrame) -> list[str]:
+    """Real images against synthetic ones, a sentence a multiple."""
+    several = d.main.preset.replication
+    losses = {k: arm_difference(d, rows, (REAL_ONLY, 0), (SYNTHETIC_ONLY, k)) for k in several}
+    return [difference_sentence("real", f"synthetic ×{k}", loss) for k, loss in losses.items()]
+
+
+@exhibit("fig-2", [projections], paper=["Figure 2", "Figure 3"])
+def all_classes(d: Design, planes: Planes) -> Figure:
+    """Features of all classes: real images against fully synthetic ones."""
+    return feature_planes(planes, (0, REVERSE_STEPS), f"{d.main.name}, all classes")
 
 
 def feature_planes(planes: Planes, steps: tuple[int, ...], title: str, label: int | None = None) -> Figure:

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from ..base.modes import sampling_mode
 from ..base.threads import one_thread
+from ..base.words import plain
 from ..design.loading import Design
 from ..diffusion.ddpm import LinearSchedule, eps_from_denoiser, reconstruct_ddpm
 from ..diffusion.pixels import to_model, to_uint8
 from ..diffusion.reconstruct import noisy_start
-from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, sigma_max_for, sigma_of
-from .base import IMAGES, Cells, Values, result
+from ..diffusion.schedule import REVERSE_STEPS
+from .base import IMAGES, Cells, Values, exhibit, result
+from .drawing import draw_image, image_rows, new_figure
+from .text import myst_table
 
 STRIP = (0, 25, 50, 75, REVERSE_STEPS)  # reverse steps of Figure 4
 ALGORITHM_STEPS = (25, 50, 75, REVERSE_STEPS)  # reverse steps at which the forms of Algorithm 1 are compared
@@ -28,14 +32,14 @@ def noise_levels(d: Design) -> pd.DataFrame:
     Columns t_re, sigma, paper_scale (σ at 32 × 32), vp (σ of DDPM's T = 1000 linear schedule at 10·t_re),
     evaluations.
     """
-    vp = LinearSchedule(1000).sigma
+    vp, solver = LinearSchedule(1000).sigma, d.main.preset.generator.solver
     steps = (0, 1, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 100)
     rows = {
         "t_re": steps,
         "sigma": [d.main.sigma(t) for t in steps],
-        "paper_scale": [float(sigma_of(t, SIGMA_MIN, sigma_max_for(32, 32))) for t in steps],
+        "paper_scale": [solver.sigma(t, 32, 32) for t in steps],
         "vp": [float(vp[10 * t]) for t in steps],
-        "evaluations": [d.main.preset.generator.solver.evaluations(t) for t in steps],
+        "evaluations": [solver.evaluations(t) for t in steps],
     }
     return pd.DataFrame(rows)
 
@@ -92,3 +96,71 @@ def algorithms(d: Design, values: Values) -> dict[tuple[str, int], np.ndarray]:
                 rebuilt = reconstruct_ddpm(eps, schedule, start, t, rng, labels, as_printed=printed)
                 out[name, t] = to_uint8(rebuilt.numpy())
     return out
+
+
+# what the book shows
+
+
+@exhibit(
+    "tab-noise",
+    [noise_levels],
+    rests_on="formulas of Section 3; nothing is trained for it",
+    apart="the paper does not say which noise level a reverse step is",
+)
+def noise_table(d: Design, rows: pd.DataFrame) -> str:
+    """σ of each reverse step in three conventions."""
+    del d
+    out = pd.DataFrame(
+        {
+            "reverse step t_re": rows.t_re,
+            "σ here": [f"{v:.3g}" for v in rows.sigma],
+            "σ at 32×32": [f"{v:.3g}" for v in rows.paper_scale],
+            "σ, DDPM (T = 1000)": [f"{v:.3g}" for v in rows.vp],
+            "network evaluations": rows.evaluations,
+        }
+    )
+    caption = "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
+    return myst_table(out, caption, "tab-noise")
+
+
+@exhibit("fig-4", [strip], paper=["Figure 4"])
+def noised_and_restored(d: Design, shown: Strip) -> Figure:
+    """Above: an image with noise of σ added; below: the reverse process's answer. One column a reverse step."""
+    del d
+    figure, axes = new_figure(1.5 * len(shown.noisy), 3.3, 2, len(shown.noisy))
+    for (above, below), (t, noisy) in zip(axes.T, shown.noisy.items(), strict=True):
+        draw_image(above, (noisy - noisy.min()) / max(np.ptp(noisy), 1e-9))
+        draw_image(below, shown.restored[t] / 255)
+        above.set_title(f"t_re = {t}\nσ = {shown.sigmas[t]:.3g}", fontsize=8)
+    axes[0, 0].set_ylabel("noisy", fontsize=8)
+    axes[1, 0].set_ylabel("reconstructed", fontsize=8)
+    return figure
+
+
+@exhibit("fig-algorithms", [algorithms], apart="the paper shows no image of its Algorithm 1")
+def algorithm_images(d: Design, images: dict[tuple[str, int], np.ndarray]) -> Figure:
+    """The images of every algorithm, a row for each reverse step."""
+    del d
+    names = {"real": "real", "EDM": "EDM", "corrected": "Algorithm 1, corrected", "printed": "Algorithm 1, printed"}
+    return image_rows({names[name] + (f", t_re = {t}" if t else ""): v for (name, t), v in images.items()})
+
+
+@exhibit("tab-algorithms", [algorithms], apart="the paper measures nothing of its Algorithm 1")
+def algorithm_table(d: Design, images: dict[tuple[str, int], np.ndarray]) -> str:
+    """How far each algorithm moves the images (mean grey levels, of 255), a line a reverse step."""
+    vp = LinearSchedule(REVERSE_STEPS).sigma
+    real = images["real", 0].astype(float)
+    moved = {cell: plain(float(np.abs(rebuilt - real).mean())) for cell, rebuilt in images.items()}
+    out = [
+        {
+            "t_re": t,
+            "σ, EDM": f"{d.main.sigma(t):.3g}",
+            "distance, EDM": moved["EDM", t],
+            "σ, DDPM": f"{float(vp[t]):.3g}",  # both forms of Algorithm 1 share it
+            "distance, corrected": moved["corrected", t],
+            "distance, printed": moved["printed", t],
+        }
+        for t in ALGORITHM_STEPS
+    ]
+    caption = "Mean distance between an image and its reconstruction, in grey levels of 255"
+    return myst_table(out, caption, "tab-algorithms")

@@ -42,7 +42,12 @@ TITLES = {"pixel": "pixel (%)", "dct": "DCT (%)"}
 def pictures(name: str, steps: Callable[[Design], tuple[int, ...]]) -> Result:
     """A result: a few training images at some reverse steps, reverse step → uint8 N × C × H × W."""
 
-    @result(name, lambda d: grid_cells(d, steps(d)), no_rows=IMAGES)
+    def cells(d: Design) -> Cells:
+        return grid_cells(d, steps(d))
+
+    cells.__module__ = steps.__module__  # of the section that shows them
+
+    @result(name, cells, no_rows=IMAGES)
     def images(d: Design, values: Values) -> dict[int, np.ndarray]:
         del d
         return {t: several.images for (t,), several in values.items()}

@@ -9,47 +9,96 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from ..stats.intervals import Estimate
-from .figures import ReverseWalk
+from ..base.words import plain, plus_minus
+from ..design.arms import CROSSFIT
+from ..design.loading import Design
+from ..stats.intervals import Estimate, estimate_mean, range_of
+from .base import Html, exhibit, on_steps
+from .classifiers import entropy
+from .discussion import likelihood
+from .preliminary import STRIP
+from .samples import pictures
 
 MOST_BYTES = 180_000  # of pixels of all steps: base64 adds a third, and PNG of noise nothing more
 GAP = 1  # pixels between images, of a grey that is neither background
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320, 150, 44, 10, 26, 24  # of a chart, and the margins of its axes
-ENDS = ("low", "high")  # of an interval
 STYLE = "display: block; width: 100%; max-width: 40rem; height: auto; image-rendering: pixelated"
 
+walked = pictures("walked", lambda d: tuple(sorted({*STRIP, *d.preset.grid})))
 
-def html(walk: ReverseWalk) -> str:
+
+@dataclass(frozen=True)
+class Walk:
+    """A few training images at growing reverse steps, and what is measured of the data set there.
+
+    images : reverse step → uint8 N × C × H × W of the first seed, 0 being the images themselves. sigmas : of each.
+    entropy : reverse step → output entropy, in nats, of a cross-fitted classifier on images made from test images.
+    nats : reverse step → ln p of images made from test images, at `noise_level`. Both over seeds, where measured.
+    """
+
+    name: str
+    images: dict[int, np.ndarray]
+    sigmas: dict[int, float]
+    entropy: dict[int, Estimate]
+    nats: dict[int, Estimate]
+    noise_level: float
+
+
+@exhibit("fig-reverse-step", [walked, entropy, likelihood], paper=["Figure 5"])
+def reverse_walk(d: Design, images: dict[int, np.ndarray], entropy: pd.DataFrame, likelihood: pd.DataFrame) -> Html:
+    """The images of Figure 5 and of the steps between, with what is measured of the whole set at each step."""
+    level = max(d.main.preset.likelihood.sigmas)
+    return html(
+        Walk(
+            name=d.main.name,
+            images=images,
+            sigmas={t: d.main.sigma(t) for t in images},
+            entropy=_means(entropy[(entropy.protocol == CROSSFIT) & (entropy.split == "test")], "entropy"),
+            nats=_means(likelihood[(likelihood.sigma == level) & (likelihood.split == "test")], "nats"),
+            noise_level=level,
+        )
+    )
+
+
+def _means(rows: pd.DataFrame, column: str) -> dict[int, Estimate]:
+    """Reverse step → mean over seeds with its interval."""
+    steps = on_steps(rows).groupby("t_re")[column]
+    return {int(t): estimate_mean(part.to_numpy(), span=range_of(column)) for t, part in steps}
+
+
+def html(walk: Walk) -> Html:
     """The list of steps, with charts of what was measured at them."""
     shown = _shown(walk.images)
     items = "\n".join(_item(walk, t, images[:shown], shown) for t, images in walk.images.items())
     charts = chart("output entropy (nats)", walk.entropy, 2) + chart(
         f"ln p at σ = {walk.noise_level:g} (nats)", walk.nats, 0
     )
-    return (
+    return Html(
         f'<div class="reverse-step">\n<ol class="reverse-steps">\n{items}\n</ol>\n'
         f'<div class="reverse-charts">\n{charts}</div>\n</div>'
     )
 
 
-def sentence(walk: ReverseWalk, t: int) -> str:
+def sentence(walk: Walk, t: int) -> str:
     """What is known of one step, as text."""
     step = f"t_re = {t}, σ = {walk.sigmas[t]:.2g}" if t else "t_re = 0, the real images"
     both = {"output entropy": (walk.entropy, 3), "ln p": (walk.nats, 1)}
-    told = [f"{name} {_number(values[t], digits)} nats" for name, (values, digits) in both.items() if t in values]
+    told = [f"{name} {plus_minus(values[t], digits)} nats" for name, (values, digits) in both.items() if t in values]
     told += [f"{name} not measured at this step" for name, (values, _) in both.items() if t not in values]
     return f"{step}: {', '.join(told)}"
 
 
 def chart(title: str, values: Mapping[int, Estimate], digits: int) -> str:
     """Means with their 95% intervals against the reverse step, as SVG in the colour of the text."""
-    lows, highs = ([getattr(e, end) if np.isfinite(e.half_width) else e.mean for e in values.values()] for end in ENDS)
-    bottom, top = min(lows), max(highs)
+    reach = {t: (e.mean - e.reach[0], e.mean + e.reach[1]) for t, e in values.items()}
+    bottom, top = min(low for low, _ in reach.values()), max(high for _, high in reach.values())
     span = (top - bottom) or 1.0
 
     def x(t: float) -> float:
@@ -58,7 +107,7 @@ def chart(title: str, values: Mapping[int, Estimate], digits: int) -> str:
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - bottom) / span * (HEIGHT - TOP - BOTTOM)
 
-    told = ", ".join(f"{t}: {_number(e, digits)}" for t, e in values.items())
+    told = ", ".join(f"{t}: {plus_minus(e, digits)}" for t, e in values.items())
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" data-left="{LEFT}" data-right="{WIDTH - RIGHT}" '
         f'aria-label="{escape(f"{title} by reverse step: {told}")}">',
@@ -68,23 +117,14 @@ def chart(title: str, values: Mapping[int, Estimate], digits: int) -> str:
     for t in (0, 50, 100):
         parts.append(f'<text class="below" x="{x(t):.1f}" y="{HEIGHT - 8}">{t}</text>')
     for value in (bottom, top):
-        parts.append(f'<text class="beside" x="{LEFT - 5}" y="{y(value) + 4:.1f}">{_plain(value, digits)}</text>')
+        parts.append(f'<text class="beside" x="{LEFT - 5}" y="{y(value) + 4:.1f}">{plain(value, digits)}</text>')
     line = " ".join(f"{x(t):.1f},{y(e.mean):.1f}" for t, e in values.items())
     parts.append(f'<polyline points="{line}"/>')
-    for (t, e), low, high in zip(values.items(), lows, highs, strict=True):
+    for t, (low, high) in reach.items():
         parts.append(f'<path d="M{x(t):.1f} {y(low):.1f}V{y(high):.1f}"/>')
-        parts.append(f'<circle cx="{x(t):.1f}" cy="{y(e.mean):.1f}" r="3"/>')
+        parts.append(f'<circle cx="{x(t):.1f}" cy="{y(values[t].mean):.1f}" r="3"/>')
     parts.append(f'<line class="cursor" y1="{TOP}" y2="{HEIGHT - BOTTOM}" x1="{LEFT}" x2="{LEFT}"/>')
     return "\n".join([*parts, "</svg>\n"])
-
-
-def _item(walk: ReverseWalk, t: int, images: np.ndarray, shown: int) -> str:
-    measured = ' class="measured"' if t in walk.entropy and t in walk.nats else ""
-    what = f"{shown} training images of {walk.name}" + (f" at reverse step {t}" if t else " as they are")
-    return (
-        f'<li data-step="{t}"{measured}><p>{escape(sentence(walk, t))}</p>\n'
-        f'<img src="{strip(images)}" alt="{escape(what)}" style="{STYLE}"></li>'
-    )
 
 
 def strip(images: np.ndarray) -> str:
@@ -98,19 +138,16 @@ def strip(images: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
+def _item(walk: Walk, t: int, images: np.ndarray, shown: int) -> str:
+    measured = ' class="measured"' if t in walk.entropy and t in walk.nats else ""
+    what = f"{shown} training images of {walk.name}" + (f" at reverse step {t}" if t else " as they are")
+    return (
+        f'<li data-step="{t}"{measured}><p>{escape(sentence(walk, t))}</p>\n'
+        f'<img src="{strip(images)}" alt="{escape(what)}" style="{STYLE}"></li>'
+    )
+
+
 def _shown(images: Mapping[int, np.ndarray]) -> int:
     """How many images a step may have, so that the page stays small."""
     count, *shape = next(iter(images.values())).shape
     return int(np.clip(MOST_BYTES // (len(images) * np.prod(shape)), 1, count))
-
-
-def _number(e: Estimate, digits: int) -> str:
-    """ "0.52 ± 0.03", or the ends where ± would leave the possible; with a real minus; of one seed the mean alone."""
-    mean = _plain(e.mean, digits)
-    if e.cut:
-        return f"{mean} ({_plain(e.low, digits)} to {_plain(e.high, digits)})"
-    return mean if np.isnan(e.half_width) else f"{mean} ± {e.half_width:.{digits}f}"
-
-
-def _plain(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")

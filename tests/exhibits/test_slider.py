@@ -1,4 +1,4 @@
-"""The walk through the reverse steps: what it says is what the study measured, and it needs nothing else."""
+"""The walk through the reverse steps: what it says is what was measured, and it needs nothing else."""
 
 import base64
 import io
@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 from PIL import Image
 
 from synthgap.book import execute as book
+from synthgap.design.arms import CROSSFIT
 from synthgap.exhibits import slider
-from synthgap.exhibits.figures import ReverseWalk
+from synthgap.exhibits.base import Html
+from synthgap.exhibits.slider import Walk
 from synthgap.stats.intervals import Estimate, estimate_mean
 
 EXTENSIONS = book.find_root() / "book" / "_ext"
@@ -26,7 +29,7 @@ def walk(shape=(1, 8, 8), count=4, steps=(0, 30, 50, 100), seeds=3, seed=0):
     measured = [t for t in steps if t != 30]
     entropy = {t: estimate_mean(rng.random(seeds)) for t in measured}
     nats = {t: estimate_mean(-100 * rng.random(seeds)) for t in measured}
-    return ReverseWalk("digits <1>", images, {t: 0.1 + t / 10 for t in steps}, entropy, nats, "cross-fitted", 0.1)
+    return Walk("digits <1>", images, {t: 0.1 + t / 10 for t in steps}, entropy, nats, 0.1)
 
 
 class Found(HTMLParser):
@@ -68,13 +71,28 @@ def test_colour_images_keep_their_colours():
 
 def test_each_step_says_what_was_measured_there_and_no_more():
     shown = walk()
-    text = Found(slider.html(shown)).text
+    text = Found(slider.html(shown)).text.replace("\u00a0", " ")
     for t in (0, 50, 100):
         assert f"output entropy {shown.entropy[t].mean:.3f} ± {shown.entropy[t].half_width:.3f} nats" in text
         nats = f"{shown.nats[t].mean:.1f} ± {shown.nats[t].half_width:.1f}".replace("-", "−")
         assert f"ln p {nats} nats" in text
     assert "t_re = 30, σ = 3.1: output entropy not measured at this step, ln p not measured at this step" in text
     assert [li.get("class") for li in Found(slider.html(shown)).all("li")] == ["measured", None, "measured", "measured"]
+
+
+def test_the_walk_shows_what_a_run_measured_of_images_made_from_test_images(smoke):
+    told = smoke.show("fig-reverse-step")
+    assert isinstance(told, Html)
+    text = Found(told).text.replace("\u00a0", " ")
+    entropy, nats = smoke.rows("figure8"), smoke.rows("likelihood")
+    entropy = entropy[(entropy.protocol == CROSSFIT) & (entropy.split == "test") & (entropy.t_re == 50)].entropy
+    nats = nats[(nats.sigma == 0.1) & (nats.split == "test") & (nats.t_re == 50)].nats
+    assert f"t_re = 50, σ = {smoke.main.sigma(50):.2g}: output entropy {entropy.mean():.3f}" in text
+    assert f"ln p {nats.mean():.1f}".replace("-", "−") in text
+    steps = [int(li["data-step"]) for li in Found(told).all("li")]
+    assert steps == [0, 20, 25, 30, 40, 50, 60, 70, 75, 80, 100]
+    real = smoke.store.get(smoke.main.data["grid"]).images
+    assert Found(told).all("img")[0]["src"] == slider.strip(real)
 
 
 def test_one_seed_has_no_interval():
@@ -144,7 +162,7 @@ def test_the_slider_moves_by_the_keyboard_and_tells_each_step(tmp_path):
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
     command = ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    title = re.search(r"<title>(.*?)</title>", done.stdout)[1]
+    title = unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1])
     before, after = (state.split("|") for state in title.split("##"))
     assert before[:2] == ["2", "50"]
     assert before[2] == slider.sentence(shown, 50)

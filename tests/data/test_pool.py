@@ -17,14 +17,6 @@ def write(folder, count, size=(8, 8), colour=False, seed=0):
         Image.fromarray(pixels).save(folder / f"{i:02d}.png")
 
 
-def test_a_folder_of_images_alone_is_one_class(tmp_path):
-    write(tmp_path / "flat", 5)
-    images = load_pool(str(tmp_path / "flat"))
-    assert (len(images), images.shape, images.classes) == (5, (1, 8, 8), ("image",))
-    first = np.asarray(Image.open(tmp_path / "flat" / "00.png"))
-    assert np.array_equal(images.images[0, 0], first)
-
-
 def test_class_folders_become_labels_with_or_without_a_prefix(tmp_path):
     for name, count in (("b", 3), ("a", 2)):
         write(tmp_path / "set" / name, count)
@@ -32,6 +24,9 @@ def test_class_folders_become_labels_with_or_without_a_prefix(tmp_path):
     assert images.classes == ("a", "b")
     assert images.labels.tolist() == [0, 0, 1, 1, 1]
     assert load_pool(str(tmp_path / "set")).fingerprint == images.fingerprint
+    images = load_pool(str(tmp_path / "set" / "b"))  # images alone are one class
+    assert (len(images), images.shape, images.classes) == (3, (1, 8, 8), ("image",))
+    assert np.array_equal(images.images[0, 0], np.asarray(Image.open(tmp_path / "set" / "b" / "00.png")))
 
 
 def test_a_named_set_is_all_of_it_or_one_split():
@@ -74,6 +69,13 @@ def classed(folder, count=6, **options):
     return folder
 
 
+def test_a_cover_beside_class_folders_is_passed_over_and_noted(tmp_path):
+    write(classed(tmp_path / "set"), 1)
+    notes = []
+    assert len(load_pool(str(tmp_path / "set"), notes=notes)) == 12
+    assert notes == ["1 image lies outside of class folders and is passed over: 00.png"]
+
+
 def as_grey(folder, name):
     """Pillow's grey images of a class folder, N × H × W."""
     return np.stack([Image.open(p).convert("L") for p in sorted((folder / name).iterdir())]).astype(int)
@@ -90,6 +92,8 @@ def test_colour_images_may_stand_beside_grey_ones_when_colour_is_taken_away(tmp_
     for label, name in enumerate("ab"):
         mine = images.images[images.labels == label, 0]
         assert np.abs(mine - as_grey(made, name)).max() <= 1
+    greys = str(tmp_path / "real")  # where all is grey, the option changes nothing
+    assert load_like(greys, real, grey=True).fingerprint == load_like(greys, real).fingerprint
 
 
 def test_colour_images_stand_beside_colour_ones_whose_colour_was_taken_away(tmp_path):
@@ -99,12 +103,6 @@ def test_colour_images_stand_beside_colour_ones_whose_colour_was_taken_away(tmp_
     assert (same.shape, same.classes, same.augment) == ((1, 8, 8), ("a", "b"), ("flip",))
     known = {i.tobytes() for i in same.images}
     assert all(i.tobytes() in known for split in (real.train, real.validation, real.test) for i in split.images)
-
-
-def test_grey_images_are_the_same_with_and_without_the_option(tmp_path):
-    real = load_splits(f"folder:{classed(tmp_path / 'real')}").train
-    made = str(classed(tmp_path / "made"))
-    assert load_like(made, real, grey=True).fingerprint == load_like(made, real).fingerprint
 
 
 def test_colour_is_taken_away_from_arrays_and_files_too(tmp_path, make_images):
@@ -150,13 +148,6 @@ def test_what_was_passed_over_and_assumed_is_noted(tmp_path):
         "WARNING: 1 folder yields no image and is no class: c (empty)",
         "12 16-bit images whose largest value is 3,300: read as 12-bit, 4,095 is white",
     ]
-
-
-def test_a_cover_beside_class_folders_is_passed_over_and_noted(tmp_path):
-    write(classed(tmp_path / "set"), 1)
-    notes = []
-    assert len(load_pool(str(tmp_path / "set"), notes=notes)) == 12
-    assert notes == ["1 image lies outside of class folders and is passed over: 00.png"]
 
 
 def test_a_class_that_differs_only_in_case_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import re
 import tarfile
 import urllib.error
 import urllib.request
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import refusal
 from fabricated import (
     BLUE,
     GREEN,
@@ -27,7 +29,6 @@ from fabricated import (
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10
 
-from synthgap.base.errors import UserError
 from synthgap.data import public
 from synthgap.data.public import PUBLIC, data_root, download, load_public, verify
 from synthgap.data.splits import SPLITS
@@ -58,12 +59,10 @@ def load(name, root, image_size=None, train_size=None, seed=0, limits=None):
     return load_public(name, image_size, train_size, seed, root, limits)
 
 
-def refusal(match, act, *args, **options):
+def refused(match, act, *args, **options):
     """The message of the UserError that `act` raises: one line with a remedy."""
-    with pytest.raises(UserError, match=match) as caught:
-        act(*args, **options)
-    text = str(caught.value)
-    assert "\n" not in text
+    text = refusal(act, *args, **options)
+    assert re.search(match, text), text
     assert "; " in text
     return text
 
@@ -102,15 +101,11 @@ def test_what_the_paper_does_not_state_is_said_to_be_inferred(all_five):
         assert "inferred: the paper mentions none" in load(name, all_five).record["notes"][0]
 
 
-def test_data_root_is_the_environments_or_data_here(monkeypatch, tmp_path):
+def test_data_root_is_the_environments_or_data_here(monkeypatch, all_five):
     monkeypatch.delenv("SYNTHGAP_DATA", raising=False)
     assert data_root() == Path("data")
-    monkeypatch.setenv("SYNTHGAP_DATA", str(tmp_path))
-    assert data_root() == tmp_path
-
-
-def test_root_left_out_is_data_root(monkeypatch, all_five):
     monkeypatch.setenv("SYNTHGAP_DATA", str(all_five))
+    assert data_root() == all_five
     assert same(load_public("cub", 8, None, 0), load("cub", all_five, 8))
 
 
@@ -129,25 +124,15 @@ def test_cifar_pixels_and_labels_come_back_exactly(name, tmp_path, monkeypatch):
         assert splits[split].augment == ("crop", "flip")
 
 
-def test_cifar_classes_are_the_fine_names(all_five):
-    assert load("cifar10", all_five).train.classes[:3] == ("airplane", "automobile", "bird")
-    assert load("cifar100", all_five).train.classes[37] == "fine 37"
-
-
-def test_cifar_validation_is_a_tenth_of_train_and_test_is_official(tmp_path, monkeypatch):
+def test_cifar_validation_is_a_tenth_of_train_by_the_seed_and_test_is_official(tmp_path, monkeypatch):
     fabricate_cifar10(tmp_path, monkeypatch, train=20, test=3)
-    members = load("cifar10", tmp_path).record["members"]
+    first, again, other = (load("cifar10", tmp_path, seed=s) for s in (5, 5, 6))
+    members = first.record["members"]
     assert len(members["validation"]) == 20
     assert sorted(members["train"] + members["validation"]) == list(range(200))
-    assert members["test"] == list(range(30))
-
-
-def test_validation_is_a_function_of_the_seed(tmp_path, monkeypatch):
-    fabricate_cifar10(tmp_path, monkeypatch)
-    assert same(load("cifar10", tmp_path, seed=5), load("cifar10", tmp_path, seed=5))
-    first, second = (load("cifar10", tmp_path, seed=s).record["members"] for s in (5, 6))
-    assert first["validation"] != second["validation"]
-    assert first["test"] == second["test"]
+    assert members["test"] == other.record["members"]["test"] == list(range(30))
+    assert same(first, again)
+    assert members["validation"] != other.record["members"]["validation"]
 
 
 def test_cifar_at_half_size_is_the_mean_of_four_pixels(tmp_path, monkeypatch):
@@ -167,7 +152,7 @@ def test_cifar_file_with_one_byte_changed_is_never_unpickled(file, tmp_path, mon
     path.write_bytes(data)
     monkeypatch.setattr(pickle, "load", lambda *args, **options: pytest.fail("a pickle was opened"))
     for act in (load, verify):
-        text = refusal(rf"{file} is not the published file", act, "cifar10", tmp_path)
+        text = refused(rf"{file} is not the published file", act, "cifar10", tmp_path)
         assert md5(path) in text
         assert "synthgap datasets cifar10 --download" in text
 
@@ -190,7 +175,7 @@ def test_code_in_a_cifar_pickle_is_not_run(file, first_check, tmp_path, monkeypa
     path.write_bytes(pickle.dumps(_Payload(trap), protocol=2))
     if not first_check:
         monkeypatch.setattr(public, "_check_md5", lambda *args: None)
-    refusal("cifar-10-batches-py.*unpack in", load, "cifar10", tmp_path)
+    refused("cifar-10-batches-py.*unpack in", load, "cifar10", tmp_path)
     assert not trap.exists()
     pickle.loads(path.read_bytes())
     assert trap.exists()  # the payload does work where it is let
@@ -230,10 +215,20 @@ def test_labels_are_those_of_the_annotations(all_five):
     assert splits.test.labels.tolist() == [n % 3 for n in numbers]
 
 
-def test_class_names_are_the_archives(all_five):
-    assert load("aircraft", all_five, 8).train.classes == ("Variant 0-000", "Variant 1-100", "F/A-18 model")
-    assert load("cub", all_five, 8).train.classes == ("Made_up_Bird_1", "Made_up_Bird_2", "Made_up_Bird_3")
-    assert load("cars", all_five, 8).train.classes[1] == "Maker Model 1 Sedan 2001"
+NAMES = {
+    "cifar10": ("airplane", "automobile", "bird"),
+    "cifar100": ("fine 00", "fine 01", "fine 02"),
+    "aircraft": ("Variant 0-000", "Variant 1-100", "F/A-18 model"),
+    "cub": ("Made_up_Bird_1", "Made_up_Bird_2", "Made_up_Bird_3"),
+    "cars": tuple(f"Maker Model {i} Sedan 20{i:02d}" for i in range(3)),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_class_names_are_the_archives_and_the_size_the_sets(name, all_five):
+    splits = load(name, all_five)
+    assert splits.train.classes[:3] == NAMES[name]
+    assert splits.test.shape == ((3, 32, 32) if name in PICKLES else (3, 64, 64))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -263,11 +258,6 @@ def test_banner_is_cut_off_the_aircraft(all_five):
         assert (upper, lower) == (0, 0)  # 60 × 40 on 60 × 60: 10 repeated rows above and below
     assert "the 20 pixels at the bottom" in " ".join(splits.record["notes"])
     assert "copyright banner" not in " ".join(load("cars", all_five, 8).record["notes"])
-
-
-def test_default_size_is_the_sets(all_five):
-    assert load("cars", all_five).test.shape == (3, 64, 64)
-    assert load("cifar100", all_five).test.shape == (3, 32, 32)
 
 
 # What is left out
@@ -314,19 +304,14 @@ def test_train_size_limits_train_after_the_cut(all_five, decoded):
     assert len(decoded) == 18 + 13
 
 
-@pytest.mark.parametrize("size", [2, 10])
-def test_train_size_that_train_cannot_give_is_refused(size, all_five):
-    refusal(f"train_size is {size}, but cars has 9 training images.*give 3 to 9", load, "cars", all_five, 8, size)
-
-
-def test_limit_of_an_unknown_split_is_refused(all_five):
-    refusal("unknown split 'dev'", load, "cars", all_five, 8, limits={"dev": 3})
-
-
-def test_unknown_name_and_senseless_size_are_refused(tmp_path):
+def test_senseless_sizes_limits_and_names_are_refused(all_five):
+    for size in (2, 10):
+        match = f"train_size is {size}, but cars has 9 training images.*give 3 to 9"
+        refused(match, load, "cars", all_five, 8, size)
+    refused("unknown split 'dev'", load, "cars", all_five, 8, limits={"dev": 3})
+    refused("image_size is 2; give 4 or more", load, "cub", all_five, 2)
     for act in (load, verify, download):
-        refusal("unknown public data set 'mnist'; known: cifar10, cifar100", act, "mnist", tmp_path)
-    refusal("image_size is 2; give 4 or more", load, "cub", tmp_path, 2)
+        refused("unknown public data set 'mnist'; known: cifar10, cifar100", act, "mnist", all_five)
 
 
 # Missing and damaged files
@@ -335,7 +320,7 @@ def test_unknown_name_and_senseless_size_are_refused(tmp_path):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_absent_data_folder_is_refused_with_origin_and_layout(name, tmp_path):
     for act in (load, verify):
-        text = refusal("there is no data folder .*absent.*SYNTHGAP_DATA", act, name, tmp_path / "absent")
+        text = refused("there is no data folder .*absent.*SYNTHGAP_DATA", act, name, tmp_path / "absent")
         assert PUBLIC[name].origin in text
         assert PUBLIC[name].layout in text
 
@@ -349,7 +334,7 @@ def test_each_missing_file_is_named_with_origin_and_layout(name, file, tmp_path,
     path = tmp_path / PUBLIC[name].folder / file
     path.rename(tmp_path / "elsewhere")
     for act in (load, verify):
-        text = refusal(f"{path} is missing", act, name, tmp_path)
+        text = refused(f"{path} is missing", act, name, tmp_path)
         assert PUBLIC[name].origin in text
         assert PUBLIC[name].layout in text
 
@@ -362,23 +347,18 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_image_that_annotations_name_and_that_is_missing_is_refused(name, all_five):
-    path = all_five / PUBLIC[name].folder / IMAGES[name]
-    path.unlink()
-    for act in (load, verify):
-        refusal(rf"(\.txt|\.mat) names {path}, which is missing; get .* and unpack in", act, name, all_five)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_damaged_image_is_refused_by_name(name, all_five):
+def test_missing_and_damaged_images_are_refused_by_name(name, all_five):
     path = all_five / PUBLIC[name].folder / IMAGES[name]
     path.write_bytes(path.read_bytes()[:400])
-    refusal(f"{path} can't be read as an image.*; replace or remove it", load, name, all_five, 8)
+    refused(f"{path} can't be read as an image.*; replace or remove it", load, name, all_five, 8)
+    path.unlink()
+    for act in (load, verify):
+        refused(rf"(\.txt|\.mat) names {path}, which is missing; get .* and unpack in", act, name, all_five)
 
 
 def test_aircraft_that_is_all_banner_is_refused(all_five, monkeypatch):
     monkeypatch.setattr(public, "BANNER", 60)
-    refusal(r"\.jpg is 60 pixels high, all of it banner; replace", load, "aircraft", all_five, 8)
+    refused(r"\.jpg is 60 pixels high, all of it banner; replace", load, "aircraft", all_five, 8)
 
 
 def rewrite(path, change):
@@ -418,14 +398,14 @@ def test_contradictions_in_annotations_are_refused(name, file, change, match, tm
     FILES[name](tmp_path)
     rewrite(tmp_path / PUBLIC[name].folder / file, change)
     for act in (load, verify):
-        refusal(rf"{match}.*get .*{PUBLIC[name].origin}", act, name, tmp_path)
+        refused(rf"{match}.*get .*{PUBLIC[name].origin}", act, name, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "file"), [("aircraft", "variants.txt"), ("cub", "images.txt")])
 def test_annotations_that_are_no_text_are_refused(name, file, tmp_path):
     FILES[name](tmp_path)
     (tmp_path / PUBLIC[name].folder / file).write_bytes(b"\xff\xfe\x00\x81")
-    refusal(r"\.txt (can't be read|is not a list)", load, name, tmp_path)
+    refused(r"\.txt (can't be read|is not a list)", load, name, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")  # 0 − 1 in 8 bits, inside torchvision
@@ -434,7 +414,7 @@ def test_annotations_that_are_no_text_are_refused(name, file, tmp_path):
 def test_car_of_a_class_that_there_is_not_is_refused(split, file, number, tmp_path):
     fabricate_cars(tmp_path)
     cars_annotations(tmp_path / "stanford_cars", split, [(number, "00001.jpg"), (1, "00002.jpg")])
-    refusal(rf"{file}\.mat gives .*00001\.jpg a class outside the 3 named; get", load, "cars", tmp_path)
+    refused(rf"{file}\.mat gives .*00001\.jpg a class outside the 3 named; get", load, "cars", tmp_path)
 
 
 def test_unlabelled_test_annotations_of_the_devkit_are_refused(tmp_path):
@@ -442,7 +422,7 @@ def test_unlabelled_test_annotations_of_the_devkit_are_refused(tmp_path):
     rows = np.array([[("00001.jpg",), ("00002.jpg",)]], dtype=[("fname", object)])
     path = tmp_path / "stanford_cars" / "cars_test_annos_withlabels.mat"
     savemat(path, {"annotations": rows}, do_compression=True)
-    refusal(r"withlabels\.mat and .* don't hold what they should \(.*class.*\); get", load, "cars", tmp_path)
+    refused(r"withlabels\.mat and .* don't hold what they should \(.*class.*\); get", load, "cars", tmp_path)
 
 
 @pytest.mark.parametrize("file", ["devkit/cars_meta.mat", "devkit/cars_train_annos.mat"])
@@ -453,41 +433,36 @@ def test_damaged_matlab_file_is_refused_before_it_is_parsed(file, tmp_path, monk
     monkeypatch.setattr("scipy.io.loadmat", lambda *args, **options: pytest.fail("damage was parsed"))
     for cut in (0, 10, 130, 200, len(whole) - 1):
         path.write_bytes(whole[:cut])
-        refusal(f"{path} is not the published MATLAB file.*; get", load, "cars", tmp_path)
+        refused(f"{path} is not the published MATLAB file.*; get", load, "cars", tmp_path)
     for position in [*range(124, 140), *np.random.default_rng(1).integers(140, len(whole), 40)]:
         data = bytearray(whole)
         data[position] ^= 1 << int(position) % 8
         path.write_bytes(data)
-        refusal(f"{path} is not the published MATLAB file.*; get", load, "cars", tmp_path)
+        refused(f"{path} is not the published MATLAB file.*; get", load, "cars", tmp_path)
 
 
 # Verification
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_made_up_copy_fails_on_the_published_counts(name, all_five):
-    match = rf"{PUBLIC[name].folder} has \d+ train images, not the \d+,\d+ published; get "
-    refusal(match, verify, name, all_five)
-
-
-@pytest.mark.parametrize("name", PUBLIC)
 def test_report_says_what_was_found_and_expected(name, all_five, monkeypatch):
+    match = rf"{PUBLIC[name].folder} has \d+ train images, not the \d+,\d+ published; get "
+    refused(match, verify, name, all_five)  # the copy is made up
     as_official(monkeypatch, name, all_five)
-    lines = verify(name, all_five)
-    counts = PUBLIC[name].counts
-    assert lines[0] == f"{PUBLIC[name].title} in {all_five / PUBLIC[name].folder}"
-    for split in ("train", "test"):
-        assert f"{split} images: {counts[split]} found, {counts[split]} expected" in lines
-    assert f"classes: {PUBLIC[name].classes} found, {PUBLIC[name].classes} expected" in lines
+    lines, known = verify(name, all_five), PUBLIC[name]
+    assert lines[0] == f"{known.title} in {all_five / known.folder}"
+    for what, count in (*((f"{s} images", n) for s, n in known.counts.items()), ("classes", known.classes)):
+        assert f"{what}: {count} found, {count} expected" in lines
 
 
-@pytest.mark.parametrize("what", ["train", "test", "classes"])
-def test_each_count_is_compared(what, all_five, monkeypatch):
+def test_each_count_is_compared(all_five, monkeypatch):
     as_official(monkeypatch, "cub", all_five)
     known = PUBLIC["cub"]
-    changed = {"classes": 4} if what == "classes" else {"counts": known.counts | {what: 7}}
-    monkeypatch.setitem(PUBLIC, "cub", public.replace(known, **changed))
-    refusal(f"CUB_200_2011 has .* {what}( images)?, not the [47] published; get", verify, "cub", all_five)
+    for what in ("train", "test", "classes"):
+        changed = {"classes": 7} if what == "classes" else {"counts": known.counts | {what: 7}}
+        monkeypatch.setitem(PUBLIC, "cub", public.replace(PUBLIC["cub"], **changed))
+        refused(f"CUB_200_2011 has .* {what}( images)?, not the 7 published; get", verify, "cub", all_five)
+        as_official(monkeypatch, "cub", all_five)
 
 
 def test_report_lists_the_md5_of_each_cifar_file(all_five, monkeypatch):
@@ -521,7 +496,7 @@ def test_archive_left_beside_the_folder_is_checked(name, all_five, monkeypatch):
     for folder in (all_five, all_five / PUBLIC[name].folder):
         path = folder / archive
         path.write_bytes(b"cut off")
-        refusal(f"{path} is not the published file .*; remove it; get", verify, name, all_five)
+        refused(f"{path} is not the published file .*; remove it; get", verify, name, all_five)
         path.unlink()
     path.write_bytes(b"whole")
     archives = PUBLIC[name].archives | {archive: md5(path)}
@@ -533,7 +508,7 @@ def test_labels_of_the_test_cars_are_checked_by_md5(all_five, monkeypatch):
     as_official(monkeypatch, "cars", all_five)
     listed = [(1 + (i + 1) % 3, f"{i + 1:05d}.jpg") for i in range(6)]  # every label another one
     cars_annotations(all_five / "stanford_cars", "test", listed)
-    refusal(r"cars_test_annos_withlabels\.mat is not the published file", verify, "cars", all_five)
+    refused(r"cars_test_annos_withlabels\.mat is not the published file", verify, "cars", all_five)
 
 
 # Downloads (torchvision unpacks an archive that lies there already)
@@ -561,20 +536,20 @@ def test_downloaded_aircraft_archive_that_is_not_the_published_one_is_refused(tm
     fabricate_aircraft(tmp_path)
     archive = "fgvc-aircraft-2013b.tar.gz"
     found = pack(tmp_path, "fgvc-aircraft-2013b", archive)
-    refusal(f"{archive} is not the published file .*remove it", download, "aircraft", tmp_path)
+    refused(f"{archive} is not the published file .*remove it", download, "aircraft", tmp_path)
     monkeypatch.setitem(PUBLIC, "aircraft", public.replace(PUBLIC["aircraft"], archives={archive: found}))
     assert len(load("aircraft", download("aircraft", tmp_path).parents[1], 8).train) == 9
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "aircraft"])
 def test_download_without_network_is_refused_with_origin(name, tmp_path):
-    text = refusal("could not be downloaded .*no network in tests.*remove", download, name, tmp_path)
+    text = refused("could not be downloaded .*no network in tests.*remove", download, name, tmp_path)
     assert PUBLIC[name].origin in text
 
 
 @pytest.mark.parametrize("name", ["cub", "cars"])
 def test_sets_without_an_address_say_where_to_get_and_unpack_them(name, tmp_path):
-    text = refusal("torchvision doesn't download", download, name, tmp_path)
+    text = refused("torchvision doesn't download", download, name, tmp_path)
     assert all(archive in text for archive in PUBLIC[name].archives)
     assert PUBLIC[name].origin in text
     assert PUBLIC[name].layout in text

@@ -1,11 +1,6 @@
 """Sharded image sets: what is written is read back, a kill or damage costs one shard, wrong folders take one line."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -93,54 +88,25 @@ def test_equal_calls_write_equal_bytes_and_the_second_makes_nothing(folder, tmp_
 
 
 def test_a_writer_that_stops_goes_on_after_its_last_finished_shard(folder, tmp_path):
-    made = []
+    half, made = tmp_path / "half.shards", []
 
     def stopping(start, stop):
-        if start == 32:
+        if start == 32:  # what is finished lies on the disk already, should the process be killed now
+            with pytest.raises(UserError, match=r"2 of 4 shards are missing, data-00002.safetensors first"):
+                Shards.open(half)
             raise KeyboardInterrupt
         made.append(start)
         return whole().images[start:stop]
 
-    half = tmp_path / "half.shards"
     with pytest.raises(KeyboardInterrupt):
         write_shards(half, np.arange(50) % 3, CLASSES, (1, 8, 6), stopping, shard_images=16, provenance={"seed": 0})
     assert made == [0, 16]
-    with pytest.raises(UserError, match=r"is not finished: 2 of 4 shards are missing, data-00002.safetensors first"):
-        Shards.open(half)
     (half / ".data-00002.safetensors.1.tmp").write_bytes(b"left by a kill")
     made = []
     write(half, provenance={"seed": 0}, made=made)
     assert made == [(32, 48), (48, 50)]
     assert content(half) == content(folder)
-    assert not list(half.glob("*.tmp"))
-    assert not list(half.glob(".*.tmp"))
-
-
-def test_a_killed_process_loses_no_finished_shard(folder, tmp_path):
-    half = tmp_path / "half.shards"
-    code = f"""
-import sys, time
-sys.path.insert(0, {os.path.dirname(__file__)!r})
-import test_shards
-from pathlib import Path
-def slow(start, stop):
-    time.sleep(0 if start < 32 else 60)
-    return test_shards.whole().images[start:stop]
-test_shards.write_shards(Path({str(half)!r}), test_shards.whole().labels, test_shards.CLASSES, (1, 8, 6), slow,
-    shard_images=16, provenance={{"seed": 0}})
-"""
-    child = subprocess.Popen([sys.executable, "-c", code])
-    for _ in range(300):
-        if (half / "data-00001.safetensors").exists():
-            break
-        time.sleep(0.05)
-    time.sleep(0.2)  # until the index is written
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    made = []
-    write(half, provenance={"seed": 0}, made=made)
-    assert made == [(32, 48), (48, 50)]
-    assert content(half) == content(folder)
+    assert not [*half.glob("*.tmp"), *half.glob(".*.tmp")]
 
 
 @pytest.mark.parametrize("damage", ["a byte", "cut short", "removed"])
@@ -183,12 +149,9 @@ def test_a_folder_of_other_images_is_not_gone_on_with(folder, options, says):
     assert content(folder) == before
 
 
-def test_two_writers_do_not_meet(folder):
+def test_two_writers_do_not_meet_and_a_folder_with_something_else_is_left_alone(folder, tmp_path):
     with FileLock(folder / ".lock"), pytest.raises(UserError, match="another process is writing"):
         write(folder, provenance={"seed": 0})
-
-
-def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
     with pytest.raises(UserError, match=r"holds something, but no index\.json"):
         write(tmp_path)
@@ -207,11 +170,9 @@ def changed(folder, **changes):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda f: changed(f, file="../outside.safetensors"), r"no index of shards \(shards.0.file: String should"),
         (lambda f: changed(f, file="/etc/data-00000.safetensors"), "no index of shards"),
         (lambda f: changed(f, file="data-00000.safetensors\n"), "no index of shards"),
         (lambda f: changed(f, file="data-00001.safetensors"), "a shard is listed twice"),
-        (lambda f: changed(f, counts=[-1, 35, 16]), "counts are"),
         (lambda f: changed(f, counts=[17, 17]), "for 3 classes"),
         (lambda f: changed(f, counts=[17, 17, 17]), "counts sum to 51, the shards' images to 50"),
         (lambda f: changed(f, images=-16), "shards.0.images: Input should be greater"),
@@ -223,7 +184,6 @@ def changed(folder, **changes):
         (lambda f: changed(f, more=1), "more: Extra inputs"),
         (lambda f: (f / "index.json").write_text("{"), "no index of shards"),
         (lambda f: (f / "index.json").write_bytes(b"\xff\xfe"), "no index of shards"),
-        (lambda f: (f / "index.json").unlink(), r"holds no index\.json; give a folder"),
         (lambda f: f.rename(f.with_name("moved")), "there is no folder"),
     ],
 )
@@ -234,41 +194,30 @@ def test_what_is_no_sharded_set_is_refused_in_one_line(folder, change, says):
     assert "\n" not in str(error.value)
 
 
-def replaced(folder, **arrays):
-    """Another first shard, with its checksum in the index."""
-    path = folder / "data-00000.safetensors"
-    save_file(load_file(path) | arrays, path)
-    changed(folder, sha256=sha256(path))
+def replaced(content=None, **arrays):
+    """Another first shard, with its checksum in the index: these bytes, or other arrays."""
+
+    def change(folder):
+        path = folder / "data-00000.safetensors"
+        if content is None:
+            save_file(load_file(path) | arrays, path)
+        else:
+            path.write_bytes(content)
+        changed(folder, sha256=sha256(path))
+
+    return change
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda f: replaced(f, images=np.zeros((16, 3, 8, 6), np.uint8)), r"images are U8 of \[16, 3, 8, 6\], not"),
-        (lambda f: replaced(f, images=np.zeros((16, 1, 8, 6), np.float32)), "images are F32"),
-        (lambda f: replaced(f, labels=np.full(16, 3)), "labels run from 3 to 3 but there are 3 classes"),
-        (lambda f: replaced(f, labels=np.full(16, -1)), "labels run from -1"),
-        (
-            lambda f: (
-                (f / "data-00000.safetensors").write_bytes(b"\xff" * 99),
-                changed(f, sha256=sha256(f / "data-00000.safetensors")),
-            ),
-            "a header of",
-        ),
-        (
-            lambda f: (
-                (f / "data-00000.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}"),
-                changed(f, sha256=sha256(f / "data-00000.safetensors")),
-            ),
-            "is damaged",
-        ),
-        (
-            lambda f: (
-                (f / "data-00000.safetensors").write_bytes(b"\0\0\x08\0\0\0\0\0" + b"[" * 2**19),
-                changed(f, sha256=sha256(f / "data-00000.safetensors")),
-            ),
-            "is damaged",
-        ),
+        (replaced(images=np.zeros((16, 3, 8, 6), np.uint8)), r"images are U8 of \[16, 3, 8, 6\], not"),
+        (replaced(images=np.zeros((16, 1, 8, 6), np.float32)), "images are F32"),
+        (replaced(labels=np.full(16, 3)), "labels run from 3 to 3 but there are 3 classes"),
+        (replaced(labels=np.full(16, -1)), "labels run from -1"),
+        (replaced(b"\xff" * 99), "a header of"),
+        (replaced(b"\x02\0\0\0\0\0\0\0{}"), "is damaged"),
+        (replaced(b"\0\0\x08\0\0\0\0\0" + b"[" * 2**19), "is damaged"),
     ],
 )
 def test_a_shard_of_other_content_is_refused_in_one_line(folder, change, says):

@@ -36,6 +36,9 @@ def possible_split(draw):
 def test_split_is_disjoint_exact_and_has_every_class_in_every_split(case, seed):
     labels, sizes = case
     parts = stratified_split(labels, sizes, seed)
+    np.random.seed(1)  # noqa: NPY002 (the global state is what must not matter)
+    again = stratified_split(labels, sizes, seed)
+    assert all(np.array_equal(again[split], parts[split]) for split in NAMES)
     everything = np.concatenate(list(parts.values()))
     assert list(parts) == list(NAMES)
     assert len(np.unique(everything)) == len(everything)
@@ -58,40 +61,13 @@ def test_fractions_are_of_the_whole_and_at_least_one_image_a_class(labels):
     assert all(set(labels[p]) == set(labels) for p in parts.values())
 
 
-@few
-@given(possible_split(), st.integers(0, 9))
-def test_same_seed_gives_the_same_split(case, seed):
-    labels, sizes = case
-    one, two = (stratified_split(labels, sizes, seed) for _ in range(2))
-    assert all(np.array_equal(one[s], two[s]) for s in NAMES)
-
-
 def test_another_seed_gives_another_split():
     labels = np.repeat(np.arange(4), 25)
     parts = [stratified_split(labels, {"train": 50, "test": None}, seed)["train"] for seed in (0, 1)]
     assert not np.array_equal(*parts)
-
-
-@few
-@given(possible_split(), st.integers(0, 9))
-def test_split_depends_on_no_other_state(case, seed):
-    labels, sizes = case
-    before = stratified_split(labels, sizes, seed)
-    np.random.seed(1)  # noqa: NPY002 (the global state is what must not matter)
-    np.random.rand()  # noqa: NPY002
-    assert all(np.array_equal(p, before[s]) for s, p in stratified_split(labels, sizes, seed).items())
-
-
-def test_balanced_classes_stay_balanced():
-    labels = np.repeat(np.arange(10), 50)
-    parts = stratified_split(labels, {"train": 300, "validation": 100, "test": None}, 0)
-    for part in parts.values():
-        assert np.ptp(np.bincount(labels[part])) == 0
-
-
-def test_without_other_splits_none_means_everything():
-    parts = stratified_split(np.array([1, 0, 1]), {"train": None}, 0)
-    assert parts["train"].tolist() == [0, 1, 2]
+    for part in parts:
+        assert np.ptp(np.bincount(labels[part])) <= 1  # balanced classes stay balanced
+    assert stratified_split(np.array([1, 0, 1]), {"train": None}, 0)["train"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -127,15 +103,10 @@ def test_take_gives_exactly_the_count_with_every_class(labels, data):
     assert np.array_equal(taken, np.sort(taken))
     assert set(labels[taken]) == set(labels)
     assert np.array_equal(taken, stratified_take(labels, count, 0))
-
-
-def test_take_of_more_than_there_is_gives_all():
-    assert stratified_take(np.array([0, 1, 1]), 7, 0).tolist() == [0, 1, 2]
-
-
-def test_take_of_fewer_than_classes_is_a_user_error():
-    with pytest.raises(UserError, match="2 images can't hold 3 classes"):
-        stratified_take(np.arange(30) % 3, 2, 0)
+    assert stratified_take(labels, len(labels) + 4, 0).tolist() == list(range(len(labels)))
+    fewer = len(set(labels)) - 1
+    with pytest.raises(UserError, match=f"{fewer} images can't hold {fewer + 1} classes"):
+        stratified_take(labels, fewer, 0)
 
 
 @st.composite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import pickle
 import struct
 import sys
@@ -88,6 +89,23 @@ class Call:
 
     def __reduce__(self):
         return self.reduced
+
+
+def tensor(storage, offset=0, size=(1,), stride=(1,)):
+    """Pickles as a tensor of this geometry on `storage`."""
+    return Call(torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, OrderedDict())
+
+
+def torch_bytes(value, zipped=True):
+    """What torch saves of a value, in its format of zips or in the one before."""
+    inside = io.BytesIO()
+    torch.save(value, inside, _use_new_zipfile_serialization=zipped)
+    return inside.getvalue()
+
+
+def stored(data):
+    """Pickles as the storage that these bytes hold."""
+    return Call(torch.storage._load_from_bytes, data)
 
 
 def random_edm(kind="ddpm++", label_dim=0, **sizes):

@@ -5,26 +5,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from cases import command, refusal
 from PIL import Image
 from released_pickle import KINDS, network, random_edm, states, written
 
-from synthgap.base.errors import UserError
 from synthgap.base.weights import read_weights
 from synthgap.cli import commands as cli
-from synthgap.released.edm import from_released, load_edm
-
-
-@pytest.fixture
-def synthgap(monkeypatch, capsys):
-    """Run a command in this process; returns (exit code, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["synthgap", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return (stop.value.code or 0, *capsys.readouterr())
-
-    return call
+from synthgap.released.edm import load_edm
 
 
 def equal(model, other):
@@ -47,11 +34,8 @@ def small(**sizes):
 
 
 def refused(path):
-    with pytest.raises(UserError) as caught:
-        load_edm(path)
-    message = str(caught.value)
+    message = refusal(load_edm, path)
     assert message.startswith(str(path))
-    assert message.isprintable()
     return message
 
 
@@ -77,34 +61,20 @@ def test_augmentation_labels_several_blocks_and_sides_are_recovered(tmp_path):
     assert equal(loaded, edm)
 
 
-def test_ddpms_preconditioning_is_recovered(tmp_path):
-    edm = small()
-    loaded = load_edm(written(tmp_path / "a.pkl", network(edm, "VPPrecond", sigma_data=None)))
-    assert loaded.config.preconditioning == "vp"
-    assert equal(loaded, edm)
-
-
 @pytest.mark.parametrize("given", [{}, {"beta_d": 10.0, "beta_min": 0.2}, {"beta_d": 12, "M": 500, "epsilon_t": 1e-3}])
-def test_a_released_vp_model_computes_with_the_numbers_of_its_file(tmp_path, given):
-    # D = x − σ·F(x/√(σ² + 1); (M − 1)·t), σ² = exp(½β_d t² + β_min t) − 1 (Karras et al. 2022, Table 1)
+def test_a_released_vp_model_keeps_to_the_noise_of_its_file(tmp_path, given):
+    # σ² = exp(½β_d t² + β_min t) − 1 (Karras et al. 2022, Table 1); its D is a row of book/reliability.md
     edm = load_edm(written(tmp_path / "a.pkl", network(small(), "VPPrecond", sigma_data=None, **given)))
-    told = {"beta_d": 19.9, "beta_min": 0.1, "M": 1000, "epsilon_t": 1e-5} | given
-
-    def sigma_at(t):
-        return np.sqrt(np.expm1(0.5 * told["beta_d"] * t**2 + told["beta_min"] * t))
-
-    x = torch.randn((2, *edm.image_shape), generator=torch.Generator().manual_seed(0))
-    for t in (0.03, 0.3, 0.9):
-        sigma = torch.full((2,), sigma_at(t))
-        with torch.no_grad():
-            raw = edm.model(x / np.sqrt(sigma_at(t) ** 2 + 1), torch.full((2,), (told["M"] - 1) * t), None, None)
-            assert torch.allclose(edm(x, sigma), x - float(sigma_at(t)) * raw, rtol=1e-3, atol=1e-3)
-    config = edm.config
-    assert config.sigma_max == pytest.approx(min(80, sigma_at(1)))
-    assert config.sigma_min == pytest.approx(max(0.002, sigma_at(told["epsilon_t"])))
-    drawn = config.training_sigma(torch.Generator().manual_seed(0), 2000)
-    assert sigma_at(told["epsilon_t"]) * 0.99 <= drawn.min() <= drawn.max() <= sigma_at(1) * 1.01
-    assert load_edm(edm.save(tmp_path / "a.safetensors")).config == config
+    told = {"beta_d": 19.9, "beta_min": 0.1, "epsilon_t": 1e-5} | given
+    least, most = (
+        np.sqrt(np.expm1(0.5 * told["beta_d"] * t**2 + told["beta_min"] * t)) for t in (told["epsilon_t"], 1)
+    )
+    assert edm.config.preconditioning == "vp"
+    assert edm.config.sigma_max == pytest.approx(min(80, most))
+    assert edm.config.sigma_min == pytest.approx(max(0.002, least))
+    drawn = edm.config.training_sigma(torch.Generator().manual_seed(0), 2000)
+    assert least * 0.99 <= drawn.min() <= drawn.max() <= most * 1.01
+    assert load_edm(edm.save(tmp_path / "a.safetensors")).config == edm.config
 
 
 def test_each_preconditioning_assumes_the_network_that_its_release_does(tmp_path):
@@ -113,55 +83,33 @@ def test_each_preconditioning_assumes_the_network_that_its_release_does(tmp_path
     assert equal(load_edm(path), edm)
 
 
-@pytest.mark.parametrize("name", ["P_mean", "beta_d", "C_1", "in_channels", "x" * 300])
+@pytest.mark.parametrize("name", ["C_1", "in_channels", "x" * 300])
 def test_an_argument_that_the_constructor_does_not_have_is_refused_by_name(tmp_path, name):
     message = refused(written(tmp_path / "a.pkl", network(small(), **{name: 1.0})))
     assert f"EDMPrecond has an argument '{name[:80]}" in message
     assert len(message) < 400
 
 
-def test_arguments_without_names_are_refused(tmp_path):
-    ema = network(small())
-    ema.meta["state"]["_init_args"] = (8, 1)
-    assert "arguments that have no names" in refused(written(tmp_path / "a.pkl", ema))
+def test_the_networks_own_record_must_agree(tmp_path):
+    ema, agreeing = network(small()), {"in_channels": 1, "out_channels": 1, "num_blocks": 1, "label_dropout": 0}
+    inner = ema.meta["state"]["_modules"]["model"].meta["state"]
+    inner["_init_kwargs"] = agreeing
+    load_edm(written(tmp_path / "a.pkl", ema))
+    for given, says in (
+        ({"out_channels": 2}, "out_channels = 2, but the object that holds it 1"),
+        ({"fused": 1}, "'fused'"),
+    ):
+        inner["_init_kwargs"] = agreeing | given
+        assert says in refused(written(tmp_path / "a.pkl", ema))
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"in_channels": 1, "out_channels": 1, "num_blocks": 1, "label_dropout": 0}, None),
-        ({"out_channels": 2}, "SongUNet has out_channels = 2, but the object that holds it 1"),
-        ({"dropout": 0.5}, "SongUNet has dropout = 0.5"),
-        ({"fused": True}, "SongUNet has an argument 'fused'"),
-    ],
-)
-def test_the_networks_own_record_must_agree(tmp_path, given, says):
-    ema = network(small())
-    ema.meta["state"]["_modules"]["model"].meta["state"]["_init_kwargs"] = given
-    path = written(tmp_path / "a.pkl", ema)
-    if says is None:
-        load_edm(path)
-    else:
-        assert says in refused(path)
-
-
-def test_half_precision_weights_are_widened(tmp_path):
+def test_half_precision_weights_are_widened_and_the_global_random_state_is_left(tmp_path):
     edm = random_edm("adm", 3)
+    before = torch.get_rng_state()
     loaded = load_edm(written(tmp_path / "a.pkl", network(edm, half=True)))
     assert all(v.dtype == torch.float32 for v in loaded.state_dict().values())
     assert equal(loaded, edm.half().float())
-
-
-def test_tensors_may_lie_in_memory_in_any_order(tmp_path):
-    edm = small()
-    ema = network(edm)
-    for _, state in states(ema):
-        for name, value in state["_parameters"].items():
-            if value is not None and value.ndim == 4:
-                state["_parameters"][name].data = value.data.to(memory_format=torch.channels_last)
-    loaded = load_edm(written(tmp_path / "a.pkl", ema))
-    assert equal(loaded, edm)
-    assert equal(load_edm(loaded.save(tmp_path / "a.safetensors")), edm)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_what_the_file_leaves_out_is_what_the_release_assumes(tmp_path):
@@ -172,14 +120,6 @@ def test_what_the_file_leaves_out_is_what_the_release_assumes(tmp_path):
     loaded = load_edm(written(tmp_path / "a.pkl", ema))
     assert loaded.config == edm.config
     assert equal(loaded, edm)
-
-
-def test_loading_leaves_the_global_random_state(tmp_path):
-    path = written(tmp_path / "a.pkl", network(random_edm("ncsn++")))
-    torch.manual_seed(5)
-    before = torch.get_rng_state()
-    from_released(path)
-    assert torch.equal(before, torch.get_rng_state())
 
 
 # networks that are something else
@@ -194,21 +134,16 @@ def test_loading_leaves_the_global_random_state(tmp_path):
         ({"embedding_type": "fourier"}, "neither DDPM++ nor NCSN++"),
         ({"encoder_type": ["standard"]}, "neither DDPM++ nor NCSN++"),
         ({"resample_filter": 3}, "neither DDPM++ nor NCSN++"),
-        ({"channel_mult_emb": 2}, "channel_mult_emb = 2: only 4 can be read"),
         ({"img_resolution": None}, "lacks the argument 'img_resolution'"),
-        ({"img_resolution": "8"}, "img_resolution: Input should be a valid integer"),
         ({"img_resolution": float("inf")}, "img_resolution"),
-        ({"img_resolution": -8}, "img_resolution"),
         ({"img_resolution": 16}, "does not fit"),
         ({"img_channels": 3}, "does not fit"),
         ({"img_channels": 10**40}, "img_channels"),
         ({"label_dim": 7}, "does not fit"),
-        ({"label_dim": -1}, "label_dim"),
         ({"augment_dim": 9}, "does not fit"),
         ({"model_channels": 16}, "does not fit"),
         ({"model_channels": 7}, "model_channels"),
         ({"model_channels": 10**4}, "does not fit"),
-        ({"model_channels": 10**7}, "model_channels"),
         ({"model_channels": 10**30}, "wrong"),
         ({"num_blocks": 2}, "does not fit"),
         ({"num_blocks": 10**9}, "num_blocks"),
@@ -224,6 +159,7 @@ def test_loading_leaves_the_global_random_state(tmp_path):
         ({"attn_resolutions": [8]}, "does not fit"),
         ({"dropout": float("nan")}, "dropout"),
         ({"dropout": 1.5}, "dropout"),
+        ({"label_dropout": 2}, "label_dropout = 2, which is no probability"),
         ({"sigma_data": 0}, "sigma_data"),
         ({"sigma_data": torch.zeros(2)}, "'sigma_data' is neither a number nor text"),
     ],
@@ -231,19 +167,6 @@ def test_loading_leaves_the_global_random_state(tmp_path):
 def test_a_description_that_fits_no_network_of_ours_is_refused(tmp_path, changes, says):
     path = written(tmp_path / "a.pkl", network(small(), **changes))
     assert says in refused(path)
-
-
-@pytest.mark.parametrize("name", ["EDMLoss", "iDDPMPrecond", "VEPrecond", ""])
-def test_another_class_is_refused_by_name(tmp_path, name):
-    assert f"holds a {name!r}; known: EDMPrecond, VPPrecond" in refused(
-        written(tmp_path / "a.pkl", network(small(), name))
-    )
-
-
-def test_arguments_that_are_no_dictionary_are_refused(tmp_path):
-    ema = network(small())
-    ema.meta["state"]["_init_kwargs"] = 5
-    assert "are no dictionary" in refused(written(tmp_path / "a.pkl", ema))
 
 
 PLACE = "model.enc.8x8_conv"
@@ -279,21 +202,42 @@ def test_a_missing_module_and_a_module_too_many_are_named(tmp_path):
     assert "does not fit" in refused(written(tmp_path / "a.pkl", ema))
 
 
+@pytest.mark.parametrize("name", ["EDMLoss", ""])
+def test_another_class_and_arguments_without_names_are_refused(tmp_path, name):
+    path = tmp_path / "a.pkl"
+    assert f"holds a {name!r}; known: EDMPrecond, VPPrecond" in refused(written(path, network(small(), name)))
+    for entry, value, says in (("_init_args", (8, 1), "that have no names"), ("_init_kwargs", 5, "are no dictionary")):
+        ema = network(small())
+        ema.meta["state"][entry] = value
+        assert says in refused(written(path, ema))
+
+
 # the command
 
 
+@pytest.fixture
+def synthgap(monkeypatch, capsys):
+    """Run a command in this process; returns (exit code, standard output, standard error)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["synthgap", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return (stop.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_convert_writes_a_file_with_the_same_weights(synthgap, tmp_path, kind):
+def test_convert_writes_a_file_with_the_same_weights_that_remembers_where_it_comes_from(synthgap, tmp_path, kind):
     edm = random_edm(kind, 3)
-    source = written(tmp_path / "released.pkl", network(edm))
-    code, out, err = synthgap("convert", source, tmp_path / "new" / "ours.safetensors")
-    assert code == 0
-    count = sum(p.numel() for p in edm.parameters())
-    assert out == f"{kind}, {count:,} parameters: {tmp_path / 'new' / 'ours.safetensors'}\n"
-    assert err == ""
-    loaded = load_edm(tmp_path / "new" / "ours.safetensors")
+    target = tmp_path / "new" / "ours.safetensors"
+    told = synthgap("convert", written(tmp_path / "released.pkl", network(edm)), target)
+    assert told == (0, f"{kind}, {sum(p.numel() for p in edm.parameters()):,} parameters: {target}\n", "")
+    loaded = load_edm(target)
     assert loaded.config == edm.config
     assert equal(loaded, edm)
+    assert read_weights(target)[1]["provenance"] == {"converted from": "released.pkl"}
 
 
 def test_generate_takes_a_converted_unconditional_model_and_the_pickle_itself(synthgap, tmp_path):
@@ -306,35 +250,18 @@ def test_generate_takes_a_converted_unconditional_model_and_the_pickle_itself(sy
         code, out, _ = synthgap("generate", "--model", model, "--out", folder, *options)
         assert code == 0
         assert out.startswith("3 images of 1 classes")
-        files = sorted(folder.rglob("*.png"))
-        assert len(files) == 3
-        drawn.append([np.asarray(Image.open(f)) for f in files])
-        assert drawn[0][0].shape == (8, 8)
+        drawn.append([np.asarray(Image.open(f)) for f in sorted(folder.rglob("*.png"))])
+        assert [image.shape for image in drawn[-1]] == [(8, 8)] * 3
     assert np.array_equal(*drawn)
 
 
-def test_convert_says_what_is_wrong_in_one_line_and_writes_nothing(synthgap, tmp_path):
-    (tmp_path / "bad.pkl").write_bytes(b"cposix\nsystem\n.")
-    (tmp_path / "text.pkl").write_text("not a pickle")
+def test_convert_refuses_a_missing_file_and_another_ending_and_writes_nothing(tmp_path):
     good = written(tmp_path / "good.pkl", network(small()))
+    before = good.read_bytes()
     for source, target, says in (
-        ("bad.pkl", "a.safetensors", "asks for posix.system"),
-        ("text.pkl", "a.safetensors", "can't be read as a released pickle"),
         ("none.pkl", "a.safetensors", "No such file"),
-        (good.name, "a.pkl", "ends in .safetensors"),
-        (good.name, good.name, "ends in .safetensors"),
+        ("good.pkl", "a.pkl", "ends in .safetensors"),
+        ("good.pkl", "good.pkl", "ends in .safetensors"),
     ):
-        before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-        code, out, err = synthgap("convert", tmp_path / source, tmp_path / target)
-        assert code == 2
-        assert out == ""
-        assert err.startswith("synthgap: error: ")
-        assert err.count("\n") == 1
-        assert says in err
-        assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
-
-
-def test_the_file_remembers_where_it_comes_from(synthgap, tmp_path):
-    source = written(tmp_path / "released.pkl", network(small()))
-    synthgap("convert", source, tmp_path / "ours.safetensors")
-    assert read_weights(tmp_path / "ours.safetensors")[1]["provenance"] == {"converted from": "released.pkl"}
+        assert says in refusal(command, ("convert", tmp_path / source, tmp_path / target))
+        assert [(p, p.read_bytes()) for p in tmp_path.iterdir()] == [(good, before)]

@@ -1,14 +1,12 @@
 """From a released StyleGAN3 pickle to a generator of ours: every tensor, the configuration, and what is refused."""
 
-import contextlib
-import os
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from cases import refusal
 from released_pickle import (
-    Call,
     EasyDict,
     Object,
     gan_network,
@@ -30,11 +28,8 @@ def equal(generator, other):
 
 
 def refused(path):
-    with pytest.raises(UserError) as caught:
-        load_generator(path)
-    message = str(caught.value)
+    message = refusal(load_generator, path)
     assert message.startswith(str(path))
-    assert message.isprintable()
     return message
 
 
@@ -83,37 +78,19 @@ def test_arrays_of_numbers_are_no_obstacle(tmp_path, protocol):
     assert equal(load_generator(gan_written(tmp_path / "a.pkl", record, protocol)), generator)
 
 
-def test_a_call_of_anything_else_is_refused_and_does_not_happen(tmp_path):
-    marker = tmp_path / "ran"
-    record = gan_network(random_generator())
-    record.meta["state"]["hook"] = Call(os.system, f"touch '{marker}'")
-    assert "asks for posix.system, which no released checkpoint needs" in refused(
-        gan_written(tmp_path / "a.pkl", record)
-    )
-    record = gan_network(random_generator())
-    record.meta["module_src"] = f"open({str(marker)!r}, 'w').close()"
-    load_generator(gan_written(tmp_path / "a.pkl", record))
-    assert not marker.exists()
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"conv_kernel": 1, "use_radial_filters": True}, "configuration R"),
         ({"use_radial_filters": True}, "configuration R (radial filters); only T"),
         ({"lrelu_upsampling": 4}, "only 2 is implemented"),
-        ({"fused": True}, "has an argument 'fused', which is not known"),
-        ({"mapping_kwargs": EasyDict(lr_multiplier=1)}, "lr_multiplier = 1: only 0.01 is implemented"),
         ({"mapping_kwargs": EasyDict(fused=1)}, "has an argument 'fused', which is not known"),
         ({"mapping_kwargs": 5}, "mapping_kwargs that are no dictionary"),
         ({"img_resolution": None}, "lacks the argument 'img_resolution'"),
         ({"img_resolution": float("inf")}, "img_resolution"),
         ({"img_resolution": 12}, "no power of two"),
-        ({"img_resolution": -8}, "img_resolution"),
         ({"img_resolution": 16}, "does not fit"),
         ({"img_channels": 3}, "does not fit"),
         ({"c_dim": 2}, "does not fit"),
-        ({"z_dim": 10**5}, "does not fit"),
         ({"z_dim": 10**7}, "z_dim"),
         ({"w_dim": 10**30}, "wrong"),
         ({"z_dim": "many"}, "z_dim"),
@@ -126,23 +103,12 @@ def test_a_call_of_anything_else_is_refused_and_does_not_happen(tmp_path):
         ({"filter_size": 10**9}, "filter_size"),
         ({"first_cutoff": float("nan")}, "wrong"),
         ({"first_cutoff": 1e-300}, "first_cutoff"),
-        ({"first_stopband": float("inf")}, "wrong"),
         ({"last_stopband_rel": float("inf")}, "wrong"),
         ({"mapping_kwargs": EasyDict(num_layers=10**9)}, "mapping_layers"),
     ],
 )
 def test_a_description_that_fits_no_generator_of_ours_is_refused(tmp_path, changes, says):
     assert says in refused(gan_written(tmp_path / "a.pkl", gan_network(random_generator(), **changes)))
-
-
-def test_other_classes_and_stylegan2_are_refused_by_name(tmp_path):
-    path = tmp_path / "a.pkl"
-    assert "holds a 'Discriminator'; known: Generator" in refused(
-        gan_written(path, gan_network(random_generator(), "Discriminator"))
-    )
-    block = Object("SynthesisBlock", _buffers={"const": torch.zeros(2)})
-    record = Object("Generator", _modules={"synthesis": Object("SynthesisNetwork", _modules={"b4": block})})
-    assert "StyleGAN2; only StyleGAN3-T" in refused(gan_written(path, record))
 
 
 @pytest.mark.parametrize("content", [{}, [], {"G_ema": None}, {"ema": Object("EDMPrecond")}])
@@ -167,23 +133,6 @@ def test_a_tensor_that_is_missing_too_many_or_of_another_shape_is_named(tmp_path
     assert f"tensor 'mapping.fc0.{names}' (1 in all) does not fit" in refused(gan_written(tmp_path / "a.pkl", record))
 
 
-def test_a_flipped_bit_is_refused_or_makes_no_difference_but_to_values(tmp_path):
-    generator = random_generator(layers=3)
-    data = gan_written(tmp_path / "good.pkl", gan_network(generator)).read_bytes()
-    shapes = {k: v.shape for k, v in generator.state_dict().items()}
-    rng, read, path = np.random.default_rng(0), 0, tmp_path / "a.pkl"
-    for trial in range(150):
-        damaged = bytearray(data)
-        reach = len(data) if trial % 2 else 2000
-        for position in rng.integers(0, reach, 1 + trial % 3):
-            damaged[position] ^= 1 << rng.integers(8)
-        path.write_bytes(damaged)
-        with contextlib.suppress(UserError):
-            assert {k: v.shape for k, v in from_released(path).state_dict().items()} == shapes
-            read += 1
-    assert 0 < read < 150
-
-
 def test_load_model_gives_the_reason_of_the_reader_that_the_file_is_for(tmp_path):
     generator = random_generator(layers=3)
     path = gan_written(tmp_path / "a.pkl", gan_network(generator))
@@ -197,20 +146,15 @@ def test_load_model_gives_the_reason_of_the_reader_that_the_file_is_for(tmp_path
         load_model(tmp_path / "a.safetensors")
 
 
-@pytest.mark.parametrize(
-    ("module", "given", "says"),
-    [
-        ("synthesis", {"channel_max": 8, "w_dim": 4}, None),
-        ("synthesis", {"channel_max": 9}, "Synthesis has channel_max = 9"),
-        ("mapping", {"num_ws": 5, "w_dim": 4}, None),
-        ("mapping", {"w_dim": 5}, "Mapping has w_dim = 5, but the object that holds it 4"),
-    ],
-)
-def test_the_records_inside_must_agree(tmp_path, module, given, says):
+def test_the_records_inside_must_agree(tmp_path):
     record = gan_network(random_generator(layers=3))
-    record.meta["state"]["_modules"][module].meta["state"]["_init_kwargs"] = given
-    path = gan_written(tmp_path / "a.pkl", record)
-    if says is None:
-        load_generator(path)
-    else:
-        assert says in refused(path)
+    inner = {name: record.meta["state"]["_modules"][name].meta["state"] for name in ("synthesis", "mapping")}
+    inner["synthesis"]["_init_kwargs"] = {"channel_max": 8, "w_dim": 4}
+    inner["mapping"]["_init_kwargs"] = {"num_ws": 5, "w_dim": 4}
+    load_generator(gan_written(tmp_path / "a.pkl", record))
+    inner["mapping"]["_init_kwargs"] = {"w_dim": 5}
+    told = refused(gan_written(tmp_path / "a.pkl", record))
+    assert "Mapping has w_dim = 5, but the object that holds it 4" in told
+    inner["synthesis"]["_init_kwargs"] = {"channel_max": 9}
+    inner["mapping"]["_init_kwargs"] = {}
+    assert "Synthesis has channel_max = 9" in refused(gan_written(tmp_path / "a.pkl", record))

@@ -1,38 +1,90 @@
-"""What a row of book/reliability.md is made from, and the odd and damaged files that rows share."""
+"""What a row of book/reliability.md is made from, and the odd and damaged files that rows and other tests share."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shlex
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
-import yaml
+import pytest
 from PIL import Image
 
+from synthgap.base.errors import UserError
+from synthgap.cli import commands as cli
+from synthgap.data.duplicates import duplicate_lines
+from synthgap.data.inspect import inspect_folder
+from synthgap.data.report import report_lines
 from synthgap.data.shardwriter import write_shards
+from synthgap.data.sources import load_splits
 
 RUN = ("run", "--preset", "smoke", "--device", "cpu", "--no-book", "--yes")
+OUT = ("--out", "out", "--preset", "smoke")
+
+
+def found(source: str) -> list[str]:
+    """The lines that a study of the preset smoke tells of a data set before it starts."""
+    splits = load_splits(source, longest_side=8)
+    kind, _, path = source.partition(":")
+    told = report_lines(inspect_folder(path)) if kind == "folder" else []
+    return [*told, *splits.record["found"], *duplicate_lines(splits)]
+
+
+def command(words: tuple) -> None:
+    """Run `synthgap` with these words in this process; what it refuses is a UserError with its one line."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["synthgap", *map(str, words)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as stop,
+    ):
+        cli.main()
+    assert (stop.value.code, out.getvalue()) == (2, "")
+    told = err.getvalue().removesuffix("\n")
+    assert told.startswith("synthgap: error: ")
+    raise UserError(told.removeprefix("synthgap: error: "))
+
+
+def run_on(source: str) -> None:
+    """The study of a data set from the command line, which refuses it."""
+    command((*RUN, "--dataset", source))
 
 
 @dataclass(frozen=True)
 class Case:
-    """A command: `make` writes into a folder and returns its words; `says` is in what is told.
+    """Wrong or odd input: `make` writes it into a folder and returns what `read` gets, or words of the command line.
 
-    Not `taken`: it ends with one line and exit code 2, and nothing is written. `taken`: the words name a data set
-    (`--dataset`), and `says` is in a line that `run` prints of it before it starts.
+    `says` is in the one line of the UserError with which it is refused, or in one of the lines that `read` returns.
     """
 
     what: str
-    make: Callable[[Path], list]
+    make: Callable[[Path], object]
     says: str
-    taken: bool = False
+    read: Callable[..., list[str] | object] = found
+
+    def told(self, place: Path) -> str:
+        """What is said of it. Nothing is written beside it."""
+        made, before = self.make(place), set(place.parent.rglob("*"))
+        read = command if isinstance(made, tuple) else self.read
+        try:
+            told = next((line for line in read(made) or () if self.says in line), "nothing")
+            told = f"takes it: {told}"
+        except UserError as error:
+            told = str(error)
+        assert set(place.parent.rglob("*")) == before
+        assert told.isprintable()
+        assert self.says in told
+        return told
 
 
 @dataclass(frozen=True)
@@ -42,68 +94,103 @@ class Value:
     what: str
     tells: Callable[[Path], str]
 
+    def told(self, place: Path) -> str:
+        return self.tells(place)
+
+
+def refusal(read: Callable, *given, **options) -> str:
+    """The message, one printable line, with which `read` refuses what it is given."""
+    with pytest.raises(UserError) as caught:
+        read(*given, **options)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+# words on the command line
+
+
+def words(*given) -> Callable[[Path], tuple]:
+    return lambda place: given
+
+
+def typed(what: str, says: str) -> Case:
+    """A row of words on the command line: `what` itself, of `run` or of the command that it begins with."""
+    first, *rest = shlex.split(what)
+    return Case(what, words(*((*RUN, first, *rest) if first[0] == "-" else (first, *OUT, *rest))), says)
+
+
+def convert(content: bytes) -> Callable[[Path], tuple]:
+    """The words that convert a pickle of this content."""
+    return lambda place: ("convert", saved(content, "edm.pkl")(place), place / "out" / "edm.safetensors")
+
+
+# folders
+
 
 def picture(seed: int = 0, side: int = 8) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
 
 
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def png(seed: int) -> bytes:
+    return encoded(picture(seed))
+
+
 def photos(folder: Path, names=("a", "b"), each: int = 4) -> Path:
-    """A folder of PNGs, `each` in every class."""
+    """A folder of PNGs, `each` in every class, no two alike."""
     for i, name in enumerate(names):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for k in range(each):
-            picture(100 * i + k).save(folder / name / f"{k}.png")
+            (folder / name / f"{k}.png").write_bytes(png(100 * i + k))
     return folder
 
 
-def folder_with(name: str, content: bytes | None = None, copies: int = 1):
-    """Good photographs, and files of `content` (default: half a PNG)."""
-
-    def make(place: Path) -> list:
-        root = photos(place / "photos")
-        data = (root / "a" / "0.png").read_bytes()
-        for k in range(copies):
-            path = root / "a" / name.format(k)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data[: len(data) // 2 - k] if content is None else content)
-        return [*RUN, "--dataset", f"folder:{root}"]
-
-    return make
+def written(root: Path, files: dict[str, bytes]) -> Path:
+    """`root` with these files in it."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
 
 
-def folder(*classes: str, each: int = 4, path: str = "photos", change=lambda root: None):
-    def make(place: Path) -> list:
-        root = photos(place / path, classes, each)
+def folder(
+    *classes: str,
+    each: int = 4,
+    files: dict[str, bytes] | None = None,
+    change: Callable[[Path], object] = lambda root: None,
+    name: str = "photos",
+    split: str = "",
+) -> Callable[[Path], str]:
+    """Photographs in `classes` and `files` beside them, after `change`; `split` follows the path."""
+
+    def make(place: Path) -> str:
+        root = written(photos(place / name, classes, each), files or {})
         change(root)
-        return [*RUN, "--dataset", f"folder:{root}"]
+        return f"folder:{root}{split}"
 
     return make
 
 
-def modes(root: Path) -> None:
-    for k, mode in enumerate(("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")):
-        size = 5 + 3 * k
-        picture(k, size).convert(mode).save(root / "a" / f"mode {k}.{'tif' if mode == 'CMYK' else 'png'}")
-    Image.fromarray(np.full((9, 30), 40_000, dtype=np.uint16)).save(root / "b" / "deep.png")
+def giant_png() -> bytes:
+    """A PNG that claims 60,000 × 60,000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
 
 
-def given_splits(root: Path) -> None:
-    for split in ("train", "test"):
-        photos(root / split)
+# single files
 
 
-def array(**arrays):
-    def make(place: Path) -> list:
-        np.savez(place / "set.npz", **arrays)
-        return [*RUN, "--dataset", f"npz:{place / 'set.npz'}"]
+def saved(content: bytes, name: str, kind: str | None = None) -> Callable[[Path], object]:
+    """The path of a file of this content; with a `kind`, the name of a data set."""
 
-    return make
-
-
-def file(kind: str, content: bytes):
-    def make(place: Path) -> list:
-        (place / "set").write_bytes(content)
-        return [*RUN, "--dataset", f"{kind}:{place / 'set'}"]
+    def make(place: Path) -> object:
+        (place / name).write_bytes(content)
+        return f"{kind}:{place / name}" if kind else place / name
 
     return make
 
@@ -118,6 +205,12 @@ def npz_bytes(**arrays) -> bytes:
     return buffer.getvalue()
 
 
+def array(**changes) -> Callable[[Path], object]:
+    """An npz of twelve images in two classes, with other arrays in their place; None leaves one out."""
+    arrays = {"images": images(), "labels": np.arange(12) % 2} | changes
+    return saved(npz_bytes(**{k: v for k, v in arrays.items() if v is not None}), "set.npz", "npz")
+
+
 def huge_header() -> bytes:
     """An npz whose array claims a shape of 10¹⁵ bytes and holds none of them."""
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000,), }"
@@ -128,75 +221,41 @@ def huge_header() -> bytes:
     return buffer.getvalue()
 
 
-def edm(entries: dict[str, bytes] | None = None, **listed):
-    """A zip in the format of the EDM release: twelve PNGs, labels 0, 1, 0, 1, …, with what is given instead."""
+def edm_bytes(
+    entries: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_DEFLATED, text=None, **listed
+) -> bytes:
+    """A zip in the format of the EDM release: twelve PNGs, labels 0, 1, 0, 1, …, with what is given instead.
+
+    text : all of dataset.json.
+    """
     if entries is None:
         entries = {f"{i}.png": png(i) for i in range(12)}
     listed = {"labels": [[name, i % 2] for i, name in enumerate(entries)]} | listed
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in entries.items():
             archive.writestr(name, data)
-        archive.writestr("dataset.json", json.dumps(listed))
-    return file("edm-zip", buffer.getvalue())
-
-
-def png(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    picture(seed).save(buffer, format="PNG")
+        archive.writestr("dataset.json", json.dumps(listed) if text is None else text)
     return buffer.getvalue()
 
 
-def giant_png() -> bytes:
-    """A PNG that claims 60,000 × 60,000 pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+def edm(*given, **listed) -> Callable[[Path], object]:
+    return saved(edm_bytes(*given, **listed), "set", "edm-zip")
 
 
-def shards(damage: Callable[[Path], object]):
+# shards
+
+
+def shards(damage: Callable[[Path], object]) -> Callable[[Path], str]:
     """Twelve images in shards of six, with what `damage` does to the folder."""
 
-    def make(place: Path) -> list:
-        root = place / "set.shards"
-        pixels = images()[:, None]
+    def make(place: Path) -> str:
+        root, pixels = place / "set.shards", images()[:, None]
         write_shards(root, np.arange(12) % 2, ("a", "b"), (1, 8, 8), lambda a, b: pixels[a:b], shard_images=6)
         damage(root)
-        return [*RUN, "--dataset", f"shards:{root}"]
+        return f"shards:{root}"
 
     return make
-
-
-def index(old: str, new: str):
-    def change(root: Path) -> None:
-        text = (root / "index.json").read_text()
-        assert old in text
-        (root / "index.json").write_text(text.replace(old, new, 1))
-
-    return change
-
-
-def flipped(root: Path) -> None:
-    data = bytearray((root / "data-00001.safetensors").read_bytes())
-    data[-1] ^= 1
-    (root / "data-00001.safetensors").write_bytes(data)
-
-
-def words(*given):
-    return lambda place: [*RUN, *given] if str(given[0]).startswith("-") else list(given)
-
-
-def preset(content: bytes):
-    def make(place: Path) -> list:
-        (place / "own.yaml").write_bytes(content)
-        return ["run", "--no-book", "--preset", place / "own.yaml"]
-
-    return make
-
-
-def smoke_preset(**changes):
-    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
-    changes = {k: content[k] | v if isinstance(v, dict) else v for k, v in changes.items()}
-    return preset(yaml.safe_dump(content | changes).encode())
 
 
 class Call:
@@ -206,11 +265,3 @@ class Call:
         import os
 
         return os.system, ("touch ran",)
-
-
-def checkpoint(content: bytes):
-    def make(place: Path) -> list:
-        (place / "edm.pkl").write_bytes(content)
-        return ["convert", place / "edm.pkl", place / "out" / "edm.safetensors"]
-
-    return make

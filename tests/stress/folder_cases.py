@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
-from cases import RUN, Case, Value, array, folder, folder_with, images, photos, picture
+from cases import Case, Value, array, encoded, folder, images, photos, picture, png, refusal, run_on, written
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from synthgap.api.comparison import compare
-from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
 from synthgap.data.layout import read_layout
 from synthgap.data.pool import load_like, load_pool
@@ -23,37 +22,16 @@ from synthgap.data.sources import load_splits
 ODD_NAMES = ("Corn_(maize)", "a/b", "..", "CON", "Cat", "cat", " space ", "dot.", "nul\0", "x" * 300, "%2F", "é")
 
 
-def tiff16(high: int = 4011, side: int = 8, seed: int = 0) -> bytes:
+def tiff16(high: int = 4011, seed: int = 0) -> bytes:
     """A small 16-bit grey TIFF whose largest value is `high`."""
-    pixels = np.random.default_rng(seed).integers(0, high + 1, (side, side)).astype(np.uint16)
+    pixels = np.random.default_rng(seed).integers(0, high + 1, (8, 8)).astype(np.uint16)
     pixels[0, 0] = high
-    return _saved(Image.fromarray(pixels), "TIFF")
-
-
-def _saved(image: Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, **options)
-    return buffer.getvalue()
-
-
-def writing(files: dict[str, bytes], base: Callable[[Path], object] = photos, at: str = "photos", cut: str = ""):
-    """The words of a run on a folder of good photographs (`base`) with `files` in it; `cut` follows its path."""
-
-    def make(place: Path) -> list:
-        root = place / at
-        base(root)
-        for name, content in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
-        return [*RUN, "--dataset", f"folder:{root}{cut}"]
-
-    return make
+    return encoded(Image.fromarray(pixels), "TIFF")
 
 
 def of_bytes(make: Callable[[int], bytes], ending: str, each: int = 6):
     """Two classes of `each` files, the k-th of all with the content `make(k)`."""
-    files = {f"{'ab'[k % 2]}/{k}.{ending}": make(k) for k in range(2 * each)}
-    return writing(files, base=lambda root: None)
+    return folder(files={f"{'ab'[k % 2]}/{k}.{ending}": make(k) for k in range(2 * each)})
 
 
 def _linked(root: Path) -> None:
@@ -63,25 +41,14 @@ def _linked(root: Path) -> None:
     (root / "a" / "up").symlink_to(root)
 
 
-def _not_utf8(root: Path) -> None:
-    photos(root)
-    photos(root, (os.fsdecode(b"caf\xe9"),))
+def _emptied(root: Path) -> None:
+    for file in (root / "c").iterdir():
+        file.unlink()
 
 
 def _flat_test(root: Path) -> None:
     photos(root / "train")
     photos(root / "test", (".",))
-
-
-def _copies(root: Path) -> None:
-    photos(root, ("b",), 6)
-    (root / "a").mkdir()
-    for k in range(12):
-        picture(7).save(root / "a" / f"{k}.png")
-
-
-def _two_accents(root: Path) -> None:
-    photos(root, ("café", unicodedata.normalize("NFD", "café"), "tea"))
 
 
 def smooth(seed: int) -> Image.Image:
@@ -106,7 +73,7 @@ def _pages() -> dict[str, bytes]:
     pages = [picture(k).convert("P") for k in range(3)]
     made = {"tif": "TIFF", "gif": "GIF", "png": "PNG", "webp": "WEBP"}
     return {
-        f"a/pages.{ending}": _saved(
+        f"a/pages.{ending}": encoded(
             pages[0].convert("RGB") if ending == "webp" else pages[0], kind, save_all=True, append_images=pages[1:]
         )
         for ending, kind in made.items()
@@ -211,19 +178,8 @@ def closed_folder(place: Path) -> str:
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    try:
-        os.scandir = closed
-        read_layout(root)
-    except UserError as error:
-        return str(error)
-    finally:
-        os.scandir = scan
-    raise AssertionError("a closed folder was read")
-
-
-def _file_for_folder(place: Path) -> list:
-    (place / "photos").write_bytes(b"")
-    return [*RUN, "--dataset", f"folder:{place / 'photos'}"]
+    with mock.patch.object(os, "scandir", closed):
+        return refusal(read_layout, root)
 
 
 def _mask(seed: int) -> Image.Image:
@@ -235,133 +191,122 @@ def _floats(white: float, seed: int) -> Image.Image:
 
 
 HALVES = np.arange(12) % 2
+NFD = unicodedata.normalize("NFD", "café")
 FOLDERS: list[Case | Value] = [
     Value("metrics: a folder with train/ and test/", metrics_of_split_folders),
     Value("one split of a folder as the data set, folder:photos:test", run_on_one_split),
-    Case("a split that a folder lacks, folder:photos:val", writing({}, cut=":val"), "has no folder of the split"),
+    Case("a split that a folder lacks, folder:photos:val", folder("a", "b", split=":val"), "has no folder of the"),
     Value("run and metrics on train/ with classes and test/ with loose images", one_reading),
-    Case("test/ with loose images, as competitions have it", writing({}, base=_flat_test), "without labels", True),
+    Case("test/ with loose images, as competitions have it", folder(change=_flat_test), "without labels"),
     Case(
         "test/ with one of two classes",
-        writing({"test/a/0.png": _saved(picture(99), "PNG")}, base=lambda r: photos(r / "train")),
+        folder("train/a", "train/b", files={"test/a/0.png": png(999)}),
         "test: 1 image: a 1, b 0",
-        True,
     ),
-    Case("train/ with one class", writing({}, base=lambda r: photos(r / "train", ("a",))), "holds one class, 'a'"),
+    Case("train/ with one class", folder("train/a"), "holds one class, 'a'"),
     Case(
         "classes Cat in train/ and cat in test/",
-        writing({"test/cat/0.png": _saved(picture(99), "PNG")}, base=lambda r: photos(r / "train", ("Cat", "dog"))),
+        folder("train/Cat", "train/dog", files={"test/cat/0.png": png(999)}),
         "did you mean 'Cat'?",
     ),
+    Case("a folder one level too high", lambda p: f"folder:{photos(p / 'x').parent}", "did you mean"),
     Case(
-        "a folder one level too high", lambda p: [*RUN, "--dataset", f"folder:{photos(p / 'x').parent}"], "did you mean"
+        "a file in the place of a folder", lambda p: f"folder:{written(p, {'photos': b''})}/photos", "is a file and no"
     ),
-    Case("a file in the place of a folder", _file_for_folder, "is a file and no folder"),
     Value("12-bit values in 16-bit PNGs", twelve_bits),
-    Case("12-bit values in 16-bit TIFFs", of_bytes(lambda k: tiff16(seed=k), "tif"), "read as 12-bit", True),
-    Case("masks: 8-bit images of 0 and 1", of_bytes(lambda k: _saved(_mask(k), "PNG"), "png"), "read as 1-bit", True),
+    Case("12-bit values in 16-bit TIFFs", of_bytes(lambda k: tiff16(seed=k), "tif"), "read as 12-bit"),
+    Case("masks: 8-bit images of 0 and 1", of_bytes(lambda k: encoded(_mask(k)), "png"), "read as 1-bit"),
     Case(
         "one 16-bit image far brighter than 21 others",
         of_bytes(lambda k: tiff16(60_000 if k == 0 else 4000, seed=k), "tif", each=11),
         "only 1 of 22",
-        True,
     ),
-    Case("float TIFFs from 0 to 1", of_bytes(lambda k: _saved(_floats(1, k), "TIFF"), "tif"), "1 white", True),
-    Case("float TIFFs from 0 to 255", of_bytes(lambda k: _saved(_floats(255, k), "TIFF"), "tif"), "outside 0–1"),
+    Case("float TIFFs from 0 to 1", of_bytes(lambda k: encoded(_floats(1, k), "TIFF"), "tif"), "1 white"),
+    Case("float TIFFs from 0 to 255", of_bytes(lambda k: encoded(_floats(255, k), "TIFF"), "tif"), "outside 0–1"),
     Case(
         "32-bit TIFFs up to 10⁶",
-        of_bytes(lambda k: _saved(Image.fromarray(np.full((8, 8), 10**6 + k, np.int32)), "TIFF"), "tif"),
+        of_bytes(lambda k: encoded(Image.fromarray(np.full((8, 8), 10**6 + k, np.int32)), "TIFF"), "tif"),
         "outside 0–65535",
     ),
     Value("npz: labels from 1", labels_from_one),
-    Case("npz: labels with gaps", array(images=images(), labels=HALVES * 7), "called by their numbers", True),
-    Case("npz: labels that are texts", array(images=images(), labels=np.array(["ape", "wolf"])[HALVES]), "texts", True),
+    Case("npz: labels with gaps", array(labels=HALVES * 7), "called by their numbers"),
+    Case("npz: labels that are texts", array(labels=np.array(["ape", "wolf"])[HALVES]), "texts"),
     Case(
         "npz: labels from 1, and names",
-        array(images=images(), labels=HALVES + 1, classes=np.array(["ape", "wolf"])),
+        array(labels=HALVES + 1, classes=np.array(["ape", "wolf"])),
         "in their order",
-        True,
     ),
-    Case("npz: fewer names than labels", array(images=images(), labels=HALVES, classes=np.array(["a"])), "1 classes"),
+    Case("npz: fewer names than labels", array(classes=np.array(["a"])), "1 classes"),
+    Case("npz: a name without images", array(classes=np.array(["a", "b", "c"])), "left out: c"),
+    Case("npz: 12-bit values as uint16", array(images=images().astype(np.uint16) * 15), "read as 12-bit"),
+    Case("npz: masks of 0 and 1", array(images=images() // 128), "read as 1-bit"),
+    Case("npz: floats from −1 to 1", array(images=images() / 127.5 - 1), "outside 0–1"),
+    Case("an empty class folder", folder("a", "b", "c", change=_emptied), "c (empty)"),
     Case(
-        "npz: a name without images",
-        array(images=images(), labels=HALVES, classes=np.array(["a", "b", "c"])),
-        "left out: c",
-        True,
+        "a class folder of HEIC photographs",
+        folder("a", "b", files={f"c/{k}.heic": b"x" for k in range(3)}),
+        "c (only .heic files",
     ),
     Case(
-        "npz: 12-bit values as uint16",
-        array(images=images().astype(np.uint16) * 15, labels=HALVES),
-        "read as 12-bit",
-        True,
+        "photographs that can't be read here",
+        folder("a", "b", files={f"a/{k}.heic": b"x" for k in range(3)}),
+        "(.heic 3); convert",
     ),
-    Case("npz: masks of 0 and 1", array(images=images() // 128, labels=HALVES), "read as 1-bit", True),
-    Case("npz: floats from −1 to 1", array(images=images() / 127.5 - 1, labels=HALVES), "outside 0–1"),
-    Case("an empty class folder", folder("a", "b", change=lambda r: (r / "c").mkdir()), "c (empty)", True),
-    Case(
-        "a class folder of HEIC photographs", folder_with("../c/{}.heic", b"x", copies=3), "c (only .heic files", True
-    ),
-    Case("photographs that can't be read here", folder_with("{}.heic", b"x", copies=3), "(.heic 3); convert", True),
     Value("a class behind a link, and links in a circle", circles),
     Case(
         "a link to a photograph of the same class",
         folder("a", "b", change=lambda r: (r / "a" / "x.png").symlink_to(r / "a" / "0.png")),
         "1 file repeats another one",
-        True,
     ),
     Case(
         "a link to nothing",
         folder("a", "b", change=lambda r: (r / "a" / "x.png").symlink_to(r / "gone")),
         "1 link",
-        True,
     ),
     Value("a folder that can't be opened", closed_folder),
     Value("thumbnails of a NAS (@eaDir) beside each photograph", thumbnails),
-    Case("a folder of thumbnails beside the classes", folder_with("../.thumbnails/{}.png", b"x"), "1 leftover", True),
-    Case("a folder __MACOSX beside the classes", folder_with("../__MACOSX/a/._{}.png", b"x"), "__MACOSX", True),
-    Case("hidden files", folder_with(".{}.png", b"x", copies=2), "2 hidden files", True),
+    Case(
+        "a folder of thumbnails beside the classes", folder("a", "b", files={".thumbnails/0.png": b"x"}), "1 leftover"
+    ),
+    Case("a folder __MACOSX beside the classes", folder("a", "b", files={"__MACOSX/a/._0.png": b"x"}), "__MACOSX"),
+    Case("hidden files", folder("a", "b", files={f"a/.{k}.png": b"x" for k in range(2)}), "2 hidden files"),
     Case(
         "a photograph again in test/, smaller, as JPEG",
-        writing({}, base=lambda r: _encoded_anew(r, "test/a")),
+        folder(change=lambda r: _encoded_anew(r, "test/a")),
         "scaled or encoded anew",
-        True,
     ),
     Case(
         "a photograph again in another class, smaller, as JPEG",
-        writing({}, base=lambda r: _encoded_anew(r, "b")),
+        folder(change=lambda r: _encoded_anew(r, "b")),
         "another of another class",
-        True,
     ),
-    Case("TIFF, GIF, PNG and WebP of three pages", writing(_pages()), "4 files hold several pages", True),
-    Case("a class folder whose name is not UTF-8", writing({}, base=_not_utf8), "a name that is not UTF-8"),
-    Case("a class folder with a line break in its name", folder("a\nb", "c"), "has a control character"),
-    Case("a file with a line break in its name", folder_with("x\ny.png"), r"x\ny.png can't be read as an image"),
+    Case("TIFF, GIF, PNG and WebP of three pages", folder("a", "b", files=_pages()), "4 files hold several pages"),
+    Case("a class folder whose name is not UTF-8", folder("a", "b", os.fsdecode(b"caf\xe9")), "that is not UTF-8"),
+    Case("a class folder with a line break in its name", folder("a\nb", "c"), "has a control character", run_on),
+    Case("a file with a line break in its name", folder("a", "b", files={"a/x\ny.png": b""}), r"x\ny.png can't be"),
     Value("class names of all kinds, exported and read again", names_come_back),
-    Case("é composed in one folder's name, decomposed in another's", writing({}, base=_two_accents), "lies in 2", True),
+    Case("é composed in one folder's name, decomposed in another's", folder("café", NFD, "tea"), "lies in 2"),
     Value("synthetic class folders with decomposed letters", decomposed_names_match),
-    Case("classes Cat and cat", folder("Cat", "cat", "dog"), "differ only in case", True),
-    Case("a class of twelve copies of one image", writing({}, base=_copies), "copies of one image"),
+    Case("classes Cat and cat", folder("Cat", "cat", "dog"), "differ only in case"),
+    Case(
+        "a class of twelve copies of one image",
+        folder("b", each=6, files={f"a/{k}.png": png(7) for k in range(12)}),
+        "copies of one image",
+    ),
     Case(
         "endings .jfif and .jpe",
-        writing({f"a/{e}.{e}": _saved(picture(9), "JPEG", quality=q) for e, q in (("jfif", 80), ("jpe", 90))}),
+        folder("a", "b", files={f"a/1.{e}": encoded(picture(i), "JPEG") for i, e in enumerate(("jfif", "jpe"))}),
         "format: PNG 8, JPEG 2",
-        True,
     ),
     Case(
         "a PNG of 10,000×6,000 pixels",
-        writing({"a/x.png": _saved(Image.new("L", (10_000, 6_000)), "PNG")}),
+        folder("a", "b", files={"a/x.png": encoded(Image.new("L", (10_000, 6_000)))}),
         "50 million are read at most: scale it",
     ),
-    Case(
-        "an image of one pixel",
-        folder("a", "b", change=lambda r: picture(1, 1).save(r / "a" / "x.png")),
-        "1 image with",
-        True,
-    ),
+    Case("an image of one pixel", folder("a", "b", files={"a/x.png": encoded(picture(1, 1))}), "1 image with"),
     Case(
         "an image of 5,000×1 pixels",
-        folder("a", "b", change=lambda r: Image.new("RGB", (5000, 1)).save(r / "a" / "x.png")),
+        folder("a", "b", files={"a/x.png": encoded(Image.new("RGB", (5000, 1)))}),
         "far longer",
-        True,
     ),
 ]

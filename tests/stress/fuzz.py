@@ -24,16 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from cases import npz_bytes, png
+from cases import edm_bytes, encoded, npz_bytes, picture, png
 from PIL import Image
 from released_pickle import small_edm, small_stylegan3
 
 from synthgap.api.functions import load_model
 from synthgap.base.errors import UserError
+from synthgap.data.edmzip import load_edm_zip
 from synthgap.data.folder import read_images
 from synthgap.data.npz import load_npz
 
 SECONDS, MEMORY = 10, 2**30
+PICTURES = ("JPEG", "GIF", "TIFF", "WEBP", "BMP")  # as PNGs, but with no checksums to mend
 LENGTHS = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
 
 
@@ -50,14 +52,13 @@ class Kind:
     repaired: Callable[[bytes], bytes]
 
 
-def _pictures() -> list[bytes]:
+def _pngs() -> list[bytes]:
     deep = Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 64)
-    made = [png(0)]
-    for image in (deep, Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).convert("P")):
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
-        made.append(buffer.getvalue())
-    return made
+    return [png(0), encoded(deep), encoded(picture(0).convert("P"))]
+
+
+def _pictures() -> list[bytes]:
+    return [encoded(image, kind) for kind in PICTURES for image in (picture(0), picture(1).convert("L"))]
 
 
 def _arrays() -> list[bytes]:
@@ -68,6 +69,10 @@ def _arrays() -> list[bytes]:
         npz_bytes(images=pixels.astype(np.uint16) * 16, labels=labels + 1, classes=np.array(["a", "b"])),
         npz_bytes(**named),
     ]
+
+
+def _zips() -> list[bytes]:
+    return [edm_bytes(compression=compression) for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
 
 
 def _with_checksums(data: bytes) -> bytes:
@@ -93,8 +98,10 @@ def _zipped_again(data: bytes) -> bytes:
 
 KINDS = {
     "pickle": Kind(lambda: [small_edm(), small_stylegan3()], "model.pkl", load_model, lambda data: data),
-    "PNG": Kind(_pictures, "picture.png", lambda path: read_images([path], 16), _with_checksums),
+    "PNG": Kind(_pngs, "picture.png", lambda path: read_images([path], 16), _with_checksums),
     "npz": Kind(_arrays, "arrays.npz", lambda path: load_npz(path, None, 0), _zipped_again),
+    "edm-zip": Kind(_zips, "set.zip", lambda path: load_edm_zip(path, None, 0), lambda data: data),
+    "picture": Kind(_pictures, "picture", lambda path: read_images([path], 16), lambda data: data),
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cases import Case, Value, checkpoint, photos
+from cases import Case, Value, convert, refusal, saved
 from released_pickle import (
     Call,
     EasyDict,
@@ -26,7 +26,10 @@ from released_pickle import (
     program,
     random_edm,
     random_generator,
+    stored,
+    tensor,
     text,
+    torch_bytes,
     written,
 )
 from safetensors.torch import save_file
@@ -34,16 +37,16 @@ from scipy.optimize import brentq
 from torch import nn
 
 import synthgap
-from synthgap.base.errors import UserError
+from synthgap.api.functions import load_model
+from synthgap.base.labels import model_labels
 from synthgap.base.modes import sampling_mode
 from synthgap.base.weights import write_weights
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM
 from synthgap.gan.stylegan3 import Generator
+from synthgap.metrics.features import load_weights
 from synthgap.metrics.likelihood import image_log_likelihood
-from synthgap.released.edm import load_edm
-
-GENERATE = ("--per-class", 1, "--preset", "smoke", "--device", "cpu")
+from synthgap.released.edm import from_released, load_edm
 
 # The three of the issue: they ended the process, hung, and left a traceback
 SET_ON_A_NAME = b"\x80\x02ctorch._utils\n_rebuild_parameter\nq\x00(h\x00)}}tb0h\x00)R."
@@ -59,47 +62,31 @@ def small(**sizes) -> EDM:
 
 
 def edm_pickle(class_name: str = "EDMPrecond", change: Callable = lambda record: None, **arguments) -> Callable:
-    """`convert` of a small EDM pickle with these arguments, after `change`."""
+    """A small EDM pickle with these arguments, after `change`."""
 
-    def make(place: Path) -> list:
+    def make(place: Path) -> Path:
         record = network(small(), class_name, **arguments)
         change(record)
-        return ["convert", written(place / "edm.pkl", record), place / "out" / "edm.safetensors"]
+        return written(place / "edm.pkl", record)
 
     return make
 
 
 def gan_pickle(class_name: str = "Generator", **arguments) -> Callable:
-    def make(place: Path) -> list:
-        path = gan_written(place / "gan.pkl", gan_network(random_generator(layers=3), class_name, **arguments))
-        return ["generate", "--model", path, "--out", place / "out", *GENERATE]
-
-    return make
+    return lambda place: gan_written(
+        place / "gan.pkl", gan_network(random_generator(layers=3), class_name, **arguments)
+    )
 
 
-def stylegan2(place: Path) -> list:
+def stylegan2(place: Path) -> Path:
     block = Object("SynthesisBlock", _buffers={"const": torch.zeros(2)})
     record = Object("Generator", _modules={"synthesis": Object("SynthesisNetwork", _modules={"b4": block})})
-    return ["generate", "--model", gan_written(place / "gan.pkl", record), "--out", place / "out", *GENERATE]
+    return gan_written(place / "gan.pkl", record)
 
 
 def buffer(value) -> Callable:
     """What puts a buffer into a record."""
     return lambda record: record.meta["state"].update(_buffers=OrderedDict(x=value))
-
-
-def tensor(storage, offset=0, size=(1,), stride=(1,)) -> Call:
-    return Call(torch._utils._rebuild_tensor_v2, storage, offset, size, stride, False, OrderedDict())
-
-
-def stored(data: bytes) -> Call:
-    return Call(torch.storage._load_from_bytes, data)
-
-
-def torch_bytes(value, zipped: bool = True) -> bytes:
-    inside = io.BytesIO()
-    torch.save(value, inside, _use_new_zipfile_serialization=zipped)
-    return inside.getvalue()
 
 
 def bomb() -> bytes:
@@ -127,15 +114,20 @@ def contradicted(record) -> None:
     record.meta["state"]["_modules"]["model"].meta["state"]["_init_kwargs"] = EasyDict(num_blocks=7)
 
 
-def saved(content: bytes | Callable[[Path], object], ending: str = ".safetensors") -> Callable:
-    """`generate` from a file that is written so."""
+def file(write: Callable[[Path], object]) -> Callable[[Path], Path]:
+    """The path of a saved model that is written so."""
 
-    def make(place: Path) -> list:
-        path = place / f"model{ending}"
-        path.write_bytes(content) if isinstance(content, bytes) else content(path)
-        return ["generate", "--model", path, "--out", place / "out", *GENERATE]
+    def make(place: Path) -> Path:
+        write(place / "model.safetensors")
+        return place / "model.safetensors"
 
     return make
+
+
+def generate(make: Callable[[Path], Path]) -> Callable[[Path], tuple]:
+    """The words that draw an image from the model that `make` writes."""
+    more = ("--per-class", 1, "--preset", "smoke", "--device", "cpu")
+    return lambda place: ("generate", "--model", make(place), "--out", place / "out", *more)
 
 
 def described(**changes) -> Callable:
@@ -147,11 +139,11 @@ def described(**changes) -> Callable:
         net = config["network"] | changes.pop("network", {})
         write_weights(path, tensors, {"config": json.dumps(config | changes | {"network": net})})
 
-    return saved(write)
+    return file(write)
 
 
 def meta(value: str) -> Callable:
-    return saved(lambda path: save_file({"a": torch.zeros(2)}, path, {"meta": value}))
+    return file(lambda path: save_file({"a": torch.zeros(2)}, path, {"meta": value}))
 
 
 def header(**entries) -> bytes:
@@ -162,25 +154,6 @@ def header(**entries) -> bytes:
 def overlapping() -> bytes:
     one = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
     return header(a=one, b=one)
-
-
-def weights(content: bytes) -> Callable:
-    def make(place: Path) -> list:
-        (place / "weights.pth").write_bytes(content)
-        root = photos(place / "photos", each=6)
-        return [
-            "metrics",
-            root,
-            root,
-            "--extractor",
-            "inception",
-            "--weights",
-            place / "weights.pth",
-            "--device",
-            "cpu",
-        ]
-
-    return make
 
 
 def unpacked_weights() -> bytes:
@@ -310,16 +283,8 @@ def turned_likelihood(place: Path) -> str:
     return "the same number for every image"
 
 
-def refusal(call: Callable) -> str:
-    try:
-        call()
-    except UserError as error:
-        return str(error)
-    raise AssertionError("nothing was refused")
-
-
 def foreign_names(place: Path) -> str:
-    return refusal(lambda: synthgap.reconstruct(classified(), set_of(("ant", "bee", "dog")), t_re=60))
+    return refusal(synthgap.reconstruct, classified(), set_of(("ant", "bee", "dog")), t_re=60)
 
 
 def decomposed(place: Path) -> str:
@@ -341,8 +306,6 @@ def unnamed(place: Path) -> str:
 
 
 def numbered_folders(place: Path) -> str:
-    from synthgap.base.labels import model_labels
-
     names = tuple(sorted(map(str, range(12))))
     assert names[2] == "10"
     assert model_labels(np.arange(12), names, (), 12, "set").tolist() == [int(n) for n in names]
@@ -359,109 +322,108 @@ def inner_modes(place: Path) -> str:
     return "comes back as it was"
 
 
+def pickled(content: bytes) -> Callable[[Path], object]:
+    return saved(content, "edm.pkl")
+
+
+def model_file(content: bytes) -> Callable[[Path], object]:
+    return saved(content, "model.safetensors")
+
+
+def weights_file(content: bytes) -> Callable[[Path], object]:
+    return saved(content, "weights.pth")
+
+
+def rows(command: str, read: Callable[[Path], object], *given: tuple[str, Callable, str]) -> list[Case]:
+    """Rows of one command, each of (what, make, says)."""
+    return [Case(f"{command}: {what}", make, says, read) for what, make, says in given]
+
+
 MODELS: list[Case | Value] = [
-    Case("convert: a pickle that sets a name's attributes, then calls it", checkpoint(SET_ON_A_NAME), "can have none"),
-    Case("convert: a pickle that takes a tree of 2⁶⁰ branches as a key", checkpoint(HASHED_TREE), "neither text nor"),
-    Case("convert: a pickle that replaces a method of a dictionary", checkpoint(ATTRIBUTE), "can have none"),
-    Case(
-        "convert: 600,000 lists in one another", checkpoint(b"]" * 600_000 + b"a" * 599_999 + b"."), "more than 500,000"
+    *rows(
+        "convert",
+        from_released,
+        ("a pickle that sets a name's attributes, then calls it", pickled(SET_ON_A_NAME), "can have none"),
+        ("a pickle that takes a tree of 2⁶⁰ branches as a key", convert(HASHED_TREE), "neither text nor"),
+        ("a pickle that replaces a method of a dictionary", pickled(ATTRIBUTE), "can have none"),
+        ("600,000 lists in one another", pickled(b"]" * 600_000 + b"a" * 599_999 + b"."), "more than 500,000"),
+        ("a tuple of 200,000 tuples as a key", pickled(b"})" + b"\x85" * 200_000 + b"Ns."), "neither text"),
+        ("5,000 numbers as keys", pickled(b"}(" + b"K\x01N" * 5000 + b"u."), "nor a few numbers"),
+        ("bytes that claim 2⁶⁰ bytes", pickled(b"\x8e" + struct.pack("<Q", 2**60) + b"."), "are asked for"),
+        ("a memo of 2³² places", pickled(b"Nr\xff\xff\xff\xff."), "the memo has no place"),
+        ("a number of 100,000 digits", pickled(b"I" + b"9" * 100_000 + b"\n."), "can't be read"),
+        ("a name that is 10,000 letters long", pickled(program(named("x" * 10_000, "y"))), "nothing ran"),
+        ("an extension of pickle's registry", pickled(program(b"\x82\x01")), "is not read"),
+        ("data outside of the pickle", pickled(program(text("name"), b"Q")), "outside itself"),
+        (
+            "a call of a program inside a tensor's bytes",
+            edm_pickle(change=buffer(tensor(stored(torch_bytes(Call(os.system, "touch ran")))))),
+            "asks for posix.system",
+        ),
+        ("a tensor's bytes that unpack to 256 MiB", edm_pickle(change=buffer(tensor(stored(bomb())))), "compressed"),
+        (
+            "a tensor's bytes that hold no storage",
+            edm_pickle(change=buffer(tensor(stored(torch_bytes([1]))))),
+            "hold something else",
+        ),
+        (
+            "a tensor larger than its storage",
+            edm_pickle(change=buffer(tensor(torch.zeros(4)._typed_storage(), 0, (10**6, 10**6), (0, 0)))),
+            "in a storage of 4 numbers",
+        ),
+        ("a thousand tensors of 1 MiB in one storage", edm_pickle(change=copies), "larger than the file"),
+        ("modules that hold one another", edm_pickle(change=circle), "in a circle"),
+        ("preconditioning VEPrecond", edm_pickle("VEPrecond"), "known: EDMPrecond, VPPrecond"),
+        ("preconditioning iDDPMPrecond", edm_pickle("iDDPMPrecond"), "known: EDMPrecond, VPPrecond"),
+        ("an argument that is not known, P_mean", edm_pickle(P_mean=-1.2), "an argument 'P_mean'"),
+        ("beta_d beside EDM's preconditioning", edm_pickle(beta_d=10.0), "an argument 'beta_d'"),
+        ("sigma_data beside VP's", edm_pickle("VPPrecond"), "an argument 'sigma_data'"),
+        ("beta_d = NaN", edm_pickle("VPPrecond", sigma_data=None, beta_d=float("nan")), "beta_d"),
+        ("beta_d = 10⁶", edm_pickle("VPPrecond", sigma_data=None, beta_d=1e6), "rises above"),
+        ("M = 1", edm_pickle("VPPrecond", sigma_data=None, M=1), "M: Input"),
+        ("sigma_min above sigma_max", edm_pickle(sigma_min=3.0, sigma_max=2.0), "sigma_min = 3.0"),
+        ("use_fp16 = 'yes'", edm_pickle(use_fp16="yes"), "use_fp16 = 'yes'"),
+        ("channel_mult_emb = 2", edm_pickle(channel_mult_emb=2), "only 4 can be read"),
+        ("img_resolution = '8'", edm_pickle(img_resolution="8"), "valid integer"),
+        ("label_dim = −1", edm_pickle(label_dim=-1), "label_dim"),
+        ("model_channels = 10¹²", edm_pickle(model_channels=10**12), "model_channels"),
+        ("a thousand levels", edm_pickle(channel_mult=[1] * 900), "channel_mult"),
+        ("the network's own record contradicts", edm_pickle(change=contradicted), "num_blocks = 7"),
     ),
-    Case("convert: a tuple of 200,000 tuples as a key", checkpoint(b"})" + b"\x85" * 200_000 + b"Ns."), "neither text"),
-    Case("convert: 5,000 numbers as keys", checkpoint(b"}(" + b"K\x01N" * 5000 + b"u."), "nor a few numbers"),
-    Case("convert: bytes that claim 2⁶⁰ bytes", checkpoint(b"\x8e" + struct.pack("<Q", 2**60) + b"."), "are asked for"),
-    Case("convert: a memo of 2³² places", checkpoint(b"Nr\xff\xff\xff\xff."), "the memo has no place"),
-    Case("convert: a number of 100,000 digits", checkpoint(b"I" + b"9" * 100_000 + b"\n."), "can't be read"),
-    Case("convert: a name that is 10,000 letters long", checkpoint(program(named("x" * 10_000, "y"))), "nothing ran"),
-    Case("convert: an extension of pickle's registry", checkpoint(program(b"\x82\x01")), "is not read"),
-    Case("convert: data outside of the pickle", checkpoint(program(text("name"), b"Q")), "outside itself"),
-    Case(
-        "convert: a call of a program inside a tensor's bytes",
-        edm_pickle(change=buffer(tensor(stored(torch_bytes(Call(os.system, "touch ran")))))),
-        "asks for posix.system",
+    *rows(
+        "generate --model",
+        load_model,
+        ("StyleGAN3-R", generate(gan_pickle(conv_kernel=1)), "it is configuration R"),
+        ("StyleGAN2", stylegan2, "a generator of StyleGAN2"),
+        ("a discriminator", gan_pickle("Discriminator"), "known: Generator"),
+        ("StyleGAN3 with another learning rate", gan_pickle(mapping_kwargs={"lr_multiplier": 1}), "0.01"),
+        ("StyleGAN3 with an unknown argument", gan_pickle(fused=True), "an argument 'fused'"),
+        ("a pickle without a network", saved(program(b"}"), "model.pkl"), "an 'ema' or 'G_ema' network"),
+        ("a description of 10¹² weights", described(network={"model_channels": 8 * 10**5}), "model_channels"),
+        ("a description of 10¹⁰ weights", described(network={"model_channels": 10**4}), "does not fit"),
+        ("100 blocks a level", described(network={"num_blocks": 100}), "does not fit"),
+        ("sigma_max = −1", generate(described(sigma_max=-1.0)), "sigma_max"),
+        ("rho = 'seven'", described(rho="seven"), "rho"),
+        ("two names for three classes", described(network={"label_dim": 3}, classes=["a", "b"]), "2 names"),
+        ("a description in 100,000 brackets", meta("[" * 100_000), "is not a diffusion model"),
+        ("a description of 5 MiB", meta('"' + "a" * 5 * 2**20 + '"'), "describes itself in"),
+        ("tensors that overlap", model_file(overlapping()), "is not a diffusion model"),
+        ("a header of 2⁶⁰ bytes", model_file(struct.pack("<Q", 2**60) + b"{}"), "is not a diffusion model"),
+        (
+            "a tensor of 10¹² numbers in 16 bytes",
+            model_file(header(a={"dtype": "F32", "shape": [10**12], "data_offsets": [0, 16]})),
+            "is not a diffusion model",
+        ),
     ),
-    Case(
-        "convert: a tensor's bytes that unpack to 256 MiB",
-        edm_pickle(change=buffer(tensor(stored(bomb())))),
-        "compressed",
+    *rows(
+        "metrics --weights",
+        load_weights,
+        ("a call of a program", weights_file(torch_bytes({"x": Call(os.system, "touch ran")})), "posix.system"),
+        ("a zip that unpacks to 256 MiB", weights_file(unpacked_weights()), "not a readable weights file"),
+        ("a tree of 2⁶⁰ branches as a key", weights_file(HASHED_TREE), "not a readable weights file"),
+        ("cut short", weights_file(torch_bytes({"x": torch.ones(9)})[:-30]), "not a readable weights file"),
+        ("a list", weights_file(torch_bytes([1])), "holds no network weights"),
     ),
-    Case(
-        "convert: a tensor's bytes that hold no storage",
-        edm_pickle(change=buffer(tensor(stored(torch_bytes([1]))))),
-        "hold something else",
-    ),
-    Case(
-        "convert: a tensor larger than its storage",
-        edm_pickle(change=buffer(tensor(torch.zeros(4)._typed_storage(), 0, (10**6, 10**6), (0, 0)))),
-        "in a storage of 4 numbers",
-    ),
-    Case("convert: a thousand tensors of 1 MiB in one storage", edm_pickle(change=copies), "larger than the file"),
-    Case("convert: modules that hold one another", edm_pickle(change=circle), "in a circle"),
-    Case("convert: preconditioning VEPrecond", edm_pickle("VEPrecond"), "known: EDMPrecond, VPPrecond"),
-    Case("convert: preconditioning iDDPMPrecond", edm_pickle("iDDPMPrecond"), "known: EDMPrecond, VPPrecond"),
-    Case("convert: an argument that is not known, P_mean", edm_pickle(P_mean=-1.2), "an argument 'P_mean'"),
-    Case("convert: beta_d beside EDM's preconditioning", edm_pickle(beta_d=10.0), "an argument 'beta_d'"),
-    Case("convert: sigma_data beside VP's", edm_pickle("VPPrecond"), "an argument 'sigma_data'"),
-    Case("convert: beta_d = NaN", edm_pickle("VPPrecond", sigma_data=None, beta_d=float("nan")), "beta_d"),
-    Case("convert: beta_d = 10⁶", edm_pickle("VPPrecond", sigma_data=None, beta_d=1e6), "rises above"),
-    Case("convert: M = 1", edm_pickle("VPPrecond", sigma_data=None, M=1), "M: Input"),
-    Case("convert: sigma_min above sigma_max", edm_pickle(sigma_min=3.0, sigma_max=2.0), "sigma_min = 3.0"),
-    Case("convert: use_fp16 = 'yes'", edm_pickle(use_fp16="yes"), "use_fp16 = 'yes'"),
-    Case("convert: channel_mult_emb = 2", edm_pickle(channel_mult_emb=2), "only 4 can be read"),
-    Case("convert: img_resolution = '8'", edm_pickle(img_resolution="8"), "valid integer"),
-    Case("convert: label_dim = −1", edm_pickle(label_dim=-1), "label_dim"),
-    Case("convert: model_channels = 10¹²", edm_pickle(model_channels=10**12), "model_channels"),
-    Case("convert: a thousand levels", edm_pickle(channel_mult=[1] * 900), "channel_mult"),
-    Case("convert: the network's own record contradicts", edm_pickle(change=contradicted), "num_blocks = 7"),
-    Case("generate --model: StyleGAN3-R", gan_pickle(conv_kernel=1, use_radial_filters=True), "it is configuration R"),
-    Case("generate --model: StyleGAN2", stylegan2, "a generator of StyleGAN2"),
-    Case("generate --model: a discriminator", gan_pickle("Discriminator"), "known: Generator"),
-    Case(
-        "generate --model: StyleGAN3 with another learning rate",
-        gan_pickle(mapping_kwargs={"lr_multiplier": 1}),
-        "0.01",
-    ),
-    Case("generate --model: StyleGAN3 with an unknown argument", gan_pickle(fused=True), "an argument 'fused'"),
-    Case("generate --model: a pickle without a network", saved(program(b"}"), ".pkl"), "an 'ema' or 'G_ema' network"),
-    Case(
-        "generate --model: a description of 10¹² weights",
-        described(network={"model_channels": 8 * 10**5}),
-        "model_channels",
-    ),
-    Case(
-        "generate --model: a description of 10¹⁰ weights", described(network={"model_channels": 10**4}), "does not fit"
-    ),
-    Case("generate --model: 100 blocks a level", described(network={"num_blocks": 100}), "does not fit"),
-    Case("generate --model: sigma_max = −1", described(sigma_max=-1.0), "sigma_max"),
-    Case("generate --model: rho = 'seven'", described(rho="seven"), "rho"),
-    Case(
-        "generate --model: two names for three classes",
-        described(network={"label_dim": 3}, classes=["a", "b"]),
-        "2 names",
-    ),
-    Case("generate --model: a description in 100,000 brackets", meta("[" * 100_000), "is not a diffusion model"),
-    Case("generate --model: a description of 5 MiB", meta('"' + "a" * 5 * 2**20 + '"'), "describes itself in"),
-    Case("generate --model: tensors that overlap", saved(overlapping()), "is not a diffusion model"),
-    Case(
-        "generate --model: a header of 2⁶⁰ bytes", saved(struct.pack("<Q", 2**60) + b"{}"), "is not a diffusion model"
-    ),
-    Case(
-        "generate --model: a tensor of 10¹² numbers in 16 bytes",
-        saved(header(a={"dtype": "F32", "shape": [10**12], "data_offsets": [0, 16]})),
-        "is not a diffusion model",
-    ),
-    Case(
-        "metrics --weights: a call of a program",
-        weights(torch_bytes({"x": Call(os.system, "touch ran")})),
-        "posix.system",
-    ),
-    Case(
-        "metrics --weights: a zip that unpacks to 256 MiB", weights(unpacked_weights()), "not a readable weights file"
-    ),
-    Case("metrics --weights: a tree of 2⁶⁰ branches as a key", weights(HASHED_TREE), "not a readable weights file"),
-    Case(
-        "metrics --weights: cut short", weights(torch_bytes({"x": torch.ones(9)})[:-30]), "not a readable weights file"
-    ),
-    Case("metrics --weights: a list", weights(torch_bytes([1])), "holds no network weights"),
     Value("a released VPPrecond of beta_d = 10, beta_min = 0.2", other_betas),
     Value("a released VPPrecond of M = 500", other_steps),
     Value("a released model of other noise levels", other_range),

@@ -8,16 +8,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from cases import RUN, Case, Value, array, images, photos, words
-from PIL import Image
+from cases import (
+    RUN,
+    Case,
+    Value,
+    array,
+    encoded,
+    images,
+    photos,
+    picture,
+    refusal,
+    run_on,
+    typed,
+    words,
+    written,
+)
+from synthgap.exhibits.parameters import as_meant, open_study
 
-from synthgap.base.errors import UserError
 from synthgap.cli.options import numbers, run_name
 from synthgap.data.imageset import ImageSet
 from synthgap.design.preset import load_preset, preset_names
 from synthgap.design.sizes import gan_networks
 from synthgap.exhibits import plain
-from synthgap.exhibits.parameters import as_meant, open_study
 from synthgap.exhibits.tables import UNMEASURED, fidelity, plus_minus
 from synthgap.gan.discriminator import Discriminator
 from synthgap.gan.stylegan3 import Generator
@@ -33,14 +45,10 @@ SHAPES = ((6, 8), (4, 4), (8, 2), (2, 8), (7, 9))
 
 
 def _planned(place: Path) -> str:
-    rng = np.random.default_rng(0)
-    for name in "ab":
-        (place / "set" / name).mkdir(parents=True)
-        for k in range(6):
-            pixels = rng.integers(0, 256, (16, 24, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(place / "set" / name / f"{k}.png")
+    files = {f"{'ab'[k % 2]}/{k}.png": encoded(picture(k).resize((24, 16))) for k in range(12)}
+    root = written(place / "set", files)
     for preset in preset_names():
-        assert Outlook(f"folder:{place / 'set'}", preset, device="cpu").plan()
+        assert Outlook(f"folder:{root}", preset, device="cpu").plan()
     return f"every chapter has its cells at {', '.join(preset_names())}: the GAN paints 8×6 pixels, too"
 
 
@@ -140,12 +148,9 @@ def _size_as_text(place: Path) -> str:
 
 def _refused(name: str, value: object):
     def tells(place: Path) -> str:
-        try:
-            open_study(UNSET | {"dataset": "digits", "results": str(place / "results"), name: value})
-        except UserError as error:
-            assert not (place / "results").exists()
-            return str(error)
-        raise AssertionError("it was taken")
+        told = refusal(open_study, UNSET | {"dataset": "digits", "results": str(place / "results"), name: value})
+        assert not (place / "results").exists()
+        return told
 
     return tells
 
@@ -167,14 +172,14 @@ def _levels(place: Path) -> str:
     return f"{plain.share(level)}; in tables {cell}, in place of 75 ± 318"
 
 
-def _inside(place: Path) -> list:
+def _inside(place: Path) -> tuple:
     root = photos(place / "photos")
-    return [*RUN, "--dataset", f"folder:{root}", "--results", root / "results"]
+    return (*RUN, "--dataset", f"folder:{root}", "--results", root / "results")
 
 
-def _itself(place: Path) -> list:
+def _itself(place: Path) -> tuple:
     root = photos(place / "photos")
-    return [*RUN, "--dataset", f"folder:{root}", "--synthetic", f"folder:{root}/../photos"]
+    return (*RUN, "--dataset", f"folder:{root}", "--synthetic", f"folder:{root}/../photos")
 
 
 PAGES: list[Case | Value] = [
@@ -184,11 +189,12 @@ PAGES: list[Case | Value] = [
     Value("too few images for precision and recall", _too_few),
     Case(
         "npz: images of 2×2 pixels",
-        array(images=images()[:, :2, :2], labels=np.arange(12) % 2),
+        array(images=images()[:, :2, :2]),
         "image_size 4 (--image-size 4) enlarges them",
+        run_on,
     ),
-    Case("--image-size 3", words("--image-size", "3"), "image_size is 3; give 4 to"),
-    Case("--image-size 16.5", words("--image-size", "16.5"), "--image-size is '16.5'"),
+    typed("--image-size 3", "image_size is 3; give 4 to"),
+    typed("--image-size 16.5", "--image-size is '16.5'"),
     Value("two folders with the name photos", _two_of_one_name),
     Value("folder:, npz:, edm-zip: and shards: of one path", _kinds_of_one_place),
     Value("presets of one's own with the name quick.yaml, in two folders", _own_quick),
@@ -201,9 +207,9 @@ PAGES: list[Case | Value] = [
     Value("papermill -p seeds 2.5", _refused("seeds", 2.5)),
     Value("papermill -p results 2024", _refused("results", 2024)),
     Value("papermill -p grey perhaps", _refused("grey", "perhaps")),
-    Case("--seeds '[0; 1]'", words("--seeds", "[0; 1]"), "--seeds is '[0; 1]'"),
-    Case("--seeds 0,,1", words("--seeds", "0,,1"), "--seeds is '0,,1'"),
-    Case("--dataset without a name", words("--dataset", ""), "unknown data set ''"),
+    typed("--seeds '[0; 1]'", "--seeds is '[0; 1]'"),
+    typed("--seeds 0,,1", "--seeds is '0,,1'"),
+    Case("--dataset without a name", words(*RUN, "--dataset", ""), "unknown data set ''"),
     Case("--preset without a name", words("run", "--preset", ""), "unknown preset ''"),
     Value("three test images, two of which synthetic images cost", _difference),
     Value("two seeds, two test images: shares", _levels),

@@ -10,7 +10,7 @@ def test_a_hundred_damaged_files_of_each_kind_end_in_a_value_or_one_line(kind, t
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("kind", fuzz.KINDS)
+@pytest.mark.parametrize("kind", ["pickle", "PNG", "npz"])
 @pytest.mark.fault("10,000 files with random damage: pickles, PNGs and npz files")
 def test_ten_thousand_damaged_files_end_in_a_value_or_one_line(kind, tmp_path, survived):
     assert list(fuzz.faults(kind, range(100, 3_434), tmp_path)) == []

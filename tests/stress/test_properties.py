@@ -1,13 +1,9 @@
 """Whatever the data, the parameters or the bytes of a file: the promises hold, and only UserError comes out."""
 
 import contextlib
-import io
 import json
 import math
-import pickle
-import resource
 import unicodedata
-import zipfile
 from importlib.resources import files
 
 import numpy as np
@@ -16,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from synthgap.exhibits.parameters import PARAMETERS, open_study
 
 from synthgap.base.errors import UserError
 from synthgap.data.edmzip import load_edm_zip, save_edm_zip
@@ -24,7 +21,6 @@ from synthgap.data.npz import load_npz, save_npz
 from synthgap.data.sources import load_splits
 from synthgap.data.splits import SPLITS, complete_splits
 from synthgap.design.preset import load_preset
-from synthgap.exhibits.parameters import PARAMETERS, open_study
 from synthgap.released.nvidia import read_pickle
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -115,31 +111,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=4,
 )
-NEAR = st.sampled_from(
-    [
-        *(
-            0,
-            1,
-            -1,
-            2**31,
-            2**63,
-            10**30,
-            math.nan,
-            math.inf,
-            True,
-            False,
-            {},
-            [0],
-            [0, 1],
-            [-1],
-            [0, 0],
-            [[]],
-            [2**70],
-        ),
-        *("auto", "none", "", " ", "\0", "\ud800", "a" * 300, "cpu", "cuda", "smoke", "x.yaml", ".yaml", "balanced"),
-        *("digits", "digits:test", "folder:", "folder:.", "npz:.", "edm-zip:.", "folder:~", "npz:~nobody-here"),
-    ]
-)
+ODD = (0, 1, -1, 2**31, 2**63, 10**30, math.nan, math.inf, True, False, {}, [0], [0, 1], [-1], [0, 0], [[]], [2**70])
+WORDS = "auto none cpu cuda smoke x.yaml .yaml balanced digits digits:test folder: folder:. npz:. edm-zip:. folder:~"
+NEAR = st.sampled_from([*ODD, *WORDS.split(), "", " ", "\0", "\ud800", "a" * 300, "npz:~nobody-here"])
 
 
 @many
@@ -187,68 +161,14 @@ def test_a_preset_with_any_value_anywhere_is_read_or_a_user_error(tmp_path, plac
         load_preset(str(path))
 
 
-# damaged and hostile files
-
-
-@pytest.fixture
-def bounded():
-    """Memory beyond 4 GiB more than now is refused to this process, as a MemoryError."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    with open("/proc/self/statm") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + 4 * 2**30, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def an_npz(deflated):
-    buffer = io.BytesIO()
-    rng = np.random.default_rng(0)
-    arrays = {"images": rng.integers(0, 256, (12, 4, 4), dtype=np.uint8), "labels": np.arange(12) % 2}
-    (np.savez_compressed if deflated else np.savez)(buffer, **arrays, classes=np.array(["a", "b"]))
-    return buffer.getvalue()
-
-
-def an_edm_zip(deflated):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED) as archive:
-        for i in range(8):
-            png = io.BytesIO()
-            Image.fromarray(np.full((4, 4), i, dtype=np.uint8)).save(png, format="PNG")
-            archive.writestr(f"{i}.png", png.getvalue())
-        archive.writestr("dataset.json", json.dumps({"labels": [[f"{i}.png", i % 2] for i in range(8)]}))
-    return buffer.getvalue()
-
-
-def a_pickle(protocol):
-    return pickle.dumps({"ema": [1.5, "text", {"a": (1, 2)}], "x": b"bytes" * 9}, protocol=2 + 2 * protocol)
+# files of anything (`fuzz` damages valid ones)
 
 
 READERS = {
-    "npz": (an_npz, lambda path: load_npz(path, None, 0)),
-    "edm-zip": (an_edm_zip, lambda path: load_edm_zip(path, None, 0)),
-    "pickle": (a_pickle, read_pickle),
+    "npz": lambda path: load_npz(path, None, 0),
+    "edm-zip": lambda path: load_edm_zip(path, None, 0),
+    "pickle": read_pickle,
 }
-
-
-@pytest.mark.parametrize("form", [False, True])
-@pytest.mark.parametrize("name", READERS)
-def test_a_file_with_any_damage_is_read_or_is_a_user_error(name, form, tmp_path, bounded):
-    make, read = READERS[name]
-    whole, rng, path = make(form), np.random.default_rng(5), tmp_path / "file"
-    for trial in range(250):
-        data = bytearray(whole)
-        if trial % 5 == 0:
-            del data[int(rng.integers(len(data))) :]
-        elif trial % 5 == 1:
-            start, stop = sorted(rng.integers(0, len(data), 2))
-            data[start:stop] = rng.bytes(int(rng.integers(0, 50)))
-        else:
-            for position in rng.integers(0, len(data), int(rng.integers(1, 8))):
-                data[position] = rng.choice([0, 1, 127, 128, 255, data[position] ^ (1 << int(rng.integers(8)))])
-        path.write_bytes(data)
-        with contextlib.suppress(UserError):
-            read(path)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -258,4 +178,4 @@ def test_any_bytes_are_a_user_error(name, content, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(UserError):
-        READERS[name][1](path)
+        READERS[name](path)

@@ -34,6 +34,7 @@ TITLES = {  # of modules, as a reader knows them
     "conclusion": "7 Conclusion",
     "null_models": "A1 Null models",
     "answer": "A2 Your data",
+    "answer_images": "A2 Your data",
     "your_data": "A2 Your data",
 }
 

@@ -39,9 +39,10 @@ stress: env        ## the long tests of faults, too; writes book/reliability.md 
 bench: env         ## how fast it is, against the plain way; writes book/performance.md (about ten minutes)
 	$(BIN)/python benchmarks/run.py --write
 
-lint: env
+lint: env           ## style, and whether each module imports only what its folder may
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 clean:             ## everything made here but the environment
 	rm -rf results _build build .pytest_cache .ruff_cache

@@ -12,7 +12,6 @@ from synthgap.base.errors import UserError
 from synthgap.book import execute as book
 from synthgap.book import exhibit_text, stale
 from synthgap.book.provenance import Change, read, write
-from synthgap.exhibits.registry import registry
 from synthgap.graph import codehash
 
 ROOT = book.find_root()
@@ -34,7 +33,7 @@ def edited(tmp_path, monkeypatch):
     """edited(module, old, new) → code versions of a copy of the package with that edit."""
     copy = tmp_path / "synthgap"
     shutil.copytree(codehash.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    caches = (codehash.code_hash, codehash._tree, codehash._normal_form)
+    caches = [f for f in vars(codehash).values() if hasattr(f, "cache_clear")]
     monkeypatch.setattr(codehash, "ROOT", copy)
 
     def edit(module, old, new):
@@ -74,7 +73,7 @@ def test_a_change_of_code_names_the_kind_and_the_chapters_that_show_it(edited, p
 
 def test_a_change_of_the_statistics_names_every_chapter(edited, published):
     folder = published()
-    edited("study/stats.py", "level: float = 0.95", "level: float = 0.9")
+    edited("stats/intervals.py", "level: float = 0.95", "level: float = 0.9")
     (line,) = stale.stale(read(folder))
     assert line == f"statistics (shown by {', '.join(read(folder).chapters)})"
 
@@ -82,11 +81,27 @@ def test_a_change_of_the_statistics_names_every_chapter(edited, published):
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("study/stats.py", '"""Intervals', '"""More words. Intervals'),
-        ("study/stats.py", "import math\n", "import math  # a comment\n"),
+        ("stats/nulls.py", "DRAWS = 400", "DRAWS = 401"),
+        ("stats/judge.py", "ALPHA = 0.05", "ALPHA = 0.1"),
+        ("exhibits/samples.py", "(*curves, FLOOR)", "curves"),
+        ("exhibits/base.py", ".transform(\"any\")", ".transform(\"all\")"),
+        ("metrics/projection.py", "def concentration(", "def concentration(*unused, "),
+        ("design/arms.py", "0 if protocol == PAPER else FLOOR", "0"),
+    ],
+)
+def test_whatever_makes_results_is_watched(edited, module, old, new):
+    assert changed(edited(module, old, new)) >= {stale.STATISTICS}
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("stats/intervals.py", '"""Intervals', '"""More words. Intervals'),
+        ("stats/intervals.py", "import math\n", "import math  # a comment\n"),
         ("metrics/fidelity.py", "import numpy as np\n", "\n# a comment\nimport numpy as np\n"),
-        ("study/compute.py", "def measure_fidelity(", "# a comment\n\n\ndef measure_fidelity("),
-        ("tables.py", "def table2(", "def other():\n    return 1\n\n\ndef table2("),
+        ("graph/compute.py", "def measure_fidelity(", "# a comment\n\n\ndef measure_fidelity("),
+        ("exhibits/samples.py", "fontsize=9", "fontsize=10"),
+        ("exhibits/text.py", "def myst_table(", "def other():\n    return 1\n\n\ndef myst_table("),
     ],
 )
 def test_comments_docstrings_and_the_arrangement_of_numbers_dont_count(edited, published, module, old, new):
@@ -133,9 +148,9 @@ def test_a_change_that_is_accounted_for_is_told_where_it_is_seen(edited, publish
     assert stale.check(folder) == record
     assert stale.changes_for(record, record.exhibits["fig-6"])[0] == changes[0]
     assert changes[0] not in stale.changes_for(record, record.exhibits["fig-2"])
-    told = [words for _, words in exhibit_text.how_made(registry(), record, "fig-6")]
+    told = [words for _, words in exhibit_text.how_made(record, "fig-6")]
     assert "five neighbours in place of three: recall is lower by .01 (seed 0)" in told
-    assert "earlier version of the code" in exhibit_text.older(registry(), record, "fig-6")
+    assert "earlier version of the code" in exhibit_text.older(record, "fig-6")
     assert "changed since" in exhibit_text.foot(record)
 
 
@@ -215,16 +230,22 @@ def test_a_table_gets_its_line_and_its_raw_rows_which_are_copied(built):
     assert (out / "_static" / "provenance.css").is_file()
 
 
-def test_raw_rows_that_are_missing_are_a_complaint(built):
-    full = read(ROOT / book.EXECUTED)
-    made = {n: m.model_copy(update={"artifacts": 1, "seconds": 1.0}) for n, m in full.exhibits.items()}
-    _, warnings = built(figure("fig-by-class"), device="A processor", exhibits=made)
-    assert "hits.csv" in warnings
+def test_raw_rows_that_a_book_lacks_are_not_offered(built):
+    out, warnings = built(figure("fig-by-class"))  # the fixture leaves hits.csv out
+    assert "hits.csv" not in (out / "index.html").read_text(encoding="utf-8").replace("fig-by-class", "")
+    assert "hits.csv" not in warnings
+
+
+def test_the_code_that_shows_an_exhibit_is_folded_away_below_it(built):
+    out, _ = built(TABLE)
+    html = (out / "index.html").read_text(encoding="utf-8")
+    assert '<details class="code"><summary>Code that shows it</summary>' in html
+    assert "step_cells" in html
 
 
 def test_an_exhibit_that_is_not_listed_is_a_complaint_with_its_name(built):
     _, warnings = built(figure("fig-of-somebody"))
-    assert "fig-of-somebody is not listed in synthgap/paper/exhibits.yaml" in warnings
+    assert "fig-of-somebody is not declared in synthgap/exhibits" in warnings
 
 
 def test_a_stale_book_is_not_built(built):

@@ -133,6 +133,7 @@ class Arms:
 
     def arm(self, arm: Arm, multiple: float, seed: int) -> TrainClassifier:
         """The classifier of one arm, with ×`multiple` images beside or in place of the real ones."""
+        arm = Arm(arm)
         train, plain, copies = self.data["train"], self.classifier(seed, 0), range(int(multiple))
         fields: dict = {"training": self._recipe(arm.policy)}
         if arm.mixed:

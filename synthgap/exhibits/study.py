@@ -90,6 +90,11 @@ class Study:
         """The data set that the book is about."""
         return self.design.main
 
+    @property
+    def arms(self) -> Arms:
+        """The data set of Table 3, and of everything else about arms."""
+        return self.design.arms
+
     def plan(self, *sections: str) -> list[Spec]:
         """Every specification that the book reads, or that some of its sections' modules read ("your_data")."""
         return plan(self.design, *sections)

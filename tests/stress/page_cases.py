@@ -11,12 +11,12 @@ import torch
 from cases import RUN, Case, Value, array, images, photos, words
 from PIL import Image
 
+from synthgap.base import words as written
 from synthgap.base.errors import UserError
 from synthgap.cli.options import numbers, run_name
 from synthgap.data.imageset import ImageSet
 from synthgap.design.preset import load_preset, preset_names
 from synthgap.design.sizes import gan_networks
-from synthgap.exhibits import plain
 from synthgap.exhibits.parameters import as_meant, open_study
 from synthgap.exhibits.tables import UNMEASURED, fidelity, plus_minus
 from synthgap.gan.discriminator import Discriminator
@@ -155,8 +155,8 @@ def _difference(place: Path) -> str:
     d = crossed(values)
     assert d.mean - d.half_width() < -1 < d.low + 1e-9
     assert d.low == DIFFERENCE[0]
-    assert plain.more_or_less(d) == "66.7 points less"
-    return f"66.7 points less plain accuracy, {plain.signed(d.low)} to {plain.signed(d.high)}: no end beyond ±100"
+    assert written.more_or_less(d.in_points) == "66.7 points less"
+    return f"66.7 points less plain accuracy, {written.ends(d.in_points)}: no end beyond ±100"
 
 
 def _levels(place: Path) -> str:
@@ -164,7 +164,7 @@ def _levels(place: Path) -> str:
     assert (level.low, level.high) == SHARE
     cell = plus_minus(estimate_mean([50.0, 100.0], span=PERCENT))
     assert cell == "75.00 (0.00 to 100.00)"
-    return f"{plain.share(level)}; in tables {cell}, in place of 75 ± 318"
+    return f"{written.percent(level.in_points)}; in tables {cell}, in place of 75 ± 318"
 
 
 def _inside(place: Path) -> list:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: env book pdf test stress smoke publish bench api lint clean
+.PHONY: env book pdf test stress smoke publish bench lint clean
 
 env: $(VENV)/.installed
 
@@ -22,9 +22,6 @@ smoke: env         ## the same on a handful of images: does everything run?
 
 publish: env       ## the preset full, and replace the notebooks that the repository shows; interrupted, it goes on
 	$(BIN)/synthgap run --preset full --yes --publish
-
-api: env           ## book/api.md from the docstrings
-	$(BIN)/python -m synthgap.book.api_page
 
 pdf: env           ## the published book as one file, _build/synthgap.pdf; wants Chromium or Chrome
 	$(BIN)/synthgap pdf

@@ -12,7 +12,7 @@ _HOME = {
     "ImageSet": "data.imageset",
     "load_dataset": "data.sources",
     "EDM": "diffusion.edm",
-    "load_edm": "diffusion.edm",
+    "load_edm": "released.edm",
     "generate": "api.functions",
     "load_model": "api.functions",
     "reconstruct": "diffusion.reconstruct",

@@ -13,6 +13,7 @@ from synthgap.book import execute as book
 from synthgap.book import exhibit_text, stale
 from synthgap.book.provenance import Change, read, write
 from synthgap.graph import codehash
+from synthgap.paper.published import claims
 
 ROOT = book.find_root()
 
@@ -79,18 +80,39 @@ def test_a_change_of_the_statistics_names_every_chapter(edited, published):
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new"),
+    ("module", "old", "new", "kinds"),
     [
-        ("stats/nulls.py", "DRAWS = 400", "DRAWS = 401"),
-        ("stats/judge.py", "ALPHA = 0.05", "ALPHA = 0.1"),
-        ("exhibits/samples.py", "(*curves, FLOOR)", "curves"),
-        ("exhibits/base.py", ".transform(\"any\")", ".transform(\"all\")"),
-        ("metrics/projection.py", "def concentration(", "def concentration(*unused, "),
-        ("design/arms.py", "0 if protocol == PAPER else FLOOR", "0"),
+        ("stats/nulls.py", "DRAWS = 400", "DRAWS = 40", {stale.STATISTICS}),
+        ("stats/judge.py", "ALPHA = 0.05", "ALPHA = 0.1", {stale.STATISTICS}),
+        ("stats/crossed.py", "np.arange(len(order))", "np.arange(1, 1 + len(order))", {stale.STATISTICS}),
+        ("exhibits/related_work.py", "(100 - synthetic)", "(99 - synthetic)", {stale.STATISTICS}),
+        ("exhibits/samples.py", "(*curves, FLOOR)", "curves", {stale.STATISTICS}),
+        ("exhibits/base.py", '.transform("any")', '.transform("all")', {stale.STATISTICS}),
+        ("design/arms.py", "0 if protocol == PAPER else FLOOR", "0", {stale.STATISTICS}),
+        ("metrics/entropy.py", "def output_entropy(", "def output_entropy(*unused, ", {stale.STATISTICS}),
+        ("graph/compute.py", "= centrality(vectors", "= -centrality(vectors", {stale.STATISTICS, "trim"}),
+        ("base/disk.py", "check the disk", "look at the disk", set()),
+        ("base/inert.py", "class ", "# a comment\nBOUND = 7\n\n\nclass ", set()),
+        ("base/words.py", "import math", "import math\nWORD = 'more'", set()),
+        ("exhibits/text.py", "import re", "import re\nWORD = 'more'", set()),
+        ("exhibits/samples.py", "fontsize=9", "fontsize=10", set()),
+        ("graph/run.py", "from __future__ import annotations", "from __future__ import annotations\nA = 1", set()),
     ],
 )
-def test_whatever_makes_results_is_watched(edited, module, old, new):
-    assert changed(edited(module, old, new)) >= {stale.STATISTICS}
+def test_what_turns_artifacts_into_published_numbers_is_watched_and_nothing_else(edited, module, old, new, kinds):
+    before = stale.code_versions()
+    after = edited(module, old, new)
+    assert {kind for kind, version in before.items() if after[kind] != version} == kinds
+
+
+def test_what_decides_a_claim_is_watched_and_how_it_is_worded_is_not(monkeypatch):
+    before, (first, *rest) = stale.code_versions(), claims()
+    words = first.model_copy(update={"statement": "Other words.", "figure": "fig-2"})
+    monkeypatch.setattr(stale, "claims", lambda: (words, *rest))
+    assert stale.code_versions() == before
+    larger = first.model_copy(update={"interest": first.interest.model_copy(update={"value": 7.0})})
+    monkeypatch.setattr(stale, "claims", lambda: (larger, *rest))
+    assert stale.code_versions()[stale.STATISTICS] != before[stale.STATISTICS]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +122,6 @@ def test_whatever_makes_results_is_watched(edited, module, old, new):
         ("stats/intervals.py", "import math\n", "import math  # a comment\n"),
         ("metrics/fidelity.py", "import numpy as np\n", "\n# a comment\nimport numpy as np\n"),
         ("graph/compute.py", "def measure_fidelity(", "# a comment\n\n\ndef measure_fidelity("),
-        ("exhibits/samples.py", "fontsize=9", "fontsize=10"),
-        ("exhibits/text.py", "def myst_table(", "def other():\n    return 1\n\n\ndef myst_table("),
     ],
 )
 def test_comments_docstrings_and_the_arrangement_of_numbers_dont_count(edited, published, module, old, new):

@@ -12,7 +12,7 @@ from synthgap.api import training as train_cli
 from synthgap.base.weights import read_weights
 from synthgap.cli import commands as cli
 from synthgap.data.edmzip import save_edm_zip
-from synthgap.diffusion.edm import load_edm
+from synthgap.released.edm import load_edm
 
 COMMON = ("--preset", "smoke", "--device", "cpu")
 SHORT = (*COMMON, "--images", "256")  # 8 steps, a checkpoint at 128

@@ -87,10 +87,21 @@ def train_gan(
 def generate(model: EDM | Generator, labels: np.ndarray | None = None, seed: int = 0, **options) -> ImageSet:
     """Synthetic images of either kind of model: of a diffusion model fully synthetic ones, t_re = 100.
 
-    options : those of `diffusion.reconstruct.generate` or of `gan.sample.generate_gan`; count, classes, lanes,
+    Parameters
+    ----------
+    options
+        those of `diffusion.reconstruct.generate` or of `gan.sample.generate_gan`; count, classes, lanes,
         first_index and progress are common to both.
-    Returns an ImageSet of N images in the order of `labels` (int array, N; None for an unconditional model, with
-    count). Raises UserError as they do, and for an option that the model has no use for.
+
+    Returns
+    -------
+    ImageSet
+        N images in the order of `labels` (int array, N; None for an unconditional model, with count).
+
+    Raises
+    ------
+    UserError
+        as they do, and for an option that the model has no use for.
     """
     draw = generate_gan if isinstance(model, Generator) else _generate
     if isinstance(model, Generator) and (foreign := sorted(set(options) & SOLVER_OPTIONS)):
@@ -158,11 +169,20 @@ def fidelity(
 ) -> Fidelity:
     """Fréchet and kernel distance, precision/recall and density/coverage of `fake` against `real`.
 
-    extractor : "classifier", the pooled block4 features of `classifier`, which was trained on other real images (on
+    Parameters
+    ----------
+    extractor
+        "classifier", the pooled block4 features of `classifier`, which was trained on other real images (on
         its own training images it is biased); "inception", the published FID's; "efficientnet-lite0".
-    weights : file of the extractor's weights, where it is not to look for them itself.
-    intervals, floor, seed : see `metrics.fidelity.fidelity_of_features`.
-    Raises UserError for an unknown extractor, a missing classifier or weights, or sets too small.
+    weights
+        file of the extractor's weights, where it is not to look for them itself.
+    intervals, floor, seed
+        see `metrics.fidelity.fidelity_of_features`.
+
+    Raises
+    ------
+    UserError
+        an unknown extractor, a missing classifier or weights, or sets too small.
     """
     chosen = build_extractor(extractor, weights=weights, classifier=classifier, device=device)
     vectors = [features(images, chosen) for images in (real, fake)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from ..base.device import resolve_device
 from ..base.errors import UserError
+from ..base.files import replacing
 from ..base.processes import joined
 from ..data.sources import load_splits
 from ..design.options import Options
@@ -115,6 +115,5 @@ def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:
     sheet = rows.reshape(GRID_ROWS * height, columns * width, channels)
     zoom = max(1, 32 // max(height, width))
     sheet = sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    temporary = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(temporary, format="PNG")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(temporary, format="PNG")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .files import replacing
 
 REMEDIES = {
     errno.ENOSPC: "make room there",
@@ -36,23 +36,9 @@ def disk_fault(error: BaseException) -> tuple[str, str] | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole, or stays as it was. Its folder must be there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    """Write a file that appears whole, or stays as it was."""
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be text
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def usual_rights(path: Path) -> None:
-    """Give a new file the rights that every new file has there: safetensors writes for the owner alone."""
-    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
-    try:
-        probe.touch()
-        shutil.copymode(probe, path)
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .disk import usual_rights
 from .errors import UserError
+from .files import replacing
 
 META, DIGEST = "meta", "sha256"
 MOST_META = 4 * 2**20  # letters of JSON beside the tensors; ours takes a few thousand
@@ -36,16 +35,10 @@ def write_weights(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, 
     meta : what JSON can hold, but no "sha256": the digest of tensors and meta is put there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     text = json.dumps(meta | {DIGEST: _digest(tensors, meta)}, sort_keys=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={META: text})  # one entry: the format keeps several in no fixed order
-        usual_rights(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -71,7 +71,7 @@ def change(e: Mean, digits: int = 2) -> str:
 
 
 def difference(e: Spread, digits: int | None = None) -> str:
-    """A difference with the ends of its interval: "+1.20 (+0.31 to +2.09)"; digits: by default as its size calls for."""
+    """A difference with the ends of its interval: "+1.20 (+0.31 to +2.09)", with as many digits as its size needs."""
     digits = digits_for(e.mean) if digits is None else digits
     mean = signed(e.mean, digits)
     return mean if math.isnan(e.low) else f"{mean} ({ends(e, digits)})"

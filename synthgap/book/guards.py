@@ -10,11 +10,11 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+from bs4 import BeautifulSoup
 
 from ..base.errors import UserError
 
@@ -73,8 +73,9 @@ def check_pages(html: Path) -> None:
     """Refuse a built book with images without alternative text, requests to the network, or links to nothing."""
     html = html.resolve()
     own = [path for path in sorted(html.rglob("*.html")) if path.relative_to(html).parts[0] != "_static"]
-    pages = {path: _Page(path) for path in own}
-    complaints = [c for path, page in pages.items() for c in _complaints(html, path, page, pages)]
+    pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in own}
+    ids = {path: _ids(page) for path, page in pages.items()}
+    complaints = [c for path, page in pages.items() for c in _complaints(html, path, page, ids)]
     for path in sorted(html.rglob("*.css")):
         for address in FETCHED_BY_STYLE.findall(path.read_text(encoding="utf-8")):
             complaints.append(f"{path.relative_to(html)} asks the network for {address}; keep a copy in the book")
@@ -90,52 +91,42 @@ def private_path(text: str) -> str | None:
     return found[0] if found else None
 
 
-class _Page(HTMLParser):
-    """What one page holds: ids, links, images as (source, alternative text), files that a browser fetches for it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.links: list[str] = []
-        self.images: list[tuple[str, str]] = []
-        self.fetched: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {key: value or "" for key, value in attrs}
-        self.ids.update(values[key] for key in ("id", "name") if key in values)
-        if tag == "a" and "href" in values:
-            self.links.append(values["href"])
-        elif tag == "link" and FETCHED & set(values.get("rel", "").split()):
-            self.fetched.append(values.get("href", ""))
-        elif tag != "a" and (source := values.get("src") or values.get("data")):
-            self.fetched.append(source)
-        if tag == "img":
-            self.images.append((values.get("src", ""), values.get("alt", "")))
-        self.fetched += [part.split()[0] for part in values.get("srcset", "").split(",") if part.strip()]
-        self.fetched += FETCHED_BY_STYLE.findall(values.get("style", ""))
+def _ids(page: BeautifulSoup) -> set[str]:
+    """The places on a page that a link can name."""
+    return {element[key] for element in page.find_all(True) for key in ("id", "name") if key in element.attrs}
 
 
-def _complaints(html: Path, path: Path, page: _Page, pages: dict[Path, _Page]) -> Iterator[str]:
+def _fetched(page: BeautifulSoup) -> Iterator[str]:
+    """Addresses of what a browser fetches to show a page."""
+    for element in page.find_all(True):
+        if element.name == "link" and FETCHED & set(element.get("rel", [])):
+            yield element.get("href", "")
+        elif element.name != "a" and (source := element.get("src") or element.get("data")):
+            yield source
+        yield from (part.split()[0] for part in element.get("srcset", "").split(",") if part.strip())
+        yield from FETCHED_BY_STYLE.findall(element.get("style", ""))
+
+
+def _complaints(html: Path, path: Path, page: BeautifulSoup, ids: dict[Path, set[str]]) -> Iterator[str]:
     name = path.relative_to(html)
-    for source, alt in page.images:
+    for picture in page.find_all("img"):
+        source, alt = picture.get("src", ""), picture.get("alt", "")
         if len(alt.split()) < 2 or PICTURE.search(alt):
             yield f"{name} shows {Path(source).name} without alternative text (it is {alt!r}); say what it shows"
-    for address in page.fetched:
+    for address in _fetched(page):
         if urlsplit(address).scheme in {"data", "blob"}:
             continue
         if _elsewhere(address):
             yield f"{name} asks the network for {address}; keep a copy in the book"
         elif not _target(path, address).exists():
             yield f"{name} wants {address}, which is not there; mend the reference"
-    for address in page.links:
+    for address in (link["href"] for link in page.find_all("a", href=True)):
         if _elsewhere(address):
             continue
         target, anchor = _target(path, address), unquote(urlsplit(address).fragment)
         if not target.is_file():
             yield f"{name} links to {address}, which is not there; mend the link"
-        elif anchor and target in pages and anchor not in pages[target].ids:
+        elif anchor and anchor not in ids.get(target, {anchor}):
             yield f"{name} links to {address}, and there is no such place on that page; mend the link"
 
 

@@ -19,6 +19,7 @@ from bs4 import BeautifulSoup, Tag
 
 from ..base.disk import writing
 from ..base.errors import UserError
+from ..base.files import replacing
 from .execute import build, contents, stage
 
 NAMES = (
@@ -147,9 +148,8 @@ def _from_top(address: str, name: str) -> str:
 
 def print_pdf(page: Path, target: Path, chromium: str) -> Path:
     """Print an HTML page into `target`, with an outline and page numbers; UserError when Chromium fails."""
-    temporary = target.resolve().with_name(f".{target.stem}.{os.getpid()}.pdf")
-    with writing(target.parent), tempfile.TemporaryDirectory() as profile:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    profiles = tempfile.TemporaryDirectory()
+    with writing(target.parent), profiles as profile, replacing(target.resolve()) as temporary:
         command = [
             chromium,
             *FLAGS,
@@ -165,9 +165,6 @@ def print_pdf(page: Path, target: Path, chromium: str) -> Path:
             if done.returncode or not temporary.is_file():
                 said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
                 raise UserError(f"{chromium} did not print the book (it said: {said}); try another Chromium")
-            os.replace(temporary, target)
         except subprocess.TimeoutExpired:
             raise UserError(f"{chromium} printed for {PATIENCE} s without an end; try another Chromium") from None
-        finally:
-            temporary.unlink(missing_ok=True)
     return target

@@ -26,10 +26,13 @@ from ..base.errors import UserError
 from ..exhibits.sections import results
 from ..graph.codehash import code_hash, definitions_hash
 from ..graph.specs import KINDS
+from ..paper.published import claims, read_paper
 from .provenance import Change, Made, Provenance, Since, read, write
 
 STATISTICS = "statistics"  # in the place of a kind: what turns artifacts into numbers and intervals
 FOLLOWED = tuple(f"synthgap.{part}." for part in ("exhibits", "design", "metrics", "paper", "stats"))
+CLAIM_WORDS = ("places", "statement", "measure", "figure")  # of a claim; they decide no verdict
+PUBLISHED = ("tables.yaml", "neighbours.yaml")  # numbers that are set beside ours
 PRESET = "preset"  # likewise, what the preset says
 WORDS = ("summary", "budget")  # of a preset; they change no number
 
@@ -49,7 +52,17 @@ def statistics_hash() -> str:
     makers = [f for r in results() for f in (r.make, r.cells) if f is not None]
     roots = {f"{f.__module__}:{f.__qualname__.split('.')[0]}" for f in makers}
     names = definitions_hash((root for root in roots if "<" not in root), FOLLOWED)
-    return hashlib.sha256(f"{code_hash(tuple(modules))} {names}".encode()).hexdigest()
+    numbers = json.dumps([_rules(), *(read_paper(name) for name in PUBLISHED)], sort_keys=True)
+    return hashlib.sha256(f"{code_hash(tuple(modules))} {names} {numbers}".encode()).hexdigest()
+
+
+def _rules() -> list[dict]:
+    """What decides the claims' verdicts, from `paper/claims.yaml`."""
+    return [
+        {"value": claim.interest.value, "unit": claim.interest.unit}
+        | claim.model_dump(mode="json", exclude={*CLAIM_WORDS, "interest"})
+        for claim in claims()
+    ]
 
 
 def preset_hash(name: str) -> str | None:

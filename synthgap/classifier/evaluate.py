@@ -17,7 +17,17 @@ BATCH = 500  # fixed, so that a prediction does not depend on the caller
 
 @dataclass(frozen=True)
 class Prediction:
-    """features: float32 N × D (pooled `layer4`), logits: float32 N × classes, labels: int64 N (the given ones)."""
+    """What a classifier says of N images.
+
+    Attributes
+    ----------
+    features
+        float32 N × D, the pooled `layer4`.
+    logits
+        float32 N × classes.
+    labels
+        int64 N, the given ones.
+    """
 
     features: np.ndarray
     logits: np.ndarray
@@ -25,7 +35,7 @@ class Prediction:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool N: is the most probable class the given one?"""
+        """Is the most probable class the given one? A bool for each of N images."""
         return self.logits.argmax(axis=1) == self.labels
 
     @property

@@ -98,8 +98,8 @@ def reconstruct(
     from ..base.device import resolve_device
     from ..data.imageset import check_new_folder
     from ..design.values import parse_t_re
-    from ..diffusion.edm import load_edm
     from ..diffusion.reconstruct import reconstruct as rebuild
+    from ..released.edm import load_edm
 
     check_new_folder(out)
     steps_back = parse_t_re(t_re)

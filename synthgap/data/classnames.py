@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..base.errors import UserError
+from ..base.files import replacing
 
 NAMES_FILE = "synthgap-classes.json"  # lies beside class folders whose names are not those of their classes
 LARGEST_NAMES_FILE = 16 * 2**20  # bytes
@@ -100,12 +100,8 @@ def write_names(folder: Path, folders: list[str], classes: Iterable[str]) -> Non
     changed = {f: c for f, c in zip(folders, classes, strict=True) if normal(f) != c}
     if not changed:
         return
-    temporary = folder / f".{NAMES_FILE}.{os.getpid()}.tmp"
-    try:
+    with replacing(folder / NAMES_FILE) as temporary:
         temporary.write_text(json.dumps(changed, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / NAMES_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_names(folder: Path) -> dict[str, str]:

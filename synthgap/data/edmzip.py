@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import lzma
-import os
 import struct
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..base.errors import UserError
+from ..base.files import replacing
 from .depth import array_scale
 from .imageset import ImageSet
 from .numbering import numbered
@@ -31,23 +31,16 @@ def save_edm_zip(images: ImageSet, path: str | Path) -> Path:
 
     Class names are kept under the key "classes", which the release ignores. The file appears whole or not at all.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    labels = []
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
-            for i, (image, label) in enumerate(zip(images.images, images.labels, strict=True)):
-                name = f"{i // 1000:05d}/img{i:08d}.png"
-                pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
-                buffer = io.BytesIO()
-                Image.fromarray(pixels).save(buffer, format="PNG", compress_level=0)
-                _add(file, name, buffer.getvalue())
-                labels.append([name, int(label)])
-            _add(file, "dataset.json", json.dumps({"labels": labels, "classes": list(images.classes)}).encode())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path, labels = Path(path), []
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
+        for i, (image, label) in enumerate(zip(images.images, images.labels, strict=True)):
+            name = f"{i // 1000:05d}/img{i:08d}.png"
+            pixels = image[0] if image.shape[0] == 1 else image.transpose(1, 2, 0)
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, format="PNG", compress_level=0)
+            _add(file, name, buffer.getvalue())
+            labels.append([name, int(label)])
+        _add(file, "dataset.json", json.dumps({"labels": labels, "classes": list(images.classes)}).encode())
     return path
 
 

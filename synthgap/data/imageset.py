@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights
 from ..base.errors import UserError
+from ..base.files import replacing
 from .classnames import folder_names, write_names
 
 AUGMENTATIONS = ("crop", "flip")
@@ -27,15 +27,21 @@ class ImageSet:
 
     Attributes
     ----------
-    images : uint8 array, N × C × H × W, values 0–255, C is 1 (grey) or 3 (RGB).
-    labels : int64 array, N, each in [0, len(classes)).
-    classes : class names; a label is an index into them.
-    name : for people; not part of the fingerprint.
-    augment : label-preserving augmentations the data allow in classifier training, of "crop" and "flip".
+    images
+        uint8 array, N × C × H × W, values 0–255, C is 1 (grey) or 3 (RGB).
+    labels
+        int64 array, N, each in [0, len(classes)).
+    classes
+        class names; a label is an index into them.
+    name
+        for people; not part of the fingerprint.
+    augment
+        label-preserving augmentations the data allow in classifier training, of "crop" and "flip".
 
     Raises
     ------
-    UserError : wrong dtype or shape, a label out of range, an unknown augmentation.
+    UserError
+        wrong dtype or shape, a label out of range, an unknown augmentation.
     """
 
     images: np.ndarray
@@ -79,7 +85,7 @@ class ImageSet:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content: shape, pixels, labels, class names and allowed augmentations."""
+        """SHA-256 (hex) of the content (shape, pixels, labels, class names and allowed augmentations)."""
         digest = hashlib.sha256()
         header = {"shape": self.images.shape, "classes": self.classes, "augment": self.augment}
         digest.update(json.dumps(header, sort_keys=True).encode())
@@ -126,15 +132,9 @@ class ImageSet:
     def save(self, path: str | Path) -> Path:
         """Write the set to one safetensors file; the file appears whole or not at all."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays, meta = self.to_arrays()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        with replacing(path) as temporary:
             save_file(arrays, temporary, metadata=meta)
-            usual_rights(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return path
 
     @classmethod

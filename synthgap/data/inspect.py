@@ -17,7 +17,6 @@ from .folder import opened
 from .layout import Layout, read_layout
 
 ORIENTATION = 0x0112  # the EXIF tag
-UNEVEN = 1.5  # largest class over smallest from which balanced accuracy is pointed to
 MODE_WORDS = {"1": "black and white", "L": "grey", "RGB": "colour", "P": "palette"}
 
 

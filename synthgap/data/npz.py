@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.files import replacing
 from .depth import array_scale
 from .imageset import ImageSet
 from .numbering import numbered
@@ -25,13 +25,8 @@ def save_npz(images: ImageSet, path: str | Path) -> Path:
     The file appears whole or not at all.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")  # numpy adds the ending where it is missing
-    try:
-        np.savez_compressed(temporary, images=images.images, labels=images.labels, classes=np.array(images.classes))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, images=images.images, labels=images.labels, classes=np.array(images.classes))
     return path
 
 

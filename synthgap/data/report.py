@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .classnames import shown
-from .inspect import UNEVEN, FolderReport
+from .inspect import FolderReport
 from .layout import Layout
+from .splits import UNEVEN
 from .tree import BROKEN, HIDDEN, LINKED, LITTERED, OTHER, UNREAD
 
 FEW_CLASSES = 8  # so many are listed with their counts

@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..base.errors import UserError
+from ..base.files import file_sha256
 from .imageset import ImageSet
 from .numbering import numbered
 from .splits import Splits, complete_splits
@@ -137,7 +138,7 @@ class Shards:
         shard = self.index.shards[number]
         path = self.folder / shard.file
         try:
-            if number not in self._whole and sha256(path) != shard.sha256:
+            if number not in self._whole and file_sha256(path) != shard.sha256:
                 raise ValueError("its SHA-256 is not that of the index")
             images, labels = _mapped(path, (shard.images, *self.index.shape))
             loaded = ImageSet(images, labels, self.classes, f"{self.name}/{shard.file}")
@@ -215,12 +216,6 @@ def read_index(folder: Path) -> Index:
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} can't be read ({error}); remove the folder and generate the images again") from error
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights, writing
+from ..base.disk import writing
 from ..base.errors import UserError
-from .shards import INDEX, Index, Shard, Shards, read_index, sha256
+from ..base.files import file_sha256, replacing
+from .shards import INDEX, Index, Shard, Shards, read_index
 
 LOCK = ".lock"
 SHARD_IMAGES = 10_240  # 31 MB of CIFAR-10's size; a kill costs the work of one shard at most
@@ -122,7 +122,7 @@ def _kept(path: Path, shard: Shard) -> bool:
     """Whether a shard is there, whole. One that was, and is not, is named on stderr."""
     if shard.sha256 is None:
         return False
-    if path.is_file() and sha256(path) == shard.sha256:
+    if path.is_file() and file_sha256(path) == shard.sha256:
         return True
     what = "is damaged" if path.exists() else "is missing"
     print(f"synthgap: {path} {what}; making it again", file=sys.stderr)
@@ -156,21 +156,12 @@ def _brief(value: object) -> str:
 
 def _write_shard(folder: Path, file: str, images: np.ndarray, labels: np.ndarray) -> str:
     """Write one shard, whole or not at all; returns its SHA-256."""
-    temporary = folder / f".{file}.{os.getpid()}.tmp"
-    try:  # no metadata: the format keeps it in no fixed order, and equal images must give equal bytes
+    # no metadata: the format keeps it in no fixed order, and equal images must give equal bytes
+    with replacing(folder / file) as temporary:
         save_file({"images": np.ascontiguousarray(images), "labels": np.ascontiguousarray(labels)}, temporary)
-        usual_rights(temporary)
-        digest = sha256(temporary)
-        os.replace(temporary, folder / file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return digest
+        return file_sha256(temporary)
 
 
 def _write_index(folder: Path, index: Index) -> None:
-    temporary = folder / f".{INDEX}.{os.getpid()}.tmp"
-    try:
+    with replacing(folder / INDEX) as temporary:
         temporary.write_text(index.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / INDEX)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from .imageset import ImageSet
 
 SPLITS = ("train", "validation", "test")
 CUT = {"validation": 0.2, "test": 0.2}  # what is cut out of train where the user's data lack it
+UNEVEN = 1.5  # largest class over smallest from which balanced accuracy is pointed to
 
 Sizes = dict[str, int | float | None]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..classifier.policies import Policy
 from ..classifier.train import ClassifierTraining
-from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, ReverseStep, level_of, sigma_max_for
+from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
 from ..graph.specs import (
     Bootstrap,
     Data,
@@ -70,7 +70,7 @@ class Arms:
     def sigma(self, t_re: int) -> float:
         """σ of a reverse step, as the solver reads it (`Solver.levels`), for images of this size."""
         _, height, width = self.data["train"].shape
-        return level_of(t_re, self.preset.generator.solver.levels, SIGMA_MIN, sigma_max_for(height, width))
+        return self.preset.generator.solver.sigma(t_re, height, width)
 
     def generator(self, seed: int) -> TrainDiffusion:
         """The diffusion model of one seed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Literal, Self
 
 import torch
@@ -61,8 +60,8 @@ class EDM(SavedModule):
 
     D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise, labels), with (Table 1)
 
-    edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
-    vp:  c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = (M − 1)·t(σ): F is DDPM's ε_θ.
+    - edm: c_skip = σd²/(σ²+σd²), c_out = σ·σd/√(σ²+σd²), c_in = 1/√(σ²+σd²), c_noise = ln(σ)/4;
+    - vp: c_skip = 1, c_out = −σ, c_in = 1/√(σ²+1), c_noise = (M − 1)·t(σ): F is DDPM's ε_θ.
     """
 
     Config = EDMConfig
@@ -92,17 +91,22 @@ class EDM(SavedModule):
 
         Parameters
         ----------
-        x : B × C × H × W, images in [−1, 1] plus noise of standard deviation σ.
-        sigma : B (or one value for all), ≥ 0. At σ = 0 the answer is the limit, x itself.
-        labels : int64 B, or one-hot float B × label_dim; None on an unconditional model only.
+        x
+            B × C × H × W, images in [−1, 1] plus noise of standard deviation σ.
+        sigma
+            B (or one value for all), ≥ 0. At σ = 0 the answer is the limit, x itself.
+        labels
+            int64 B, or one-hot float B × label_dim; None on an unconditional model only.
 
         Returns
         -------
-        float32 B × C × H × W, the estimate of E[clean | x].
+        Tensor
+            float32 B × C × H × W, the estimate of E[clean | x].
 
         Raises
         ------
-        UserError : labels missing, unwanted, out of range or of another form.
+        UserError
+            labels missing, unwanted, out of range or of another form.
         """
         x = x.float()
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(len(x))
@@ -160,16 +164,3 @@ class EDM(SavedModule):
 def _each(values: Tensor) -> Tensor:
     """B values, to multiply B images."""
     return values[:, None, None, None]
-
-
-def load_edm(path: str | Path) -> EDM:
-    """Read what `EDM.save` wrote, or a released EDM pickle (`.pkl`), in eval mode on the CPU.
-
-    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
-    Raises UserError when the file is missing, damaged, not an EDM, or asks for code that is not allowed.
-    """
-    if Path(path).suffix == ".pkl":
-        from ..released.edm import from_released
-
-        return from_released(path)
-    return EDM.load(path)

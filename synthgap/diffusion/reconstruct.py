@@ -89,25 +89,35 @@ def reconstruct(
 
     Parameters
     ----------
-    real : the images to start from. An unconditional model is not told their labels. Another one is told of them by
+    real
+        the images to start from. An unconditional model is not told their labels. Another one is told of them by
         the names of their classes, in whatever order these are, where the model knows names.
-    t_re : whole number 0…100, or a range (low, high) from which each image draws its own, both ends included.
+    t_re
+        whole number 0…100, or a range (low, high) from which each image draws its own, both ends included.
         0 returns the image bit for bit; 100 starts from pure noise and equals `generate` on the same labels.
-    seed : image i is a function of (edm, real image i, its label, t_re, seed, first_index + i).
-    solver, steps : how the reverse process is solved; `steps` = n is short for `Solver(steps=n)`. Default 18 steps
+    seed
+        image i is a function of (edm, real image i, its label, t_re, seed, first_index + i).
+    solver, steps
+        how the reverse process is solved; `steps` = n is short for `Solver(steps=n)`. Default 18 steps
         of Heun's method, EDM's for CIFAR-10.
-    lanes : batch size of the network.
-    first_index : another one is another draw.
-    guide, callback : see `sampler.solve`.
-    progress : called with the number of images evaluated, after each network evaluation.
+    lanes
+        batch size of the network.
+    first_index
+        another one is another draw.
+    guide, callback
+        see `sampler.solve`.
+    progress
+        called with the number of images evaluated, after each network evaluation.
 
     Returns
     -------
-    ImageSet with the labels of `real`, image i made from image i.
+    ImageSet
+        the labels of `real`, and image i made from image i.
 
     Raises
     ------
-    UserError : t_re out of range, steps below 1 or beside a solver, a negative seed or first_index, images of
+    UserError
+        t_re out of range, steps below 1 or beside a solver, a negative seed or first_index, images of
         another shape than the model's, another number of classes, or classes that it does not know.
     """
     low, high = check_t_re(t_re)

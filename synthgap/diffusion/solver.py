@@ -7,19 +7,29 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .schedule import REVERSE_STEPS, Levels
+from .schedule import REVERSE_STEPS, SIGMA_MIN, Levels, level_of, sigma_max_for
 
 
 class Solver(BaseModel):
     """Karras et al. 2022, Algorithm 2; the defaults are their deterministic sampler for CIFAR-10 (Algorithm 1).
 
-    steps : of a full reverse process; a partial one from t_re takes ceil(steps · t_re / 100).
-    method : "heun", "euler", or "ancestral": DDPM's own sampling (Eq. 2 of the paper, corrected) in σ-space, x at σ to
+    Attributes
+    ----------
+    steps
+        of a full reverse process; a partial one from t_re takes ceil(steps · t_re / 100).
+    method
+        "heun", "euler", or "ancestral": DDPM's own sampling (Eq. 2 of the paper, corrected) in σ-space, x at σ to
         D + (σ'/σ)²(x − D) + σ'√(1 − (σ'/σ)²) z at σ', which is the same step in other variables.
-    levels : what a reverse step means in σ, see `schedule.level_of`.
-    churn : S_churn, noise added back, spread over `steps`; none where 0.
-    churn_min, churn_max : S_min and S_max, the levels between which noise is added; None is no upper limit.
-    churn_noise : S_noise, standard deviation of that noise.
+    levels
+        what a reverse step means in σ, see `schedule.level_of`.
+    churn
+        S_churn, noise added back, spread over `steps`; none where 0.
+    churn_min
+        S_min, the level from which noise is added.
+    churn_max
+        S_max, the level up to which noise is added; None is no upper limit.
+    churn_noise
+        S_noise, standard deviation of that noise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has no infinity
@@ -31,6 +41,10 @@ class Solver(BaseModel):
     churn_min: float = Field(0.0, ge=0)
     churn_max: float | None = Field(None, ge=0)
     churn_noise: float = Field(1.0, ge=0)
+
+    def sigma(self, t_re: int, height: int, width: int) -> float:
+        """σ of a reverse step under `levels`, for a model that was trained on images of this size (pixels)."""
+        return level_of(t_re, self.levels, SIGMA_MIN, sigma_max_for(height, width))
 
     def steps_from(self, t_re: int) -> int:
         """Solver steps from reverse step t_re."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..data.inspect import UNEVEN
+from ..data.splits import UNEVEN
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SECOND_BATCH, SYNTHETIC_ONLY, Arm, ArmCell
 from ..graph.specs import Predict

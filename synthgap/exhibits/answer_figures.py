@@ -9,31 +9,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..base.words import plural
 from ..design.values import ArmCell, arm_words
 from ..stats.crossed import Crossed
 from .answer import AS_MANY_REAL
-from .drawing import COLOURS, LINES, MARKERS, band, draw_maps, new_figure
-
-BARS = "bars: 95% interval (seeds × test images)"
+from .drawing import COLOURS, CROSSED_INTERVAL, LINES, MARKERS, band, basis, doubling, draw_maps, levels, new_figure
 
 
 def worth(curve: Mapping[int, Crossed], alone: Mapping[str, Crossed], measure: str, name: str) -> Figure:
     """The learning curve of real images, and synthetic sets as lines; curve: real images → level."""
     figure, axes = new_figure(6.4, 3.8)
     ax = axes[0, 0]
-    levels_line(ax, curve, 0, "real images alone")
+    levels(ax, curve, 0, "real images alone")
     for number, (label, level) in enumerate(alone.items(), start=1):
         style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
         ax.axhline(100 * level.mean, label=label, **style)
         band(ax, level.in_points, style["color"])
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(list(curve), [f"{n:,}" for n in curve])
-    ax.minorticks_off()
+    doubling(ax, list(curve))
     ax.set_xlabel("real training images")
     ax.set_ylabel(f"{measure} (%)")
     ax.legend(fontsize=7, loc="lower right")
-    figure.suptitle(f"{name}: {basis(curve)}; {BARS} and bands", fontsize=8)
+    figure.suptitle(f"{name}: {basis(curve)}; {CROSSED_INTERVAL} and bands", fontsize=8)
     return figure
 
 
@@ -51,7 +46,7 @@ def gains(several: Mapping[ArmCell, Crossed], chosen: ArmCell, measure: str, nam
     titles = [arm_words(a) + (f" ×{k:g}" if (a, k) in generated else "") for a, k in several]
     _lines(ax, [t + (" (chosen)" if c == chosen else "") for t, c in zip(titles, several, strict=True)])
     ax.set_xlabel(f"change of {measure} against real images alone (points)")
-    figure.suptitle(f"{name}: {basis(several)}; {BARS}. Circles: no generator", fontsize=8)
+    figure.suptitle(f"{name}: {basis(several)}; {CROSSED_INTERVAL}. Circles: no generator", fontsize=8)
     return figure
 
 
@@ -61,13 +56,13 @@ def by_multiple(lines: Mapping[str, Mapping[float, Crossed]], real: Crossed, mea
     ax = axes[0, 0]
     band(ax, real.in_points)
     ax.axhline(100 * real.mean, color="black", linewidth=1, label="real images alone")
-    for number, (label, levels) in enumerate(lines.items()):
-        levels_line(ax, levels, number, label)
-    ax.set_xticks(sorted({k for levels in lines.values() for k in levels}))
+    for number, (label, line) in enumerate(lines.items()):
+        levels(ax, line, number, label)
+    ax.set_xticks(sorted({k for line in lines.values() for k in line}))
     ax.set_xlabel("synthetic images, as a multiple of the real ones")
     ax.set_ylabel(f"{measure} (%)")
     ax.legend(fontsize=7)
-    figure.suptitle(f"{name}: {basis({0: real})}; {BARS}, and band", fontsize=8)
+    figure.suptitle(f"{name}: {basis({0: real})}; {CROSSED_INTERVAL}, and band", fontsize=8)
     return figure
 
 
@@ -101,7 +96,7 @@ def by_class(rows: pd.DataFrame, name: str) -> Figure:
     ax.set_xlim(right=101)
     ax.set_xlabel("test images of the class told rightly (%)")
     figure.legend(fontsize=7, loc="outside lower center", ncols=3)
-    figure.suptitle(f"{name}: {BARS}", fontsize=8)
+    figure.suptitle(f"{name}: {CROSSED_INTERVAL}", fontsize=8)
     return figure
 
 
@@ -115,29 +110,12 @@ def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list
     return figure
 
 
-def levels_line(ax: Axes, levels: Mapping[float, Crossed], number: int, label: str) -> None:
-    """Levels with their intervals, joined, over what they are at; in percent."""
-    style = {
-        "color": COLOURS[number],
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": LINES[number % len(LINES)],
-    }
-    bars = _bars(levels.values())
-    ax.errorbar(list(levels), [100 * v.mean for v in levels.values()], yerr=bars, capsize=3, label=label, **style)
-
-
-def basis(levels: Mapping[object, Crossed]) -> str:
-    """What the levels rest on: "3 seeds, 1,097 test images"."""
-    one = next(iter(levels.values()))
-    return f"{plural(one.seeds, 'seed')}, {one.images:,} test images"
-
-
 def _lines(ax: Axes, titles: list[str]) -> None:
     """A line of the figure for each title, from above."""
     ax.set_yticks(range(len(titles)), titles, fontsize=8)
     ax.invert_yaxis()
 
 
-def _bars(levels: Iterable[Crossed]) -> np.ndarray:
-    """Lengths of error bars below and above, in percent: 2 × levels."""
-    return 100 * np.transpose([level.reach for level in levels])
+def _bars(several: Iterable[Crossed]) -> np.ndarray:
+    """Lengths of error bars below and above, in percent, 2 × levels."""
+    return 100 * np.transpose([level.reach for level in several])

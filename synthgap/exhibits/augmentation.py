@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..base.words import NOT_RUN, plus_minus
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
-from ..design.values import MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY
+from ..design.values import (
+    BOOTSTRAP,
+    EPOCH_MATCHED,
+    GAN,
+    GAN_ONLY,
+    GIVEN,
+    GIVEN_ONLY,
+    INSTEAD,
+    MIX,
+    NAIVE,
+    REAL_ONLY,
+    SECOND_BATCH,
+    SYNTHETIC_ONLY,
+    Arm,
+    arm_title,
+    cell_title,
+    parse_cell,
+)
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Predict, Subset
-from .base import Cells, Values, hits, known, measured, result
+from ..stats.intervals import PERCENT, VarianceParts, estimate_mean, variance_parts
+from .base import Cells, Values, exhibit, hits, known, measured, result
+from .drawing import COLOURS, INTERVAL, LINES, band, new_figure, series
 from .samples import FEW
+from .text import TOO_FEW, in_percent, mean_of, myst_table, paper_table, published
 
+PANELS = {  # of the figure of multiples: title → {arm: label}
+    "in the place of real images": {
+        SYNTHETIC_ONLY: "synthetic",
+        GAN_ONLY: INSTEAD[GAN],
+        EPOCH_MATCHED: "synthetic, ×k steps",
+        BOOTSTRAP: "real, drawn with replacement",
+        GIVEN_ONLY: "given",
+    },
+    "beside real images, fixed t_re": {
+        NAIVE: "t_re = 100 (naïve)",
+        "75": "t_re = 75",
+        "50": "t_re = 50",
+        "25": "t_re = 25",
+        SECOND_BATCH: "0 (a second real batch)",
+    },
+    "beside real images, t_re drawn": {
+        "75-100": "rand(75, 100)",
+        MIX: "rand(50, 100)",
+        "0-100": "rand(0, 100)",
+        "0-50": "rand(0, 50)",
+        GIVEN: "given",
+    },
+}
+GENERATORS = (  # last rows of Table 4: title, t_re, measure; cross-fitted
+    ("Fréchet distance of the samples, t_re = 100", REVERSE_STEPS, "frechet"),
+    ("the same of other real images", 0, "frechet"),
+    ("recall of the samples, t_re = 100", REVERSE_STEPS, "recall"),
+    ("the same of other real images", 0, "recall"),
+)
 ARM = ("arm", "multiple", "seed")
 ACCURACY = ("accuracy", "n")
 
@@ -67,8 +122,27 @@ def crossed_cells(d: Design) -> Cells:
     return {(g, s): arms.test(arms.arm(SYNTHETIC_ONLY, 1, g).model_copy(update={"seed": s})) for g in few for s in few}
 
 
-# accuracies of "synthetic only" ×1 from crossed seeds: columns generator, classifier, accuracy, n
-crossed_seeds = result("crossed", crossed_cells)(measured(("generator", "classifier"), ACCURACY))
+@dataclass(frozen=True)
+class CrossedSeeds:
+    """Accuracies of "synthetic only" ×1 from crossed seeds, and where their variance lies.
+
+    rows : columns generator, classifier, accuracy, n; variance : in points, None with fewer than two seeds.
+    """
+
+    rows: pd.DataFrame
+    variance: VarianceParts | None
+
+
+@result("crossed", crossed_cells, rows=lambda value: value.rows)
+def crossed_seeds(d: Design, values: Values) -> CrossedSeeds:
+    """See `CrossedSeeds`."""
+    rows = measured(("generator", "classifier"), ACCURACY)(d, values)
+    few = sorted({generator for generator, _ in values})
+    if len(few) < 2:
+        return CrossedSeeds(rows, None)
+    parts = variance_parts(np.array([[values[g, s].correct for s in few] for g in few]))
+    sizes = (100 * v for v in (parts.generator, parts.classifier, parts.both, parts.images))
+    return CrossedSeeds(rows, VarianceParts(*sizes, parts.shape))
 
 
 def table4_cells(d: Design) -> Cells:
@@ -101,3 +175,105 @@ def table4_fidelity_cells(d: Design) -> Cells:
 def table4_fidelity(d: Design, values: Values) -> pd.DataFrame:
     """Generators of Table 4: columns dataset, protocol, t_re (0: other real images), seed, three measures."""
     return known(measured(("dataset", "protocol", "t_re", "seed"), FEW)(d, values))
+
+
+# what the book shows
+
+
+@exhibit("tab-3", [table3], paper=["Table 3"])
+def arms_table(d: Design, rows: pd.DataFrame) -> str:
+    """Replication and augmentation, ours by multiple beside the paper's Aircraft column; controls below."""
+    paper = paper_table("table3")
+    multiples = sorted({*rows.multiple.unique(), 1, 3, 5} - {0})
+    out = []
+    for arm in [*paper, *(a for a in dict.fromkeys(rows.arm) if a not in paper)]:
+        mine = rows[rows.arm == arm]
+        alone = Arm(arm).base == REAL_ONLY  # one number, whatever the multiple: it stands under the first
+        line: dict[str, object] = {"method": arm_title(arm)}
+        for k in multiples:
+            cell = 100 * mine[mine.multiple == (0 if alone else k)].accuracy.to_numpy()
+            shown = plus_minus(estimate_mean(cell, span=PERCENT)) if len(cell) else NOT_RUN
+            line[f"×{k:g} (%)"] = "" if alone and k != 1 else shown
+        for k in (1, 3, 5):
+            theirs = published(paper.get(arm, {}).get(0 if alone else k))
+            line[f"paper: ×{k} (%)"] = "" if alone and k != 1 else theirs
+        out.append(line)
+    caption = (
+        f"Dataset replication and augmentation (the paper's Table 3). Ours: {d.arms.name}, mean over "
+        f"{rows.seed.nunique()} seeds ± half-width of the 95% interval, {rows.n.iloc[0]:,} test images. Paper: "
+        f"Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {d.preset.name}"
+    )
+    return myst_table(out, caption, "tab-3")
+
+
+@exhibit("fig-multiples", [table3], apart="the paper draws no picture of its Table 3")
+def accuracy_by_multiple(d: Design, rows: pd.DataFrame) -> Figure:
+    """Accuracy against the multiple of synthetic images, a panel a group of arms, real images alone as a band."""
+    there = {title: {a: t for a, t in arms.items() if (rows.arm == a).any()} for title, arms in PANELS.items()}
+    panels = {title: arms for title, arms in there.items() if arms}
+    real = in_percent(rows[rows.arm == REAL_ONLY].accuracy)
+    figure, axes = new_figure(7.0, 3.0 * len(panels), len(panels), 1, sharex=True)  # a GAN's interval may be huge
+    for ax, (title, arms) in zip(axes[:, 0], panels.items(), strict=True):
+        band(ax, real)
+        ax.axhline(real.mean, color="black", linewidth=1, label="real only")
+        for number, (arm, label) in enumerate(arms.items()):
+            mine = rows[rows.arm == arm]
+            beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
+            placed = mine.assign(percent=100 * mine.accuracy, place=mine.multiple + beside)
+            series(ax, placed, "place", "percent", number, label)
+        ax.set_title(title, fontsize=9)
+        ax.set_xticks(sorted(set(rows.multiple) - {0}))
+        ax.set_xlabel("synthetic images, as a multiple of the real ones", fontsize=8)
+        ax.set_ylabel("top-1 test accuracy (%)", fontsize=8)
+        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.suptitle(f"{d.arms.name}: {rows.seed.nunique()} seeds; {INTERVAL}; band: that of real only", fontsize=9)
+    return figure
+
+
+@exhibit("fig-learning-curve", [learning_curve, table3], apart="the paper trains on no fewer real images")
+def curve_of_real_images(d: Design, rows: pd.DataFrame, arms: pd.DataFrame) -> Figure:
+    """Accuracy against the number of real images (log scale), with synthetic sets' mean accuracies as lines."""
+    figure, axes = new_figure(5.6, 3.8)
+    ax = axes[0, 0]
+    series(ax, rows.assign(percent=100 * rows.accuracy), "real_images", "percent", 0, "real images alone")
+    synthetic: Mapping[float, float] = arms[arms.arm == SYNTHETIC_ONLY].groupby("multiple").accuracy.mean()
+    for number, (k, accuracy) in enumerate(synthetic.items(), start=1):
+        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
+        ax.axhline(100 * accuracy, label=f"synthetic ×{k:g}", **style)
+    counts = sorted(rows.real_images.unique())
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(counts, [f"{c:,}" for c in counts])
+    ax.minorticks_off()
+    ax.set_xlabel("real training images")
+    ax.set_ylabel("top-1 test accuracy (%)")
+    ax.legend(fontsize=7)
+    figure.suptitle(f"{d.arms.name}: {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+@exhibit("tab-4", [table4, table4_fidelity], paper=["Table 4"])
+def data_sets_table(d: Design, rows: pd.DataFrame, generators: pd.DataFrame) -> str:
+    """Table 4's arms on every data set beside the paper's three, with the generator's fidelity below."""
+    paper, datasets = paper_table("table4"), list(dict.fromkeys(rows.dataset))
+    out: list[dict[str, object]] = []
+    for row, theirs in paper.items():
+        arm, multiple = parse_cell(row)
+        line: dict[str, object] = {"method": cell_title(row)}
+        for name in datasets:
+            mine = rows[(rows.dataset == name) & (rows.arm == arm) & (rows.multiple == multiple)]
+            line[f"{name} (%)"] = plus_minus(in_percent(mine.accuracy)) if len(mine) else NOT_RUN
+        out.append(line | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
+    fitted = generators[generators.protocol == CROSSFIT] if len(generators) else generators
+    for title, t, column in GENERATORS:
+        line = {"method": title}
+        for name in datasets:
+            mine = fitted[(fitted.dataset == name) & (fitted.t_re == t)] if len(fitted) else fitted
+            line[f"{name} (%)"] = mean_of(mine, column) if len(mine) else TOO_FEW
+        fid = paper_table("table4_fid") if column == "frechet" and t else {}
+        out.append(line | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper[REAL_ONLY]})
+    caption = (
+        f"Replication, traditional and synthetic augmentation on several data sets (the paper's Table 4). Ours: mean "
+        f"over {rows.seed.nunique()} seeds ± half-width of the 95% interval. Last rows: the generator, cross-fitted, "
+        f"FD-classifier (not a percentage; the paper: FID). “{NOT_RUN}”: not part of the preset {d.preset.name}"
+    )
+    return myst_table(out, caption, "tab-4")

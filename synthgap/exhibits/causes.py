@@ -1,4 +1,4 @@
-"""Which explanation of the gap does a run speak for?
+"""Section 4.3, its weighing: which explanation of the gap does a run speak for?
 
 A cause is tested in one of two ways. Where it can be brought about in *real* images alone, the loss that it makes there
 is set against the gap (a control). Otherwise it predicts something that is measured (a symptom), which may be there
@@ -8,38 +8,44 @@ without causing anything. What real images lose is seeds × test images (see `cr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from ..base.errors import UserError
-from ..data.splits import halves, stratified_lowest
-from ..design.arms import BOOTSTRAP, CROSSFIT, FLOOR
+from ..base.words import NOT_RUN, difference, escaped
+from ..design.arms import CROSSFIT
+from ..design.loading import Design
+from ..design.values import BOOTSTRAP
 from ..diffusion.schedule import REVERSE_STEPS
-from ..graph.compute import centralities
-from ..graph.specs import Predict
-from ..metrics.projection import concentration
-from ..stats.crossed import Crossed, crossed
+from ..stats.crossed import Crossed, at_spread, crossed
 from ..stats.intervals import PERCENT, SHARE, Estimate, paired_difference
 from ..stats.verdict import OF_INTEREST
-from . import causes_plots
-from .answer import Answers
-from .results import CONCENTRATION
+from .augmentation import table3_hits
+from .base import WHOLE, Hits, exhibit, on_steps, result
+from .classifiers import concentration, entropy
+from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, likelihood, trimmed_hits, trimming
+from .samples import fidelity
+from .text import myst_table
 
 POINT = 100 * OF_INTEREST  # a smaller loss counts as none, as in the answer
 AGAINST, UNDECIDED, PREDICTED = "against it", "undecided", "as it predicts"
-PART, ENOUGH, NOT_RUN = "not enough by itself", "could be all of it", "not run"
+PART, ENOUGH = "not enough by itself", "could be all of it"
+IN_WORDS = {  # of the verdict; what else a candidate may say is undecided
+    ENOUGH: "Could be all of it",
+    PART: "There, but not enough by itself",
+    PREDICTED: "Its symptom is there",
+    AGAINST: "Measured, and against it",
+    NOT_RUN: "Not run",
+}
 
 
 @dataclass(frozen=True)
 class Loss:
     """What real images lose under a control, and what of the gap that leaves, in points."""
 
-    loss: Crossed
-    left: Crossed
+    loss: Crossed | Estimate
+    left: Crossed | Estimate
 
     @property
     def says(self) -> str:
@@ -48,9 +54,9 @@ class Loss:
             return UNDECIDED
         if self.loss.high < POINT:
             return AGAINST
-        if self.left.low > 0:
+        if self.left.side == 1:
             return PART
-        return ENOUGH if self.loss.low > 0 else UNDECIDED
+        return ENOUGH if self.loss.side == 1 else UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,15 @@ class Symptom:
             return UNDECIDED
         if self.effect.high < self.interest:
             return AGAINST
-        return PREDICTED if self.effect.low > 0 else UNDECIDED
+        return PREDICTED if self.effect.side == 1 else UNDECIDED
+
+    @property
+    def change(self) -> Crossed | Estimate:
+        """The quantity's own change, negative where it falls."""
+        if self.sign == 1:
+            return self.effect
+        low, high = self.effect.span
+        return replace(self.effect, mean=-self.effect.mean, span=(-high, -low))
 
 
 @dataclass(frozen=True)
@@ -89,199 +103,195 @@ class Cause:
         return NOT_RUN if self.found is None else self.found.says
 
 
-class Causes(Answers):
-    """Controls of the main data set, and the candidates weighed. Tables have one row a seed."""
-
-    def trimming(self) -> pd.DataFrame:
-        """Real images without their outskirts: columns real_images, seed, central, random, n, and of concentration.
-
-        central, random : test accuracy of classifiers trained on the `real_images` nearest to their class means, and
-            on as many random ones; where that is the whole set, of the real classifier.
-        trace_ratio, distance_ratio, outer_coverage : of the central ones, cross-fitted (see `metrics.projection`); NaN
-            where too few images a class are left.
-
-        Empty where the preset has no such cells.
-        """
-        cells = self.main.trimming()
-        if not cells:
-            return pd.DataFrame()
-        rows = self._accuracies(cells, ("which", "real_images", "seed"))
-        wide = rows.pivot(index=["real_images", "seed"], columns="which", values="accuracy").reset_index()
-        whole = self._real()
-        whole = whole.assign(real_images=self.main.data["train"].count, central=whole.accuracy, random=whole.accuracy)
-        table = pd.concat([wide, whole[wide.columns]], ignore_index=True).assign(n=int(rows.n.iloc[0]))
-        spreads = [self._spread(seed, count) for count, seed in zip(table.real_images, table.seed, strict=True)]
-        return table.assign(**pd.DataFrame(spreads))
-
-    def checkpoints(self) -> pd.DataFrame:
-        """Synthetic only ×1 by the generator's training: columns generator_images, seed, accuracy, n."""
-        return self._accuracies(self.main.checkpoints(), ("generator_images", "seed"))
-
-    def causes(self) -> list[Cause]:
-        """Every candidate, controls first."""
-        memory = "copies of the real images, drawn with replacement, lose as much"
-        spread = "real images cut to the spread of the synthetic ones lose as much"
-        return [
-            self._cause(
-                "a finite sample alone: a generator knows no more than its training images", memory, self._copied
-            ),
-            self._cause("concentration near the modes: the control", spread, self.trimmed_loss),
-            self._cause("concentration: its premise", "synthetic images spread less within a class", self._tighter),
-            self._cause("a pull towards high likelihood", "ln p rises with the reverse step", self._likelier),
-            self._cause("wrong labels", "fewer images are given their label by another classifier", self._mislabelled),
-            self._cause("lost diversity", "recall falls with the reverse step", self._narrower),
-            self._cause("too little training", "the second half of its training still helps", self._unfinished),
-        ]
-
-    def gap_crossed(self) -> Crossed:
-        """Accuracy of real minus synthetic only ×1 on the main data set, in points."""
-        return crossed(self._gap()).in_points
-
-    def figure_controls(self) -> Figure:
-        """Accuracy without the outskirts and with as many random images; accuracy by the generator's training."""
-        return causes_plots.controls(self.trimming(), self.checkpoints(), self._real(), self.main.name)
-
-    # one method a cause
-
-    def _cause(self, name: str, predicts: str, measure: Callable[[], Loss | Symptom]) -> Cause:
-        try:
-            return Cause(name, predicts, measure())
-        except UserError as error:  # cells that the preset lacks, or too few images for the measure
-            return Cause(name, predicts, None, str(error))
-
-    def _copied(self) -> Loss:
-        if (BOOTSTRAP, 1) not in self.main.listed() or self.main is not self.arms:
-            raise UserError(f"the preset {self.preset.name} has no bootstrap ×1 of this data set")
-        copies = self._hits([self.main.test(self.main.arm(BOOTSTRAP, 1, s)) for s in self.seeds])
-        return self._loss(self._steps_hits(0) - copies)
-
-    def trimmed_loss(self) -> Loss:
-        """The loss at the synthetic set's spread, interpolated seed by seed between the shares that were kept.
-
-        Raises UserError where the preset has no such cells, or too few images are left to measure their spread.
-        """
-        table = self.trimming()
-        if table.empty:
-            raise UserError(f"the preset {self.preset.name} has no trimmed cells")
-        if table.trace_ratio.isna().any():
-            raise UserError("too few images a class are left to measure their spread")
-        tight = _by_step(self.concentration(), "trace_ratio")[REVERSE_STEPS]
-        cells, counts = self.main.trimming(), sorted(table.real_images.unique())
-        several = []
-        for seed in self.seeds:
-            spreads = table[table.seed == seed].sort_values("real_images").trace_ratio.to_numpy()
-            losses = np.array([self._trim_loss(cells, count, seed) for count in counts])
-            several.append(at_spread(tight[seed], spreads, losses))
-        return self._loss(np.array(several))
-
-    def _tighter(self) -> Symptom:
-        ratio = _by_step(self.concentration(), "trace_ratio")
-        return Symptom(
-            paired_difference(ratio[0], ratio[REVERSE_STEPS]), "variance within a class", "of the real one", -1
-        )
-
-    def _likelier(self) -> Symptom:
-        largest = max(self.preset.likelihood.sigmas)
-        rows = self.likelihood_curve()
-        nats = _by_step(rows[(rows.split == "test") & (rows.sigma == largest)], "nats")
-        return Symptom(
-            paired_difference(nats[REVERSE_STEPS], nats[0]), f"ln p of test images at σ = {largest:g}", "nats"
-        )
-
-    def _mislabelled(self) -> Symptom:
-        rows = self.entropy_curve()
-        own = _by_step(rows[rows.split == "train"], "agreement")
-        return Symptom(
-            paired_difference(100 * own[0], 100 * own[REVERSE_STEPS], span=PERCENT),
-            "label agreement",
-            "points",
-            -1,
-            POINT,
-        )
-
-    def _narrower(self) -> Symptom:
-        recall = _by_step(self.fidelity_curve(), "recall")
-        return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS], span=SHARE), "recall", "", -1)
-
-    def _unfinished(self) -> Symptom:
-        """The last checkpoint before the end against the end: what the rest of the training still gave."""
-        cells = self.main.checkpoints()
-        counts = sorted({count for count, _ in cells})
-        if len(counts) < 2:
-            raise UserError(f"the preset {self.preset.name} has no checkpoints")
-        before, end = (self._hits([cells[count, s] for s in self.seeds]) for count in counts[-2:])
-        return Symptom(
-            crossed(end - before).in_points,
-            f"accuracy from {counts[-2]:,} to {counts[-1]:,} images",
-            "points",
-            1,
-            POINT,
-        )
-
-    # pieces
-
-    def _of_step(self, t_re: int, seed: int) -> Predict:
-        return self.main.test(self.main.classifier(seed, t_re))
-
-    def _steps_hits(self, t_re: int) -> np.ndarray:
-        return self._hits([self._of_step(t_re, s) for s in self.seeds])
-
-    def _hits(self, specs: list[Predict]) -> np.ndarray:
-        return self._right_of(specs).astype(np.float64)
-
-    def _real(self) -> pd.DataFrame:
-        """Accuracy of all real images: columns seed, accuracy, n."""
-        return self._accuracies({(s,): self._of_step(0, s) for s in self.seeds}, ("seed",))
-
-    def _gap(self) -> np.ndarray:
-        """Right on real images minus right on synthetic ones ×1, seeds × test images."""
-        return self._steps_hits(0) - self._steps_hits(REVERSE_STEPS)
-
-    def _loss(self, values: np.ndarray) -> Loss:
-        """values: what was lost, seeds × test images."""
-        return Loss(crossed(values).in_points, crossed(self._gap() - values).in_points)
-
-    def _trim_loss(self, cells: dict, count: int, seed: int) -> np.ndarray:
-        if ("central", count, seed) not in cells:  # the whole set: nothing is cut
-            return np.zeros(self.main.data["test"].count)
-        random, central = self._hits([cells[which, count, seed] for which in ("random", "central")])
-        return random - central
-
-    def _spread(self, seed: int, count: int) -> dict[str, float]:
-        """Concentration of the `count` central images of half b, as `concentration` measures the synthetic ones."""
-        arms = self.main
-        seen = arms.halves_seen(seed)
-        other = arms.judged(CROSSFIT, seed, FLOOR)
-        self.compute([*seen, other])
-        labels = self.store.get(arms.data["train"]).labels
-        features = [self.store.get(spec).features for spec in seen]
-        kept = np.zeros(len(labels), dtype=bool)
-        kept[stratified_lowest(labels, count, centralities(labels, features))] = True
-        _, half = halves(labels)
-        real = self.store.get(other)
-        try:
-            value = concentration(real.features, real.labels, features[1][kept[half]], labels[half][kept[half]])
-        except UserError:  # too few images a class are left
-            return dict.fromkeys(CONCENTRATION, math.nan)
-        return {name: getattr(value, name) for name in CONCENTRATION}
+def gap_of(right: Hits) -> np.ndarray:
+    """Right on real images minus right on synthetic ones ×1, seeds × test images."""
+    return right[0,].astype(np.float64) - right[REVERSE_STEPS,]
 
 
-def _by_step(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One column as seeds × reverse steps, cross-fitted where there are two protocols; UserError where that lacks."""
+def loss_of(lost: np.ndarray, right: Hits) -> Loss:
+    """lost : by each seed on each test image, as `gap_of` has them."""
+    return Loss(crossed(lost).in_points, crossed(gap_of(right) - lost).in_points)
+
+
+@result("trimmed_loss", reads=[trimming, concentration, trimmed_hits, gap_hits], no_rows=WHOLE)
+def trimmed_loss(d: Design, rows: pd.DataFrame, spread: pd.DataFrame, trimmed: Hits, right: Hits) -> Loss | str:
+    """The loss at the synthetic set's spread, interpolated seed by seed between the shares that were kept.
+
+    A text says why it could not be measured: the preset has no such cells, or too few images are left to measure their
+    spread.
+    """
+    if rows.empty:
+        return f"the preset {d.preset.name} has no trimmed cells"
+    if rows.trace_ratio.isna().any():
+        return f"{TOO_FEW_LEFT} are left to measure their spread"
+    tight = by_step(spread, "trace_ratio")
+    if isinstance(tight, str):
+        return tight
+    several = []
+    for n in sorted(rows.real_images.unique()):
+        cut = ("central", n) in trimmed  # or else it is the whole set
+        lost = trimmed["random", n].astype(np.float64) - trimmed["central", n] if cut else np.zeros(right[0,].shape)
+        several.append(lost)
+    losses, at_synthetic = np.array(several), []
+    for number, seed in enumerate(d.seeds):
+        spreads = rows[rows.seed == seed].sort_values("real_images").trace_ratio.to_numpy()
+        at_synthetic.append(at_spread(tight[REVERSE_STEPS][seed], spreads, losses[:, number]))
+    return loss_of(np.array(at_synthetic), right)
+
+
+@result(
+    "causes",
+    reads=[trimmed_loss, gap_hits, table3_hits, checkpoint_hits, concentration, likelihood, entropy, fidelity],
+    no_rows=WHOLE,
+)
+def causes(
+    d: Design,
+    trimmed: Loss | str,
+    right: Hits,
+    arms: Hits,
+    checkpoints: Hits,
+    spread: pd.DataFrame,
+    nats: pd.DataFrame,
+    labels: pd.DataFrame,
+    shape: pd.DataFrame,
+) -> list[Cause]:
+    """Every candidate, controls first."""
+    memory = "copies of the real images, drawn with replacement, lose as much"
+    cut = "real images cut to the spread of the synthetic ones lose as much"
+    return [
+        cause(
+            "a finite sample alone: a generator knows no more than its training images", memory, copied(d, right, arms)
+        ),
+        cause("concentration near the modes: the control", cut, trimmed),
+        cause("concentration: its premise", "synthetic images spread less within a class", tighter(spread)),
+        cause("a pull towards high likelihood", "ln p rises with the reverse step", likelier(nats)),
+        cause("wrong labels", "fewer images are given their label by another classifier", mislabelled(labels)),
+        cause("lost diversity", "recall falls with the reverse step", narrower(shape)),
+        cause("too little training", "the second half of its training still helps", unfinished(d, checkpoints)),
+    ]
+
+
+def cause(name: str, predicts: str, found: Loss | Symptom | str) -> Cause:
+    """A candidate; `found` as a text says why nothing could be measured."""
+    return Cause(name, predicts, None, found) if isinstance(found, str) else Cause(name, predicts, found)
+
+
+# each candidate; a text says why it could not be measured
+
+
+def copied(d: Design, right: Hits, arms: Hits) -> Loss | str:
+    """What real images lose where a set as large is drawn from them with replacement."""
+    if d.main is not d.arms or (BOOTSTRAP, 1) not in arms:
+        return f"the preset {d.preset.name} has no bootstrap ×1 of this data set"
+    return loss_of(right[0,].astype(np.float64) - arms[BOOTSTRAP, 1], right)
+
+
+def tighter(rows: pd.DataFrame) -> Symptom | str:
+    """Variance within a class, which synthetic images have less of if they lie near the modes."""
+    ratio = by_step(rows, "trace_ratio")
+    if isinstance(ratio, str):
+        return ratio
+    return Symptom(paired_difference(ratio[0], ratio[REVERSE_STEPS]), "variance within a class", "of the real one", -1)
+
+
+def likelier(rows: pd.DataFrame) -> Symptom | str:
+    """ln p of images made from test images, at the larger noise level."""
+    largest = rows.sigma.max()
+    nats = by_step(rows[(rows.split == "test") & (rows.sigma == largest)], "nats")
+    if isinstance(nats, str):
+        return nats
+    return Symptom(paired_difference(nats[REVERSE_STEPS], nats[0]), f"ln p of test images at σ = {largest:g}", "nats")
+
+
+def mislabelled(rows: pd.DataFrame) -> Symptom | str:
+    """Share of images that a classifier gives their label."""
+    own = by_step(rows[rows.split == "train"], "agreement")
+    if isinstance(own, str):
+        return own
+    change = paired_difference(100 * own[0], 100 * own[REVERSE_STEPS], span=PERCENT)
+    return Symptom(change, "label agreement", "points", -1, POINT)
+
+
+def narrower(rows: pd.DataFrame) -> Symptom | str:
+    """Recall, the share of real images that synthetic ones come near."""
+    recall = by_step(rows, "recall")
+    if isinstance(recall, str):
+        return recall
+    return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS], span=SHARE), "recall", "", -1)
+
+
+def unfinished(d: Design, right: Hits) -> Symptom | str:
+    """The last checkpoint before the end against the end: what the rest of the training still gave."""
+    counts = sorted(n for (n,) in right.names)
+    if len(counts) < 2:
+        return f"the preset {d.preset.name} has no checkpoints"
+    before, end = (right[n,].astype(np.float64) for n in counts[-2:])
+    what = f"accuracy from {counts[-2]:,} to {counts[-1]:,} images"
+    return Symptom(crossed(end - before).in_points, what, "points", 1, POINT)
+
+
+def by_step(rows: pd.DataFrame, column: str) -> pd.DataFrame | str:
+    """One column as seeds × reverse steps, cross-fitted where there are two protocols; a text says what is missing."""
     if "protocol" in rows:
         rows = rows[rows.protocol == CROSSFIT]
         if rows.empty:
-            raise UserError("there are too few held-out images for the cross-fitted protocol")
-    return rows[rows.t_re >= 0].pivot(index="seed", columns="t_re", values=column)
+            return "there are too few held-out images for the cross-fitted protocol"
+    table = on_steps(rows).pivot(index="seed", columns="t_re", values=column)
+    missing = [str(t) for t in (0, REVERSE_STEPS) if t not in table]
+    return f"nothing is measured at reverse step {' and '.join(missing)}" if missing else table
 
 
-def at_spread(spread: float, spreads: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """The loss at one spread, between sets of known spread and loss; outside of them that of the nearest set.
+# what the book shows
 
-    spreads : sets. losses : sets × images. Returns one value an image, linear in the losses, so that it can be crossed.
-    """
-    order = np.argsort(spreads, kind="stable")
-    place = np.interp(spread, spreads[order], np.arange(len(order)))
-    low = int(np.floor(place))
-    high = min(low + 1, len(order) - 1)
-    return losses[order[low]] + (place - low) * (losses[order[high]] - losses[order[low]])
+
+@exhibit("tab-causes", [causes, gap_hits], apart="the paper weighs one explanation")
+def causes_table(d: Design, several: list[Cause], right: Hits) -> list[str]:
+    """Every candidate, what it predicts, what came out and what that says; and the weighing in a few sentences."""
+    gap = crossed(gap_of(right)).in_points
+    out = [
+        {
+            "candidate": one.name,
+            "it predicts": one.predicts,
+            "measured": escaped(one.why) if one.found is None else _measured(one.found),
+            "left of the gap (points)": _interval(one.found.left) if isinstance(one.found, Loss) else "",
+            "that speaks": f"**{one.says}**" if one.says in (AGAINST, ENOUGH, PART, PREDICTED) else one.says,
+        }
+        for one in several
+    ]
+    caption = (
+        f"Candidates for the gap of {_interval(gap)} points between real and synthetic images ×1, {d.main.name}. 95% "
+        "intervals: of what real images lose over seeds and test images, of symptoms over seeds; not corrected for "
+        "their number. Symptoms set reverse step 100 against 0, or against real images"
+    )
+    return [myst_table(out, caption, "tab-causes"), verdict(several, gap)]
+
+
+def verdict(several: list[Cause], gap: Crossed | Estimate) -> str:
+    """The weighing in a few sentences, as a Markdown list."""
+    if gap.side != 1:
+        return f"The gap itself ({_interval(gap)} points) is not told from 0 here: there is nothing to explain yet."
+    by_word: dict[str, list[str]] = {}
+    for one in several:
+        by_word.setdefault(one.says, []).append(one.name + _of_the_gap(one))
+    lines = [f"- {title}: {'; '.join(by_word[word])}." for word, title in IN_WORDS.items() if word in by_word]
+    rest = [name for word, names in by_word.items() if word not in IN_WORDS for name in names]
+    if rest:
+        lines.append(f"- Undecided with so few seeds and images: {'; '.join(rest)}.")
+    return "\n".join(lines)
+
+
+def _of_the_gap(one: Cause) -> str:
+    """What a control that does lose something leaves; a mere interval around 0 is no finding."""
+    if not isinstance(one.found, Loss) or one.says not in (ENOUGH, PART):
+        return ""
+    return f" (loses {_interval(one.found.loss)} points and leaves {_interval(one.found.left)})"
+
+
+def _measured(found: Loss | Symptom) -> str:
+    if isinstance(found, Loss):
+        return f"real images lose {_interval(found.loss)} points"
+    return f"{found.what}: {_interval(found.change)} {found.unit}".rstrip()
+
+
+def _interval(e: Crossed | Estimate) -> str:
+    return difference(e) + (" (one seed: no interval)" if math.isnan(e.low) else "")

@@ -6,9 +6,9 @@ from typing import Any
 
 from IPython.display import HTML, Markdown, display
 
+from ..design.parameters import checked
 from .base import Html
 from .drawing import show_inline
-from ..design.parameters import checked
 from .study import Study
 
 

@@ -1,4 +1,4 @@
-"""Section 4.2: classifiers trained on reconstructed images, and how they see images."""
+"""Section 4.2: accuracy of classifiers trained on reconstructed images, and how real ones see reconstructions."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import math
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..base.errors import UserError
+from ..base.words import change, plus_minus
 from ..classifier.evaluate import Prediction
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
-from ..design.values import FLOOR
-from ..graph.specs import Attend, Predict, Subset
+from ..design.values import FLOOR, GAN, INSTEAD
+from ..diffusion.schedule import REVERSE_STEPS
+from ..graph.specs import Predict
 from ..metrics.entropy import marginal_entropy, output_entropy
-from ..metrics.gradcam import cross_similarity
 from ..metrics.projection import concentration as concentration_of
-from .base import Cells, Values, hits, known, measured, read, result
+from ..stats.intervals import PERCENT, estimate_mean, paired_difference
+from ..stats.trends import FALLS
+from .base import Cells, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
+from .drawing import INTERVAL, label_steps, new_figure, rival, series
+from .introduction import Planes, feature_planes, projections
+from .text import by_step, left_out, myst_table, paper_table, published, trend_of, trend_table, trends_by_protocol
 
 CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
+TRAINED = "classifier trained on them"  # who looks at the images
+NO_TREND = "the paper tests no trend"
 
 
 def step_cells(d: Design) -> Cells:
@@ -46,29 +55,6 @@ def main_step_cells(d: Design) -> Cells:
 
 
 table2_hits = hits("table2", main_step_cells)
-
-
-def attention_cells(d: Design) -> Cells:
-    """(t_re, seed) → GradCAM maps of test images under the classifier trained on the set at t_re."""
-    arms, test = d.main, d.main.data["test"]
-    images = Subset(images=test, count=min(arms.preset.attention_images, test.count))
-    return {
-        (t, s): Attend(classifier=arms.classifier(s, t), images=images)
-        for t in (*arms.preset.table2, *arms.rivals)
-        for s in d.seeds
-    }
-
-
-@result("figure7", attention_cells)
-def attention(d: Design, values: Values) -> pd.DataFrame:
-    """Columns t_re, seed, similarity.
-
-    Mean correlation of a test image's GradCAM maps between the real classifier of `seed` and the classifiers of
-    all other seeds trained at t_re; at t_re = 0 it is what another seed alone changes. Needs two seeds.
-    """
-    del d
-    alike = cross_similarity(dict(values))
-    return pd.DataFrame([(*cell, value) for cell, value in alike.items()], columns=["t_re", "seed", "similarity"])
 
 
 def entropy_cells(d: Design) -> Cells:
@@ -131,3 +117,130 @@ def concentration_numbers(real: Prediction, features: np.ndarray, labels: np.nda
     except UserError:
         return dict.fromkeys(CONCENTRATION, math.nan)
     return {name: getattr(value, name) for name in CONCENTRATION}
+
+
+# what the book shows
+
+
+@exhibit("tab-2", [table2], paper=["Table 2"])
+def accuracy_table(d: Design, rows: pd.DataFrame) -> str:
+    """Accuracy against the reverse step, ours a column a data set, the paper's two beside them."""
+    datasets, first, out = list(dict.fromkeys(rows.dataset)), rows.t_re.min(), []
+    ends = {0: " (real)", REVERSE_STEPS: " (synthetic)"}
+    for t in sorted(rows.t_re.unique()):
+        line: dict[str, object] = {"t_re": f"{t}{ends.get(t, '')}"}
+        for name in datasets:
+            mine = rows[rows.dataset == name]
+            cell, base = (100 * by_seed(d, mine[mine.t_re == step], "accuracy") for step in (t, first))
+            line[f"σ, {name}"] = f"{mine[mine.t_re == t].sigma.iloc[0]:.3g}"
+            line[f"{name} (%)"] = plus_minus(estimate_mean(cell, span=PERCENT))
+            line[f"{name}: change"] = "–" if t == first else change(paired_difference(cell, base, span=PERCENT))
+        for name, column in paper_table("table2").items():
+            line[f"{name}, paper (%)"] = published(column.get(int(t)))
+        out.append(line)
+    n = ", ".join(f"{name} {rows[rows.dataset == name].n.iloc[0]:,}" for name in datasets)
+    caption = (
+        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: mean over {rows.seed.nunique()} seeds "
+        f"± half-width of the 95% interval; change: points from t_re = {first}, paired by seed. Test images: {n}"
+    )
+    return myst_table(out, caption, "tab-2")
+
+
+@exhibit("tab-accuracy-trends", [table2], apart=NO_TREND)
+def accuracy_trends(d: Design, rows: pd.DataFrame) -> str:
+    """How the accuracy on each data set moves with the reverse step, beside what the paper reports."""
+    several = [
+        trend_of(part.assign(percent=100 * part.accuracy), "percent", f"test accuracy (%), {name}", TRAINED, FALLS)
+        for name, part in rows.groupby("dataset", sort=False)
+    ]
+    return trend_table(several, "tab-accuracy-trends")
+
+
+@exhibit("fig-8", [entropy], paper=["Figure 8"])
+def entropy_curves(d: Design, rows: pd.DataFrame) -> Figure:
+    """Output entropy against t_re, a panel a protocol, a line for train and one for test images."""
+    protocols = list(dict.fromkeys(rows.protocol))
+    figure, axes = new_figure(8.4, 3.4, 1, len(protocols), sharey=True)
+    for ax, protocol in zip(axes[0], protocols, strict=True):
+        for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
+            mine = rows[(rows.split == split) & (rows.protocol == protocol)]
+            chosen = on_steps(mine)
+            series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
+            rival(ax, mine, "entropy", 3, INSTEAD[GAN])
+        ax.set_title(protocol)
+        ax.legend(fontsize=8)
+    axes[0, 0].set_ylim(bottom=0)
+    largest = np.log(d.main.data["train"].classes)
+    axes[0, 0].set_ylabel(f"output entropy (nats, at most {largest:.2f})")
+    label_steps(axes)
+    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+@exhibit("tab-entropy-trends", [entropy], apart=NO_TREND)
+def entropy_trends(d: Design, rows: pd.DataFrame) -> str:
+    """How the output entropy moves with the reverse step, beside what the paper reports."""
+    several = [
+        trend_of(part, "entropy", f"entropy (nats), {split} images", protocol, FALLS)
+        for (protocol, split), part in rows.groupby(["protocol", "split"], sort=False)
+    ]
+    return trend_table(several, "tab-entropy-trends")
+
+
+@exhibit("fig-agreement", [entropy], apart="the paper does not ask whether labels still fit")
+def agreement_curves(d: Design, rows: pd.DataFrame) -> Figure:
+    """Share of images that a classifier gives their label, against t_re; a line a protocol and split."""
+    figure, axes = new_figure(5.6, 3.6)
+    ax = axes[0, 0]
+    for number, ((protocol, split), chosen) in enumerate(rows.groupby(["protocol", "split"], sort=False)):
+        mine = chosen.assign(percent=100 * chosen.agreement)
+        series(ax, on_steps(mine), "t_re", "percent", number, f"{protocol}, {split}")
+        if protocol == CROSSFIT:
+            rival(ax, mine, "percent", 4, f"{protocol}, {INSTEAD[GAN]}")
+    ax.set_ylabel("images given their own label (%)")
+    ax.legend(fontsize=7)
+    label_steps(axes)
+    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
+    return figure
+
+
+@exhibit("fig-9", [projections], paper=["Figure 9"])
+def one_class(d: Design, planes: Planes, label: int | None = None) -> Figure:
+    """Features of one class at three reverse steps; by default of the last class (the paper's are trucks).
+
+    Raises UserError for a label that no class has.
+    """
+    count = len(planes.classes)
+    if label is not None and not 0 <= label < count:
+        raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
+    label = count - 1 if label is None else label
+    return feature_planes(planes, tuple(planes.points), f"{d.main.name}, class {planes.classes[label]}", label)
+
+
+@exhibit("tab-concentration", [concentration], apart="the paper puts no number to its Figure 9")
+def concentration_table(d: Design, rows: pd.DataFrame) -> str:
+    """How tightly the sets lie around their classes, with intervals."""
+    titles = {
+        "trace_ratio": "spread (ratio of variances)",
+        "distance_ratio": "distance to the class mean (ratio)",
+        "outer_coverage": "outermost tenth covered",
+    }
+    if rows.empty:
+        return left_out("Concentration within the classes", "tab-concentration")
+    caption = (
+        "Concentration within the classes, set against real images; 1 is as spread as they are. "
+        f"Mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+    )
+    return myst_table(by_step(rows, titles), caption, "tab-concentration")
+
+
+@exhibit("tab-concentration-trends", [concentration], apart=NO_TREND)
+def concentration_trends(d: Design, rows: pd.DataFrame) -> str:
+    """How concentration moves with the reverse step: the paper says that images gather around the modes."""
+    columns = {
+        "trace_ratio": ("spread within a class (ratio of variances)", FALLS),
+        "distance_ratio": ("distance to the class mean (ratio)", FALLS),
+        "outer_coverage": ("coverage of the outermost tenth", FALLS),
+    }
+    several = trends_by_protocol(rows, columns) if len(rows) else []
+    return trend_table(several, "tab-concentration-trends")

@@ -8,7 +8,7 @@ import pandas as pd
 from ..base.errors import UserError
 from ..design.arms import BOOTSTRAP, DEFAULT, GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arms
 from ..design.variants import VARIANTS
-from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, level_of, sigma_max_for
+from ..diffusion.schedule import REVERSE_STEPS
 from ..stats.intervals import PERCENT, Comparison, Estimate, VarianceParts, compare, paired_difference, variance_parts
 from .results import SAMPLES, Results, known
 
@@ -39,7 +39,7 @@ class Controls(Results):
         return self._accuracies(self.arms.validated(), ("arm", "multiple", "seed"))
 
     def chosen_arm(self, multiple: int) -> str:
-        """The arm with synthetic images ×`multiple` that is best on validation images (mean over seeds).
+        """The arm with synthetic images × `multiple` that is best on validation images (mean over seeds).
 
         Raises UserError where the preset has no such arm.
         """
@@ -114,15 +114,14 @@ class Controls(Results):
 
     def variant_levels(self) -> pd.DataFrame:
         """What sampling costs under each variant that changes it: columns variant, t_re, sigma, evaluations."""
-        _, height, width = self.main.data["train"].shape
         rows = []
         for name in (DEFAULT, *self.preset.sensitivity.variants):
             if name != DEFAULT and VARIANTS[name].concerns != "solver":
                 continue
-            solver = self.main.varied(name).preset.generator.solver
+            arms = self.main.varied(name)
             for t in (*self.preset.sensitivity.steps, REVERSE_STEPS):
-                sigma = level_of(t, solver.levels, SIGMA_MIN, sigma_max_for(height, width))
-                rows.append({"variant": name, "t_re": t, "sigma": sigma, "evaluations": solver.evaluations(t)})
+                evaluations = arms.preset.generator.solver.evaluations(t)
+                rows.append({"variant": name, "t_re": t, "sigma": arms.sigma(t), "evaluations": evaluations})
         return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
 
     def _percent(self, cell: Cell, arms: Arms | None = None) -> np.ndarray:

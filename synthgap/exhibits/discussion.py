@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from ..base.words import plus_minus
 from ..data.splits import halves, stratified_lowest
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
@@ -13,8 +15,14 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.compute import centralities
 from ..graph.specs import MeasureLikelihood, Snapshot, Subset, Trim
 from ..metrics.likelihood import Likelihood
-from .base import Cells, Values, hits, measured, read, result
-from .classifiers import concentration_numbers
+from ..stats.intervals import PERCENT, estimate_mean, paired_difference, range_of
+from ..stats.trends import RISES
+from .base import Cells, Hits, Values, exhibit, hits, measured, read, result
+from .classifiers import concentration, concentration_numbers
+from .drawing import INTERVAL, band, doubling, label_steps, new_figure, series
+from .text import in_percent, myst_table, trend_of, trend_table
+
+TOO_FEW_LEFT = "too few images a class"
 
 
 def likelihood_cells(d: Design) -> Cells:
@@ -130,3 +138,109 @@ def checkpoint_cells(d: Design) -> Cells:
 # synthetic only ×1 by the generator's training: columns generator_images, seed, accuracy, n
 checkpoints = result("checkpoints", checkpoint_cells)(measured(("generator_images", "seed"), ("accuracy", "n")))
 checkpoint_hits = hits("checkpoints", checkpoint_cells)
+
+
+def gap_cells(d: Design) -> Cells:
+    """(t_re, seed) → test predictions of classifiers of the real and of the fully synthetic set, on the main data."""
+    return {(t, s): d.main.test(d.main.classifier(s, t)) for t in (0, REVERSE_STEPS) for s in d.seeds}
+
+
+gap_hits = hits("gap", gap_cells, no_rows="they are among those of table2")
+
+
+# what the book shows
+
+
+@exhibit("fig-likelihood", [likelihood], apart="the paper measures no likelihood")
+def likelihood_curves(d: Design, rows: pd.DataFrame) -> Figure:
+    """Log-likelihood against t_re, a panel a noise level, a line for train and one for test images."""
+    levels = list(dict.fromkeys(rows.sigma))
+    figure, axes = new_figure(4.2 * len(levels), 3.5, 1, len(levels))
+    for ax, sigma in zip(axes[0], levels, strict=True):
+        for number, split in enumerate(("train", "test")):
+            chosen = rows[(rows.split == split) & (rows.sigma == sigma)]
+            series(ax, chosen, "t_re", "bits_per_dim", number, f"made from {split} (n = {chosen.n.iloc[0]})")
+        ax.set_title(f"σ = {sigma:g}", fontsize=9)
+        ax.set_ylabel("−log₂ p per pixel (bits; lower is likelier)")
+        ax.legend(fontsize=8)
+    label_steps(axes)
+    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    return figure
+
+
+@exhibit("tab-likelihood-trends", [likelihood], apart="the paper measures no likelihood")
+def likelihood_trends(d: Design, rows: pd.DataFrame) -> str:
+    """How ln p moves with the reverse step; the paper has no number of it, but its explanation is that it rises."""
+    several = [
+        trend_of(part, "nats", f"ln p (nats), {split} images, σ = {sigma:g}", "generator", RISES)
+        for (sigma, split), part in rows.groupby(["sigma", "split"], sort=False)
+    ]
+    return trend_table(several, "tab-likelihood-trends")
+
+
+@exhibit("fig-controls", [trimming, checkpoints, gap_hits], apart="the paper has no such controls")
+def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hits) -> Figure:
+    """Left: accuracy of central and of random real images by their number; right: of synthetic ones by the training."""
+    figure, (axes,) = new_figure(8.4, 3.7, 1, 2, sharey=True)
+    left, by_training = axes
+    if trimmed.empty:
+        left.text(0.5, 0.5, "not run", transform=left.transAxes, ha="center")
+    else:
+        for number, (column, label) in enumerate((("random", "random real images"), ("central", "the most central"))):
+            rows = trimmed.assign(percent=100 * trimmed[column])
+            series(left, rows, "real_images", "percent", number, label)
+        left.legend(fontsize=8)
+    left.set_xlabel("real images that are left")
+    left.set_ylabel("test accuracy (%)")
+    real = in_percent(right[0,].mean(axis=1))
+    band(by_training, real)
+    by_training.axhline(real.mean, color="black", linewidth=1, label="real images, all")
+    rows = trained.assign(percent=100 * trained.accuracy)
+    series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
+    doubling(by_training, sorted(rows.generator_images.unique()), fontsize=8)
+    by_training.set_xlabel("images the generator had seen, with repeats")
+    by_training.legend(fontsize=8)
+    figure.suptitle(f"{d.main.name}, {len(d.seeds)} seeds; {INTERVAL}", fontsize=8)
+    return figure
+
+
+@exhibit("tab-trimming", [trimming, concentration], apart="the paper has no such control")
+def trimming_table(d: Design, rows: pd.DataFrame, spread: pd.DataFrame) -> str:
+    """The trimming control: spread and accuracy of the central images beside those of as many random ones."""
+    if rows.empty:
+        return "The trimming control is not run at this preset."
+    out = []
+    for count, mine in rows.groupby("real_images", sort=True):
+        mine = mine.sort_values("seed")
+        whole = count == rows.real_images.max()
+        loss = paired_difference(100 * mine.random, 100 * mine.central, span=PERCENT)
+        out.append(
+            {
+                "training images": f"{count:,}" + (" (all)" if whole else " most central"),
+                **_spread_of(mine),
+                "accuracy (%)": plus_minus(in_percent(mine.central)),
+                "as many random (%)": plus_minus(in_percent(mine.random)),
+                "lost (points)": "–" if whole else plus_minus(loss),
+            }
+        )
+    synthetic = spread[(spread.protocol == CROSSFIT) & (spread.t_re == REVERSE_STEPS)]
+    out.append({"training images": f"synthetic, t_re = {REVERSE_STEPS}", **_spread_of(synthetic)})
+    caption = (
+        f"Real images without their outskirts, {d.main.name}: what is kept lies nearest to the means of its classes, "
+        "by features of a classifier that has not seen it. Spread: cross-fitted, against other real images. Mean over "
+        f"{rows.seed.nunique()} seeds ± half-width of the 95% interval over seeds, {rows.n.iloc[0]:,} test images"
+    )
+    return myst_table(out, caption, "tab-trimming")
+
+
+def _spread_of(rows: pd.DataFrame) -> dict[str, str]:
+    """The two measures of spread, as a table shows them."""
+    titles = {
+        "trace_ratio": "variance within a class, real = 1",
+        "distance_ratio": "distance to the class mean, real = 1",
+    }
+    out = {}
+    for column, title in titles.items():
+        unknown = rows.empty or rows[column].isna().any()
+        out[title] = TOO_FEW_LEFT if unknown else plus_minus(estimate_mean(rows[column], span=range_of(column)))
+    return out

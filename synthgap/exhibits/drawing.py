@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..base.words import plural
 from ..design.values import GAN
 from ..stats.crossed import Crossed
 from ..stats.intervals import Estimate, estimate_mean, range_of
@@ -19,6 +21,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 RIVAL_PLACE = 106  # of a GAN's samples on the axis of reverse steps
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
+CROSSED_INTERVAL = "bars: 95% interval (seeds × test images)"
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
@@ -42,6 +45,31 @@ def band(ax: Axes, level: Estimate | Crossed, colour: object = "black") -> None:
     """The interval of a level as a band over the whole width."""
     below, above = level.reach
     ax.axhspan(level.mean - below, level.mean + above, color=colour, alpha=0.08, linewidth=0)
+
+
+def levels(ax: Axes, several: Mapping[float, Crossed], number: int, label: str) -> None:
+    """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent."""
+    style = {
+        "color": COLOURS[number],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": LINES[number % len(LINES)],
+    }
+    bars = 100 * np.transpose([level.reach for level in several.values()])
+    means = [100 * level.mean for level in several.values()]
+    ax.errorbar(list(several), means, yerr=bars, capsize=3, label=label, **style)
+
+
+def basis(several: Mapping[Any, Crossed]) -> str:
+    """What such levels rest on: "3 seeds, 4,000 test images"."""
+    one = next(iter(several.values()))
+    return f"{plural(one.seeds, 'seed')}, {one.images:,} test images"
+
+
+def doubling(ax: Axes, places: list[int], **options: Any) -> None:
+    """A logarithmic axis below, with a tick at each of these numbers of images."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(places, [f"{n:,}" for n in places], **options)
+    ax.minorticks_off()
 
 
 def rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:

@@ -62,9 +62,18 @@ PANELS = {  # of figure_multiples: title → {arm: label}
 class ReverseWalk:
     """A few training images at growing reverse steps, and what is measured of the data set there.
 
-    images : reverse step → uint8 N × C × H × W of the first seed, 0 being the images themselves. sigmas : of each.
-    entropy : reverse step → output entropy, in nats, of test images; protocol : which classifier looks (see `Arms`).
-    nats : reverse step → ln p of test images at `noise_level`. Both over seeds, where they were measured.
+    Attributes
+    ----------
+    images
+        reverse step → uint8 N × C × H × W of the first seed, 0 being the images themselves.
+    sigmas
+        reverse step → its σ.
+    entropy
+        reverse step → output entropy over seeds, in nats, of test images, where it was measured.
+    protocol
+        which classifier looks (see `Arms`).
+    nats
+        reverse step → ln p over seeds of test images at `noise_level`, where it was measured.
     """
 
     name: str
@@ -95,7 +104,8 @@ class Figures(Controls):
         seed = self.seeds[0]
         edm: EDM = self.store.get(self.main.generator(seed))
         image = self.store.get(cells[0]).images[0]
-        noisy = {t: noisy_start(edm.config, image, t, seed, 0)[0] for t in FIGURE4_STEPS}
+        levels = self.main.preset.generator.solver.levels
+        noisy = {t: noisy_start(edm.config, image, t, seed, 0, levels)[0] for t in FIGURE4_STEPS}
         restored = {t: self.store.get(cells[t]).images[0] for t in FIGURE4_STEPS}
         return plots.reconstruction_strip(noisy, restored, {t: self.sigma(t) for t in FIGURE4_STEPS})
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
+from ..base.files import replacing
 from .base import Lab
 from .raw import to_long
 from .sections import results
@@ -26,10 +26,8 @@ def tables(lab: Lab) -> dict[str, pd.DataFrame]:
 
 def write_tables(lab: Lab, folder: Path) -> None:
     """Write them all; each file appears whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     several = tables(lab)
     numbers = {Path(f).stem: rows for f, rows in several.items() if OF_SEEDS & set(rows) and "right" not in rows}
     for name, rows in {**several, LONG: to_long(numbers)}.items():
-        temporary = folder / f".{name}.{os.getpid()}.tmp"
-        rows.to_csv(temporary, index=False)
-        os.replace(temporary, folder / name)
+        with replacing(folder / name) as temporary:
+            rows.to_csv(temporary, index=False)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..design.loading import Design
-from ..design.values import GAN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
+from ..design.values import GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from .base import WHOLE, Cells, Values, measured, result
+from .drawing import COLOURS, MARKERS, new_figure
 
 ALONE = (REAL_ONLY, SYNTHETIC_ONLY, GAN_ONLY)  # arms without augmentation and controls
 PROJECTED = (0, 50, REVERSE_STEPS)  # reverse steps of Figure 9
@@ -91,3 +93,24 @@ def projections(d: Design, values: Values) -> Planes:
     plane = Projection.fit(seen[0].features)
     points = {t: plane.project(v.features) for t, v in seen.items()}
     return Planes(points, {t: v.labels for t, v in seen.items()}, plane.explained, values["classes",].classes)
+
+
+def feature_planes(planes: Planes, steps: tuple[int, ...], title: str, label: int | None = None) -> Figure:
+    """One panel a synthetic set, its points over the real ones (step 0, which `steps` holds, too).
+
+    label : the class whose points are shown; None: all of them.
+    """
+    points = {t: p if label is None else p[planes.labels[t] == label] for t, p in planes.points.items() if t in steps}
+    others = [t for t in points if t != 0]
+    figure, axes = new_figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
+    for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
+        step = f"t_re = {t}" + (" (fully synthetic)" if t == REVERSE_STEPS else "")
+        for several, index, name in ((points[0], 0, "real (t_re = 0)"), (points[t], number, INSTEAD.get(t, step))):
+            face = COLOURS[index] if index else "none"
+            style = {"marker": MARKERS[index], "facecolors": face, "edgecolors": COLOURS[index], "label": name}
+            ax.scatter(*several.T, s=14, linewidths=0.6, alpha=0.7, **style)
+        ax.set_xlabel(f"first component ({planes.explained[0]:.0%} of variance)")
+        ax.legend(fontsize=8, loc="best")
+    axes[0, 0].set_ylabel(f"second component ({planes.explained[1]:.0%})")
+    figure.suptitle(f"{title}: PCA of block4 features, fitted on the real set", fontsize=9)
+    return figure

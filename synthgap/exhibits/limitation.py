@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from ..base.words import NOT_RUN, change, plural, plus_minus, points
 from ..design.arms import DEFAULT, Arms
 from ..design.loading import Design
 from ..design.variants import VARIANTS
 from ..diffusion.schedule import REVERSE_STEPS
-from .base import Cells, Values, known, measured, result
+from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of_difference
+from .base import Cells, Values, by_seed, exhibit, known, measured, result, sentences
 from .samples import FEW
+from .text import left_out, listed, mean_of, myst_table
+
+NOT_VARIED = "the paper does not vary these choices"
 
 
 def sensitivity_cells(d: Design) -> Cells:
@@ -62,3 +68,91 @@ def variant_levels(d: Design) -> pd.DataFrame:
         for t in (*d.main.preset.sensitivity.steps, REVERSE_STEPS):
             rows.append({"variant": name, "t_re": t, "sigma": arms.sigma(t), "evaluations": solver.evaluations(t)})
     return pd.DataFrame(rows).drop_duplicates(ignore_index=True)
+
+
+# what the book shows
+
+
+@exhibit("tab-sensitivity", [sensitivity, variant_levels], apart=NOT_VARIED)
+def sensitivity_table(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
+    """Test accuracy with one choice changed, and how the gap to real images moves; which of them are told from none."""
+    cells, changes = _by_variant(d, rows), gap_changes(d, rows)
+    steps = sorted(set(rows.t_re) - {0})
+    out = []
+    for variant in dict.fromkeys(rows.variant):
+        line: dict[str, object] = {"changed": variant_title(variant)}
+        for t in (0, *steps):
+            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cells[variant, t], span=PERCENT))
+        for t in steps:
+            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else change(changes[variant, t])
+        sampled = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
+        line["evaluations"] = f"{sampled.evaluations.iloc[0]}" if len(sampled) else "as usual"
+        out.append(line)
+    caption = (
+        f"The paper's Table 2 with one choice changed, {d.main.name}: mean over {rows.seed.nunique()} seeds ± "
+        "half-width of the 95% interval. Gap: accuracy of real images minus that at the reverse step, under the same "
+        f"choice; its change is paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
+    )
+    return [myst_table(out, caption, "tab-sensitivity"), _told(changes)]
+
+
+def _by_variant(d: Design, rows: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
+    """(variant, t_re) → accuracies in percent, in the order of the seeds."""
+    return {cell: 100 * by_seed(d, mine, "accuracy") for cell, mine in rows.groupby(["variant", "t_re"])}
+
+
+def gap_changes(d: Design, rows: pd.DataFrame) -> dict[tuple[str, int], Estimate]:
+    """(variant, t_re) → change of the gap to real images by the variant, paired by seed, in points."""
+    cells = _by_variant(d, rows)
+    gap = {(name, t): cells[name, 0] - cells[name, t] for name, t in cells}
+    names = [name for name in dict.fromkeys(rows.variant) if name != DEFAULT]
+    steps = sorted(set(rows.t_re) - {0})
+    gaps = range_of_difference(PERCENT)
+    return {(name, t): paired_difference(gap[name, t], gap[DEFAULT, t], span=gaps) for name in names for t in steps}
+
+
+def _told(changes: dict[tuple[str, int], Estimate]) -> str:
+    """How many changes of the gap are told from none, and those."""
+    if not changes:
+        return "This preset changes none of the choices."
+    told = []
+    for (name, t), e in changes.items():
+        if e.side:
+            moved = "wider" if e.side > 0 else "narrower"
+            title = variant_title(name)
+            told.append(f"{title[0].upper()}{title[1:]}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
+    count = f"{len(told)} are" if len(told) > 1 else "1 is" if told else "none is"
+    first = f"Of {plural(len(changes), 'change')} of the gap {count} told from no change"
+    return f"{first}:\n{listed(told)}" if told else f"{first}."
+
+
+@exhibit("tab-sensitivity-fidelity", [sensitivity_fidelity, variant_levels], apart=NOT_VARIED)
+def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> str:
+    """Figure 6's measures with one choice about sampling changed."""
+    titles = {"frechet": "FD-classifier", "precision": "precision", "recall": "recall"}
+    caption = "The measures of Figure 6 with one choice about sampling changed"
+    if rows.empty:
+        return left_out(caption, "tab-sensitivity-fidelity")
+    sigmas = levels.set_index(["variant", "t_re"]).sigma
+    out = []
+    for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
+        line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
+        out.append(line | {title: mean_of(mine, column) for column, title in titles.items()})
+    seeds = f"mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+    return myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity")
+
+
+@sentences("variants-left-out")
+def variants_left_out(d: Design) -> str:
+    """The choices that the preset does not change, as a list."""
+    left = [name for name in VARIANTS if name not in d.main.preset.sensitivity.variants]
+    if not left:
+        return f"The preset {d.preset.name} runs every variant."
+    return listed([f"{variant_title(name)}: {NOT_RUN} at {d.preset.name}" for name in left])
+
+
+def variant_title(name: str) -> str:
+    """A variant as a reader sees it: what it does, in place of what."""
+    if name == DEFAULT:
+        return "nothing"
+    return f"{VARIANTS[name].what} (in place of {VARIANTS[name].default})"

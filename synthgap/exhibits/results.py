@@ -19,7 +19,7 @@ from ..design.arms import CROSSFIT, FLOOR, GAN, GAN_ONLY, GENERATOR, INSTEAD, PA
 from ..diffusion.ddpm import LinearSchedule, eps_from_denoiser, reconstruct_ddpm
 from ..diffusion.edm import EDM
 from ..diffusion.pixels import to_model, to_uint8
-from ..diffusion.schedule import REVERSE_STEPS, SIGMA_MIN, sigma_max_for, sigma_of
+from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Spec
 from ..metrics.entropy import marginal_entropy, output_entropy
 from ..metrics.fidelity import MEASURES
@@ -52,14 +52,14 @@ class Results(StudyBase):
         Columns t_re, sigma, paper_scale (σ at 32 × 32), vp (σ of DDPM's T = 1000 linear schedule at 10·t_re),
         evaluations.
         """
-        vp = LinearSchedule(1000).sigma
+        vp, solver = LinearSchedule(1000).sigma, self.main.preset.generator.solver
         steps = (0, 1, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 100)
         rows = {
             "t_re": steps,
             "sigma": [self.sigma(t) for t in steps],
-            "paper_scale": [float(sigma_of(t, SIGMA_MIN, sigma_max_for(32, 32))) for t in steps],
+            "paper_scale": [solver.sigma(t, 32, 32) for t in steps],
             "vp": [float(vp[10 * t]) for t in steps],
-            "evaluations": [self.preset.generator.solver.evaluations(t) for t in steps],
+            "evaluations": [solver.evaluations(t) for t in steps],
         }
         return pd.DataFrame(rows)
 
@@ -161,11 +161,18 @@ class Results(StudyBase):
     def rivals(self) -> pd.DataFrame:
         """Real images, the diffusion model's and the GAN's side by side: columns source, seed and what is known of it.
 
-        source : "real", "EDM", "StyleGAN3" (where the preset has it).
-        frechet, precision, recall : cross-fitted, the first of half of the set against other real images.
-        agreement : share of the half that a classifier of the other half gives its label, in [0, 1].
-        accuracy_k : test accuracy of a classifier trained on ×k alone, in [0, 1].
-        copying : C_T, see `metrics.memorization`; NaN for real images themselves.
+        Columns
+        -------
+        source
+            "real", "EDM", "StyleGAN3" (where the preset has it).
+        frechet, precision, recall
+            cross-fitted, the first of half of the set against other real images.
+        agreement
+            share of the half that a classifier of the other half gives its label, in [0, 1].
+        accuracy_k
+            test accuracy of a classifier trained on ×k alone, in [0, 1].
+        copying
+            C_T, see `metrics.memorization`; NaN for real images themselves.
         """
         steps = {0: "real", REVERSE_STEPS: "EDM", **{t: INSTEAD[t] for t in self.main.rivals}}
         arms = {0: REAL_ONLY, REVERSE_STEPS: SYNTHETIC_ONLY, GAN: GAN_ONLY}
@@ -189,7 +196,10 @@ class Results(StudyBase):
     def trends(self, result: str) -> list[Trend]:
         """How the measures of one result move with t_re, beside what the paper reports.
 
-        result : "accuracy", "fidelity", "entropy", "concentration" or "likelihood" (of which the paper has no number:
+        Parameters
+        ----------
+        result
+            "accuracy", "fidelity", "entropy", "concentration" or "likelihood" (of which the paper has no number:
             its explanation is that the likelihood rises).
         """
         if result == "accuracy":

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from . import (  # noqa: F401  (each declares its own)
-    introduction,
-    related_work,
-    preliminary,
-    samples,
-    rivals,
-    slider,
-    classifiers,
-    discussion,
-    augmentation,
-    limitation,
-    conclusion,
-    null_models,
-    your_data,
-    elsewhere,
-)  # isort: skip
+from importlib import import_module
+
 from .base import EXHIBITS, RESULTS, Exhibit, Result
 
-TITLES = {  # of modules, as a reader knows them
+TITLES = {  # modules of this folder, in the order of the book → section, as a reader knows it
     "introduction": "1 Introduction",
     "related_work": "2 Related work",
     "preliminary": "3 Preliminary",
@@ -28,15 +14,22 @@ TITLES = {  # of modules, as a reader knows them
     "rivals": "4.1 Synthetic samples",
     "slider": "4.1 Synthetic samples",
     "classifiers": "4.2 Training classifiers",
+    "attention": "4.2 Training classifiers",
     "discussion": "4.3 Discussion",
+    "causes": "4.3 Discussion",
     "augmentation": "5 Data augmentation",
+    "comparisons": "5 Data augmentation",
     "limitation": "6 Limitation",
     "conclusion": "7 Conclusion",
+    "claims": "7 Conclusion",
     "null_models": "A1 Null models",
     "answer": "A2 Your data",
     "answer_images": "A2 Your data",
     "your_data": "A2 Your data",
+    "elsewhere": "Other pages",
 }
+for module in TITLES:
+    import_module(f".{module}", __package__)
 
 
 def results() -> list[Result]:
@@ -56,4 +49,4 @@ def counterparts(place: str) -> list[str]:
 
 
 def _place(section: str) -> int:
-    return list(TITLES).index(section) if section in TITLES else len(TITLES)
+    return list(TITLES).index(section or "elsewhere")

@@ -24,22 +24,36 @@ from .your_data import Answer, answer
 class Study:
     """The paper's experiments on one data set.
 
+    `rows`, `show` and `answer` compute what the store lacks and no more.
+
     Parameters
     ----------
-    dataset : "auto" (the preset's own), or any source that `load_splits` knows.
-    preset : "smoke", "quick", "full" or "paper".
-    results : folder of the artifact store and of what is rendered from it.
-    seeds : number of seeds, or a list of them; "auto" is the preset's number.
-    image_size : longest side in pixels, or "auto".
-    device : "cpu", "cuda", or "auto" (cuda where there is one).
-    workers : processes on this machine, or "auto".
-    synthetic : images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
+    dataset
+        "auto" (the preset's own), or any source that `load_splits` knows.
+    preset
+        "smoke", "quick", "full" or "paper".
+    results
+        folder of the artifact store and of what is rendered from it.
+    seeds
+        number of seeds, or a list of them; "auto" is the preset's number.
+    image_size
+        longest side in pixels, or "auto".
+    device
+        "cpu", "cuda", or "auto" (cuda where there is one).
+    workers
+        processes on this machine, or "auto".
+    synthetic
+        images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
-    max_images, flip, grey, class_weights : see `design.options.Options`.
-    scheduler : address of a Dask scheduler; its workers compute instead. They share `results`, under the same path.
+    max_images, flip, grey, class_weights
+        see `design.options.Options`.
+    scheduler
+        address of a Dask scheduler; its workers compute instead. They share `results`, under the same path.
 
-    `rows`, `show` and `answer` compute what the store lacks and no more.
-    Raises UserError for anything wrong in the arguments or the data.
+    Raises
+    ------
+    UserError
+        anything wrong in the arguments or the data.
     """
 
     def __init__(

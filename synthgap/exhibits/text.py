@@ -7,12 +7,14 @@ import re
 import numpy as np
 import pandas as pd
 
-from ..base.words import PM, difference, p_value, plus_minus
-from ..design.values import INSTEAD
+from ..base.errors import UserError
+from ..base.words import PM, difference, interval, p_value, plural, plus_minus, signed
+from ..design.loading import Design
+from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
-from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
+from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of
 from ..stats.trends import FALLS, RISES, Trend, trend
-from .base import on_steps
+from .base import by_seed, on_steps
 
 TOO_FEW = "too few images"
 UNMEASURED = "too few images, or too many that are alike, to measure this"
@@ -64,6 +66,23 @@ def mean_of(rows: pd.DataFrame, column: str) -> str:
     return TOO_FEW if np.isnan(values).any() else plus_minus(estimate_mean(values, span=range_of(column)))
 
 
+def arm_percent(d: Design, rows: pd.DataFrame, cell: ArmCell) -> np.ndarray:
+    """Accuracies of an arm at its multiple in percent, in the order of the seeds; rows: as of `table3`.
+
+    Raises UserError for a cell that the rows have not.
+    """
+    arm, multiple = cell
+    mine = rows[(rows.arm == arm) & (rows.multiple == multiple)]
+    if mine.empty:
+        raise UserError(f"{cell_name(cell)} is not part of the preset {d.preset.name}; table3.csv lists what is")
+    return 100 * by_seed(d, mine, "accuracy")
+
+
+def arm_difference(d: Design, rows: pd.DataFrame, first: ArmCell, second: ArmCell) -> Estimate:
+    """Accuracy of one arm minus another's, paired by seed, in points; rows and errors as of `arm_percent`."""
+    return paired_difference(arm_percent(d, rows, first), arm_percent(d, rows, second), span=PERCENT)
+
+
 def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
@@ -73,6 +92,17 @@ def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
         line = {title: mean_of(group, column) for column, title in titles.items()}
         out.append({", ".join(keys): name, **line})
     return pd.DataFrame(out)
+
+
+def difference_sentence(first: str, second: str, e: Estimate) -> str:
+    """One sentence on first − second (points): which is ahead, or that the interval does not decide."""
+    if np.isnan(e.half_width):
+        return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
+    span = f"{interval(e, 2)}, {plural(e.n, 'seed')}"
+    if not e.side:
+        return f"**{first}** against **{second}** is undecided: {signed(e.mean, 2)} points ({span})."
+    ahead, behind = (first, second) if e.side > 0 else (second, first)
+    return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
 
 
 def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -14,7 +12,7 @@ from .layers import Mapping
 from .schedule import GeneratorConfig
 from .synthesis import Synthesis
 
-__all__ = ["Generator", "GeneratorConfig", "load_generator"]
+__all__ = ["Generator", "GeneratorConfig"]
 
 
 class Generator(SavedModule):
@@ -52,17 +50,22 @@ class Generator(SavedModule):
 
         Parameters
         ----------
-        z : float32 B × z_dim, standard normal; its length does not matter.
-        labels : int64 B, or one-hot float B × label_dim; None on an unconditional generator only.
-        truncation : ψ in [0, 1]; styles are drawn towards the average style, less variety for fewer faults.
+        z
+            float32 B × z_dim, standard normal; its length does not matter.
+        labels
+            int64 B, or one-hot float B × label_dim; None on an unconditional generator only.
+        truncation
+            ψ in [0, 1]; styles are drawn towards the average style, less variety for fewer faults.
 
         Returns
         -------
-        float32 B × C × H × W in about [−1, 1], not clipped.
+        Tensor
+            float32 B × C × H × W in about [−1, 1], not clipped.
 
         Raises
         ------
-        UserError : z of another shape; labels missing, unwanted, out of range or of another form.
+        UserError
+            z of another shape; labels missing, unwanted, out of range or of another form.
         """
         return self.paint(self.styles(z, labels, truncation=truncation))
 
@@ -82,16 +85,3 @@ class Generator(SavedModule):
         canvas = self.synthesis(w)
         top, left = (self.config.side - self.config.height) // 2, (self.config.side - self.config.width) // 2
         return canvas[:, :, top : top + self.config.height, left : left + self.config.width]
-
-
-def load_generator(path: str | Path) -> Generator:
-    """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
-
-    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
-    Raises UserError when the file is missing, damaged, not such a generator, or asks for code that is not allowed.
-    """
-    if Path(path).suffix == ".pkl":
-        from ..released.stylegan3 import from_released
-
-        return from_released(path)
-    return Generator.load(path)

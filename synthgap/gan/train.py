@@ -72,10 +72,18 @@ class GanTraining(BaseModel):
 class GanStep:
     """What a step reports.
 
-    generator, discriminator : losses. At a draw they are ln 2 and 2·ln 2.
-    r1 : the penalty when it was last measured, γ included; NaN before.
-    sign : mean of sign(D(real)), in [−1, 1]; 1 is a discriminator that knows every training image.
-    p : strength of the augmentation during the step.
+    Attributes
+    ----------
+    generator
+        its loss; ln 2 at a draw.
+    discriminator
+        its loss; 2·ln 2 at a draw.
+    r1
+        the penalty when it was last measured, γ included; NaN before.
+    sign
+        mean of sign(D(real)), in [−1, 1]; 1 is a discriminator that knows every training image.
+    p
+        strength of the augmentation during the step.
     """
 
     generator: float

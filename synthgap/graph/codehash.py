@@ -21,16 +21,21 @@ def code_hash(roots: tuple[str, ...]) -> str:
     formatting and the wording of errors don't count: none of them changes a result.
     """
     digest = hashlib.sha256()
-    waiting = sorted(r for r in roots if ":" not in r)
+    for name in sorted(reached(roots)) + sorted(r for r in roots if ":" in r):
+        digest.update(f"{name}\n{_normal_form(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def reached(roots: tuple[str, ...]) -> set[str]:
+    """The modules among `roots`, and every module of this package that they import, directly or through others."""
+    waiting = [r for r in roots if ":" not in r]
     seen: set[str] = set()
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
-            waiting += _imports(module)
-    for name in sorted(seen) + sorted(r for r in roots if ":" in r):
-        digest.update(f"{name}\n{_normal_form(name)}\n".encode())
-    return digest.hexdigest()
+            waiting += imports_of(module)
+    return seen
 
 
 def _path(module: str) -> Path | None:
@@ -49,7 +54,7 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _imports(module: str) -> list[str]:
+def imports_of(module: str) -> list[str]:
     """Modules of this package that `module` imports, at any depth of its source."""
     tree = _tree(module)
     found = []

@@ -21,7 +21,7 @@ from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.sources import Splits, load_splits
 from ..data.splits import bootstrap, halves, spread, stratified_lowest, stratified_take
-from ..diffusion.edm import EDM, load_edm
+from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
 from ..gan.collapse import Collapse, collapse_of
@@ -111,7 +111,7 @@ def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
         ).cpu()
         if images in kept:
             edm.save(kept[images])
-    edm.snapshots = {n: load_edm(path) for n, path in kept.items()}
+    edm.snapshots = {n: EDM.load(path) for n, path in kept.items()}
     return edm
 
 

@@ -7,7 +7,6 @@ seen; a damaged one is named and computed again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -27,8 +26,9 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..base.disk import usual_rights, writing
+from ..base.disk import writing
 from ..base.errors import UserError
+from ..base.files import file_sha256, usual_rights
 from ..base.processes import joined
 from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
@@ -177,7 +177,7 @@ class Store:
                 save_file(arrays, temporary / DATA, metadata={"meta": json.dumps(meta, sort_keys=True)})
                 (temporary / SPEC).write_text(spec.model_dump_json(indent=1), encoding="utf-8")
                 usual_rights(temporary / DATA)
-                files = {name: _sha256(temporary / name) for name in (DATA, SPEC)}
+                files = {name: file_sha256(temporary / name) for name in (DATA, SPEC)}
                 provenance = {"files": files, "seconds": round(seconds, 3), **_circumstances()}
                 (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=1), encoding="utf-8")
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ class Store:
         version = self._version(spec)
         try:
             wanted = self.provenance(spec)["files"]
-            damaged = [name for name, digest in wanted.items() if _sha256(folder / name) != digest]
+            damaged = [name for name, digest in wanted.items() if file_sha256(folder / name) != digest]
             if not damaged:
                 with safe_open(folder / DATA, framework="numpy") as file:
                     arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
@@ -235,11 +235,6 @@ def _drop_unreadable(work: Path) -> None:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             print(f"synthgap: {path} is damaged ({error}); starting that training again", file=sys.stderr)
             path.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _circumstances() -> dict:

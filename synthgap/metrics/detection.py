@@ -37,11 +37,20 @@ INIT, ORDER = 60, 61  # purposes of random numbers
 class Detection:
     """How well a detector tells fakes from real images; 0.5 is chance.
 
-    accuracy : share of images judged rightly, in [0, 1].
-    low, high : 95% interval over pairs (Wilson's, of the mean score; pairs joined by an identical image count once). It
-        holds the choice of images, not that of another training of the detector: repeat with other seeds for that.
-    scores : float64, one a pair: share of its two images that were judged rightly, 0, ½ or 1.
-    n : pairs.
+    Attributes
+    ----------
+    accuracy
+        share of images judged rightly, in [0, 1].
+    low
+        lower end of the 95% interval over pairs (Wilson's, of the mean score; pairs joined by an identical image count
+        once). It holds the choice of images, not that of another training of the detector: repeat with other seeds
+        for that.
+    high
+        its upper end.
+    scores
+        float64, one a pair: share of its two images that were judged rightly, 0, ½ or 1.
+    n
+        pairs.
     """
 
     accuracy: float
@@ -67,23 +76,31 @@ def fake_detection(
 
     Parameters
     ----------
-    real, fake : N images each; image i of `fake` was made from image i of `real`, or is paired with it by position.
+    real, fake
+        N images each; image i of `fake` was made from image i of `real`, or is paired with it by position.
         A pair is never divided between training and test, nor are pairs that share an identical image.
-    domain : "pixel", values scaled to [−1, 1]; "dct", logarithm of the size of the coefficients of the orthonormal
+    domain
+        "pixel", values scaled to [−1, 1]; "dct", logarithm of the size of the coefficients of the orthonormal
         type-II cosine transform of each channel, standardised by the training part's mean and deviation.
-    detector : "logistic" (Frank et al.'s "log2"), "cnn" (theirs), "resnet18".
-    seed : of folds, initial weights and order.
-    folds : of the cross-validation over pairs.
-    progress : called with (folds done, folds).
+    detector
+        "logistic" (Frank et al.'s "log2"), "cnn" (theirs), "resnet18".
+    seed
+        of folds, initial weights and order.
+    folds
+        of the cross-validation over pairs.
+    progress
+        called with (folds done, folds).
 
     Returns
     -------
-    Detection. At t_re = 0, where the two sets are the same, it is exactly 0.5: of two equal images one is judged
-    rightly, whatever the detector.
+    Detection
+        At t_re = 0, where the two sets are the same, it is exactly 0.5: of two equal images one is judged rightly,
+        whatever the detector.
 
     Raises
     ------
-    UserError : sets of other lengths or shapes, an unknown domain or detector, fewer than two pairs a fold.
+    UserError
+        sets of other lengths or shapes, an unknown domain or detector, fewer than two pairs a fold.
     """
     _check(real, fake, domain, detector, folds, seed)
     joined = _joined(real, fake)

@@ -26,8 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from ..base.disk import usual_rights
 from ..base.errors import UserError
+from ..base.files import replacing
 from ..base.torchfiles import read_state
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
@@ -202,13 +202,9 @@ def read_cached(file: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 
 def _write(file: Path, values: np.ndarray) -> None:
-    """Through a folder of its own, so that the file appears whole, whoever else writes it."""
     try:
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".", suffix=".tmp") as folder:
-            temporary = Path(folder) / file.name
+        with replacing(file) as temporary:
             save_file({"features": values}, temporary, metadata={"seal": _seal(file, values)})
-            usual_rights(temporary)
-            os.replace(temporary, file)
     except (OSError, SafetensorError) as error:
         raise _unwritable(file.parent, error) from error
 

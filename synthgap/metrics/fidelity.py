@@ -26,16 +26,28 @@ MEASURES = ("frechet", "kid", "precision", "recall", "density", "coverage")
 class Fidelity:
     """How near a fake set is to a real one, in one extractor's feature space.
 
-    frechet : Fréchet distance, ≥ 0; called FID only where the extractor is Inception. Biased upwards at small n.
-    kid : squared maximum mean discrepancy of a cubic kernel, unbiased: about 0 for equal distributions, may be < 0.
-    precision : share of fake samples inside the real manifold, in [0, 1].
-    recall : share of real samples inside the fake manifold, in [0, 1].
-    density : mean number of real balls around a fake sample over k, ≥ 0; 1 for equal distributions.
-    coverage : share of real balls that hold a fake sample, in [0, 1].
-    n : (real, fake) sizes. The last four measures use the smaller one of both.
-    intervals : 95% interval of each measure, where one was asked for.
-    floor : what two halves of the real set score against each other (mean over random halvings; `n` is their size).
-    matched : what as many fake samples score against such a half. It, not the value at full n, compares with `floor`.
+    Attributes
+    ----------
+    frechet
+        Fréchet distance, ≥ 0; called FID only where the extractor is Inception. Biased upwards at small n.
+    kid
+        squared maximum mean discrepancy of a cubic kernel, unbiased: about 0 for equal distributions, may be < 0.
+    precision
+        share of fake samples inside the real manifold, in [0, 1].
+    recall
+        share of real samples inside the fake manifold, in [0, 1].
+    density
+        mean number of real balls around a fake sample over k, ≥ 0; 1 for equal distributions.
+    coverage
+        share of real balls that hold a fake sample, in [0, 1].
+    n
+        (real, fake) sizes. The last four measures use the smaller one of both.
+    intervals
+        95% interval of each measure, where one was asked for.
+    floor
+        what two halves of the real set score against each other (mean over random halvings; `n` is their size).
+    matched
+        what as many fake samples score against such a half. It, not the value at full n, compares with `floor`.
     """
 
     frechet: float

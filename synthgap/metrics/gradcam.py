@@ -28,19 +28,24 @@ def gradcam(
 
     Parameters
     ----------
-    images : N images of the classifier's channels and classes.
-    targets : class of each map, N; default the image's label, so that maps of several classifiers answer the same
+    images
+        N images of the classifier's channels and classes.
+    targets
+        class of each map, N; default the image's label, so that maps of several classifiers answer the same
         question (the paper does not state its target).
-    layer : "layer1" … "layer4"; default `cam_layer`.
+    layer
+        "layer1" … "layer4"; default `cam_layer`.
 
     Returns
     -------
-    float32 N × H × W in [0, 1]: bilinear to the image's size, each map divided by its maximum. A map that speaks
-    against the class everywhere is 0.
+    np.ndarray
+        float32 N × H × W in [0, 1]: bilinear to the image's size, each map divided by its maximum. A map that speaks
+        against the class everywhere is 0.
 
     Raises
     ------
-    UserError : no images, other channels or classes than the classifier's, a target out of range, no such layer.
+    UserError
+        no images, other channels or classes than the classifier's, a target out of range, no such layer.
     """
     raw = raw_maps(classifier, images, targets, layer=layer, batch=batch)
     scaled = F.interpolate(torch.from_numpy(raw)[:, None], images.shape[1:], mode="bilinear", align_corners=False)

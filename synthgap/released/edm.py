@@ -41,6 +41,15 @@ VARIANTS = {  # what sets SongUNets apart → our name
 }
 
 
+def load_edm(path: str | Path) -> EDM:
+    """Read what `EDM.save` wrote, or a released EDM pickle (`.pkl`), in eval mode on the CPU.
+
+    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
+    Raises UserError when the file is missing, damaged, not an EDM, or asks for code that is not allowed.
+    """
+    return from_released(path) if Path(path).suffix == ".pkl" else EDM.load(path)
+
+
 def from_released(path: str | Path) -> EDM:
     """The averaged network of a released pickle, weights bit for bit, in eval mode.
 

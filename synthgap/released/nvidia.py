@@ -1,7 +1,7 @@
 """Reading the released pickles of EDM and StyleGAN3 without running what is inside them.
 
 A released file pickles whole objects, class source code included; plain unpickling executes that code. Here the
-pickle is read as inert values (see `synthgap.base.inert`), from which the weights and the constructors' arguments are taken.
+pickle is read as inert values (see `base.inert`), from which the weights and the constructors' arguments are taken.
 """
 
 from __future__ import annotations

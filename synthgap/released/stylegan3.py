@@ -38,6 +38,15 @@ APART = ("img_resolution", "mapping_kwargs")
 NO_PART = ("num_fp16_res",)  # half precision is of the release's runs on a GPU
 
 
+def load_generator(path: str | Path) -> Generator:
+    """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
+
+    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
+    Raises UserError when the file is missing, damaged, not such a generator, or asks for code that is not allowed.
+    """
+    return from_released(path) if Path(path).suffix == ".pkl" else Generator.load(path)
+
+
 def from_released(path: str | Path) -> Generator:
     """The averaged generator of a released StyleGAN3-T pickle, weights bit for bit, in eval mode.
 

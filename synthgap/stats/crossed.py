@@ -27,7 +27,14 @@ MOST_SEEDS = 200  # beyond that more seeds alone are no advice
 class Needed:
     """What would decide: so many seeds with these test images, or so many test images with these seeds, or both.
 
-    seeds, images : None where that alone can't do. both : (seeds, images), grown by the same factor.
+    Attributes
+    ----------
+    seeds
+        with these test images; None where that alone can't do.
+    images
+        test images with these seeds; None where that alone can't do.
+    both
+        (seeds, images), grown by the same factor.
     """
 
     seeds: int | None
@@ -39,9 +46,16 @@ class Needed:
 class Crossed:
     """A mean over seeds × test images, in the unit of the values, with the two parts of its variance.
 
-    span : the values that the mean can have; no end of an interval lies beyond.
-    seed_part, image_part : variances of the mean by drawing other seeds (NaN with one seed), and other test images.
-    noise_part : what of seed_part is neither seeds nor images but the two together; it falls with either number.
+    Attributes
+    ----------
+    span
+        the values that the mean can have; no end of an interval lies beyond.
+    seed_part
+        variance of the mean by drawing other seeds; NaN with one seed.
+    image_part
+        variance of the mean by drawing other test images.
+    noise_part
+        what of seed_part is neither seeds nor images but the two together; it falls with either number.
     """
 
     mean: float
@@ -88,7 +102,7 @@ class Crossed:
 
     @property
     def p(self) -> float:
-        """Two-sided p-value against 0: the level at which the interval just reaches it; NaN with one seed."""
+        """Two-sided p-value against 0, the level at which the interval just reaches it; NaN with one seed."""
         if self.seeds < 2:
             return math.nan
         if self.mean == 0:
@@ -224,6 +238,18 @@ def interpolated(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, 
     share = math.log(x / places[right - 1]) / math.log(places[right] / places[right - 1])
     before, after = (np.asarray(curve[i][1], dtype=np.float64) for i in (right - 1, right))
     return (1 - share) * before + share * after
+
+
+def at_spread(spread: float, spreads: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """The loss at one spread, between sets of known spread and loss; outside of them that of the nearest set.
+
+    spreads : sets. losses : sets × images. Returns one value an image, linear in the losses, so that it can be crossed.
+    """
+    order = np.argsort(spreads, kind="stable")
+    place = np.interp(spread, spreads[order], np.arange(len(order)))
+    low = int(np.floor(place))
+    high = min(low + 1, len(order) - 1)
+    return losses[order[low]] + (place - low) * (losses[order[high]] - losses[order[low]])
 
 
 def _round_up(count: float) -> int:

@@ -49,7 +49,12 @@ def side(low: float, high: float) -> int:
 class Estimate:
     """A mean over seeds with its standard deviation and the half-width of its 95% interval (NaN at n = 1).
 
-    low, high : the interval's ends, cut where the quantity ends (`span`).
+    Attributes
+    ----------
+    low
+        the interval's lower end, cut where the quantity ends (`span`).
+    high
+        its upper end, cut likewise.
     """
 
     mean: float
@@ -174,10 +179,18 @@ def compare(pairs: list[tuple[str, str, np.ndarray, np.ndarray]], span: Range = 
 class VarianceParts:
     """Standard deviations of one accuracy by source, in the accuracy's unit.
 
-    generator, classifier : between seeds of the one, the other being the same (0 where the estimate is negative).
-    both : what is left: the two together.
-    images : of drawing other test images.
-    shape : (generators, classifiers).
+    Attributes
+    ----------
+    generator
+        between generators' seeds, the classifier's being the same; 0 where the estimate is negative.
+    classifier
+        between classifiers' seeds, the generator's being the same; 0 where the estimate is negative.
+    both
+        what is left: the two together.
+    images
+        of drawing other test images.
+    shape
+        (generators, classifiers).
     """
 
     generator: float

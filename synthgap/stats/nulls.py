@@ -23,18 +23,13 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import optimize
 
-from ..design.arms import BOOTSTRAP
 from .crossed import GRID, Crossed, Crossing, crossed, crossing, interpolated
 from .intervals import SHARE
 from .toy import effective_size, expected, simulate
-
-if TYPE_CHECKING:
-    from ..exhibits.answer import Answers
 
 DRAWS = 400  # of a bootstrap
 PARAMETERS = 3  # of the power law; it is fitted to more sizes than that and one
@@ -130,23 +125,6 @@ class NullReport:
     match: Place | None
 
 
-def from_study(study: Answers) -> NullReport:
-    """The report of a study's synthetic images, or of the given ones; it reads cells of the study's plan only.
-
-    Of given images it is not known what their generator was trained on; the second null takes it to be the training
-    set.
-    """
-    arms, listed = study.arms, study.arms.listed()
-    cells = arms.learning_curve()
-    specs = {n: [cells[n, s] for s in study.seeds] for n in sorted({n for n, _ in cells})}
-    study.compute([spec for several in specs.values() for spec in several])
-    curve = {n: np.array([study.store.get(spec).correct for spec in several]) for n, several in specs.items()}
-    synthetic = {k: study.right((arm, k)) for arm, k in study.answer_cells["alone"]}
-    copies = {k: study.right((BOOTSTRAP, k)) for k in synthetic if (BOOTSTRAP, k) in listed}
-    groups = study.store.get(arms.data["test"]).labels if study.measure == "balanced accuracy" else None
-    return report(arms.name, curve, synthetic, copies, groups, study.measure)
-
-
 def report(
     name: str,
     curve: Mapping[int, np.ndarray],
@@ -178,7 +156,7 @@ def report(
             multiple=k,
             drawn=round(k * train),
             size=effective_size(train, k * train),
-            raw=raw_gap(real, values, groups),
+            raw=crossed(real - values, groups),
             bootstrap=difference(real, again.get(k)),
             subset=difference(real, fewer.get(k)),
             excess=difference(again.get(k), values),
@@ -221,16 +199,6 @@ def coverage(
         k: Coverage({name: float(np.mean([one[name] for one in several])) for name in several[0]}, studies)
         for k, several in held.items()
     }
-
-
-def raw_gap(real: np.ndarray, synthetic: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
-    """Real minus synthetic."""
-    return crossed(np.asarray(real, dtype=float) - synthetic, groups)
-
-
-def excess_gap(copies: np.ndarray, synthetic: np.ndarray, groups: np.ndarray | None = None) -> Crossed:
-    """Real images drawn with replacement minus as many synthetic ones, at the same optimiser steps."""
-    return crossed(np.asarray(copies, dtype=float) - synthetic, groups)
 
 
 def real_subset(curve: Curve, size: float) -> np.ndarray | None:

@@ -72,7 +72,7 @@ def expected(train: int, multiple: float, d: int, norm: float) -> Expected:
 
 
 def lines(train: int, most: int, d: int, norm: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The closed form for `nulls_plots`: label → (samples up to `most`, accuracy)."""
+    """The closed form for a figure: label → (samples up to `most`, accuracy)."""
     real, drawn = np.geomspace(min(SHARES) * train, most, 60), np.geomspace(train, most, 30)
     several = {
         "real, closed form": (real, real),

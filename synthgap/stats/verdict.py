@@ -16,9 +16,13 @@ OF_INTEREST = 0.01  # accuracy: a smaller difference counts as none; one point, 
 class Verdict:
     """One question decided, or not.
 
-    word : BETTER or WORSE where the difference is told from 0 (p_holm < ALPHA); SAME where its 99% interval lies
-        within ± OF_INTEREST; else OPEN, and `needed` says what would tell a difference of max(|mean|, OF_INTEREST).
-    p_holm : p-value corrected for the answer's other verdicts; NaN with one seed.
+    Attributes
+    ----------
+    word
+        BETTER or WORSE where the difference is told from 0 (p_holm < ALPHA); SAME where its 99% interval lies
+        within ± OF_INTEREST; else OPEN, and `needed` says what would tell a difference of `max(|mean|, OF_INTEREST)`.
+    p_holm
+        p-value corrected for the answer's other verdicts; NaN with one seed.
     """
 
     word: str
@@ -48,9 +52,17 @@ def _verdict(difference: Crossed, p: float) -> Verdict:
 class Flattening:
     """Where a curve against the multiple flattens.
 
-    multiple : the smallest from which the last one is told to be no better by more than OF_INTEREST (95% interval);
-        None where not even the last but one is. rising : whether the last step is told to help (95%).
-    last : the last step's difference; between : its two multiples.
+    Attributes
+    ----------
+    multiple
+        the smallest from which the last one is told to be no better by more than OF_INTEREST (95% interval);
+        None where not even the last but one is.
+    rising
+        whether the last step is told to help (95%).
+    last
+        the last step's difference.
+    between
+        its two multiples.
     """
 
     multiple: float | None

@@ -13,10 +13,11 @@ from filelock import FileLock
 from safetensors.numpy import load_file, save_file
 
 from synthgap.base.errors import UserError
+from synthgap.base.files import file_sha256 as sha256
 from synthgap.data import pool
 from synthgap.data.imageset import ImageSet
 from synthgap.data.pool import load_pool, open_pool, same_channels
-from synthgap.data.shards import Shards, sha256
+from synthgap.data.shards import Shards
 from synthgap.data.shardwriter import write_shards
 from synthgap.data.sources import load_dataset
 

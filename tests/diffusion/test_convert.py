@@ -11,8 +11,7 @@ from released_pickle import KINDS, network, random_edm, states, written
 from synthgap.base.errors import UserError
 from synthgap.base.weights import read_weights
 from synthgap.cli import commands as cli
-from synthgap.diffusion.edm import load_edm
-from synthgap.released.edm import from_released
+from synthgap.released.edm import from_released, load_edm
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from torch import nn
 
 from synthgap.base.errors import UserError
 from synthgap.base.weights import read_weights, write_weights
-from synthgap.diffusion.edm import EDM, EDMConfig, load_edm
+from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.schedule import p_mean_for, sigma_max_for, vp_sigma, vp_time
 from synthgap.diffusion.unet import UNetConfig
+from synthgap.released.edm import load_edm
 
 NETWORK = UNetConfig(
     height=4, width=6, channels=1, label_dim=3, model_channels=8, channel_mult=(1,), num_blocks=1, dropout=0.0

@@ -16,11 +16,12 @@ from synthgap.base.errors import UserError
 from synthgap.base.seeding import batch_positions, step_generator
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.augment import LABELS
-from synthgap.diffusion.edm import EDM, EDMConfig, load_edm
+from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.pixels import to_model
 from synthgap.diffusion.schedule import p_mean_for, sigma_max_for
 from synthgap.diffusion.train import DRAW, ORDER, DiffusionTraining, _Batch, _Loss, _optimise, _State, train_edm
 from synthgap.diffusion.unet import SongUNet, UNetConfig
+from synthgap.released.edm import load_edm
 
 NETWORK = UNetConfig(
     height=4,

@@ -21,8 +21,7 @@ from released_pickle import (
 from synthgap.api.functions import load_model
 from synthgap.base.errors import UserError
 from synthgap.base.weights import write_weights
-from synthgap.gan.stylegan3 import load_generator
-from synthgap.released.stylegan3 import from_released
+from synthgap.released.stylegan3 import from_released, load_generator
 
 
 def equal(generator, other):

@@ -14,8 +14,9 @@ from synthgap.gan import synthesis
 from synthgap.gan.equivariance import equivariance_psnr, translated
 from synthgap.gan.layers import Linear, leaky, unit_rms
 from synthgap.gan.schedule import Level
-from synthgap.gan.stylegan3 import Generator, GeneratorConfig, load_generator
+from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 from synthgap.gan.synthesis import FourierInput, modulated_conv
+from synthgap.released.stylegan3 import load_generator
 
 SMALL = {"channels": 1, "z_dim": 16, "w_dim": 16, "channel_max": 8, "layers": 4, "margin": 3, "conv_clamp": None}
 

@@ -38,9 +38,10 @@ from synthgap.base.errors import UserError
 from synthgap.base.modes import sampling_mode
 from synthgap.base.weights import write_weights
 from synthgap.data.imageset import ImageSet
-from synthgap.diffusion.edm import EDM, load_edm
+from synthgap.diffusion.edm import EDM
 from synthgap.gan.stylegan3 import Generator
 from synthgap.metrics.likelihood import image_log_likelihood
+from synthgap.released.edm import load_edm
 
 GENERATE = ("--per-class", 1, "--preset", "smoke", "--device", "cpu")
 

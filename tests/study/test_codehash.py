@@ -44,8 +44,9 @@ def package(tmp_path, monkeypatch):
     """write(module, text) changes the made-up package; hash_of(*roots) hashes it anew."""
 
     def clear():
-        for cached in (code_hash, codehash._tree, codehash._normal_form):
-            cached.cache_clear()
+        for cached in vars(codehash).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
 
     class Package:
         def write(self, module, text):
@@ -158,7 +159,7 @@ def test_what_computes_a_kind_is_part_of_its_hash():
     """The modules whose change must leave no old number valid, by kind."""
     wanted = {
         specs.Data: "data.imageset",
-        specs.TrainDiffusion: "diffusion.train diffusion.edm diffusion.unet diffusion.schedule seeding",
+        specs.TrainDiffusion: "diffusion.train diffusion.edm diffusion.unet diffusion.schedule base.seeding",
         specs.Snapshot: "",
         specs.TrainGan: "gan.train gan.stylegan3 gan.synthesis gan.filters gan.discriminator gan.augment gan.losses",
         specs.SampleGan: "gan.sample gan.stylegan3 diffusion.noise",
@@ -166,22 +167,55 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.Trim: "data.splits metrics.projection",
         specs.Synthesize: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.Reconstruct: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
-        specs.TrainClassifier: "classifier.train classifier.resnet classifier.augment classifier.policies seeding",
+        specs.TrainClassifier: "classifier.train classifier.resnet classifier.augment classifier.policies base.seeding",
         specs.Predict: "classifier.evaluate",
         specs.Subset: "data.splits",
         specs.Bootstrap: "data.splits",
         specs.Attend: "metrics.gradcam classifier.train",
         specs.MeasureFidelity: "metrics.fidelity metrics.neighbours",
-        specs.MeasureDetection: "metrics.detection classifier.resnet seeding",
+        specs.MeasureDetection: "metrics.detection classifier.resnet base.seeding",
         specs.MeasureLikelihood: "metrics.likelihood diffusion.edm diffusion.schedule diffusion.noise",
         specs.MeasureMemorization: "metrics.memorization metrics.neighbours",
     }
     assert set(wanted) == set(specs.KINDS)
     for kind, modules in wanted.items():
-        waiting, closure = [r for r in kind.code if ":" not in r], set()
-        while waiting:
-            module = waiting.pop()
-            if module not in closure:
-                closure.add(module)
-                waiting += codehash._imports(module)
-        assert {f"synthgap.{m}" for m in modules.split()} <= closure
+        assert {f"synthgap.{m}" for m in modules.split()} <= codehash.reached(kind.code)
+
+
+@pytest.mark.parametrize("kind", specs.KINDS, ids=lambda k: k.__name__)
+def test_no_key_depends_on_who_reads_files_of_others_or_on_what_a_full_disk_is_called(kind):
+    """All kinds compute from arrays and files of ours: what reads other files may be hardened, messages reworded."""
+    readers = (
+        "base.inert",
+        "base.torchfiles",
+        "released.nvidia",
+        "released.networks",
+        "released.edm",
+        "released.stylegan3",
+    )
+    foreign = {
+        f"synthgap.{module}" for module in ("base.disk", "data.folder", "data.sources", "api.functions", *readers)
+    }
+    assert all(codehash._path(module) for module in foreign)
+    assert not foreign & codehash.reached(kind.code)
+
+
+def test_what_a_function_names_is_followed_one_by_one(package):
+    """Through names of its own module and imported ones; other definitions beside them don't count."""
+    rates = "RATE = 0.1\nOTHER = 1\n"
+    made = (
+        "from .parts.rates import RATE\n\ndef rows():\n    return helper() * RATE\n\n"
+        "def helper():\n    return 2\n\ndef view():\n    return 3\n"
+    )
+
+    def hashed(rates=rates, made=made):
+        package.write("parts.rates", rates)
+        package.write("made", made)
+        package.hash_of("synthgap.made")  # which forgets what was read before
+        return codehash.definitions_hash(["synthgap.made:rows"], ("synthgap.",))
+
+    before = hashed()
+    assert hashed(made=made.replace("return 3", "return 4")) == before
+    assert hashed(rates=rates.replace("OTHER = 1", "OTHER = 2")) == before
+    assert hashed(made=made.replace("return 2", "return 5")) != before
+    assert hashed(rates=rates.replace("RATE = 0.1", "RATE = 0.3")) != before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.stats.crossed import crossed, crossing
+from synthgap.stats.crossed import at_spread, crossed, crossing
 from synthgap.stats.intervals import ANY, SHARE
 
 
@@ -178,3 +178,26 @@ def test_an_interval_of_shares_ends_where_shares_do_and_decides_as_before():
     level = crossed(np.array([[1.0, 0.0], [1.0, 1.0]]), span=SHARE)
     assert (level.low, level.high) == (0, 1)
     assert crossed(lost[:1]).reach == (0, 0)
+
+
+def test_points_are_hundredths():
+    share = crossed(np.random.default_rng(0).random((3, 80)) - 0.4)
+    points = share.in_points
+    assert (points.mean, points.low) == pytest.approx((100 * share.mean, 100 * share.low))
+    assert points.p == pytest.approx(share.p)
+
+
+@pytest.mark.parametrize(
+    ("spread", "loss"),
+    [
+        (0.8, [1, 2]),
+        (0.9, [0.5, 1]),
+        (0.65, [2.5, 5]),
+        (1.3, [0, 0]),  # as wide as the real ones or wider: nothing is cut
+        (0.1, [4, 8]),
+    ],
+)
+def test_a_loss_is_read_off_between_sets_of_known_spread_in_any_order(spread, loss):
+    spreads, losses = np.array([0.5, 0.8, 1.0]), np.array([[4.0, 8.0], [1.0, 2.0], [0.0, 0.0]])
+    for order in ([0, 1, 2], [2, 0, 1]):
+        assert at_spread(spread, spreads[order], losses[order]) == pytest.approx(loss)

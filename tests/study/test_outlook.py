@@ -74,6 +74,22 @@ def test_evaluations_and_flop_of_the_papers_cifar_10_training_are_those_by_hand(
     assert work_of(full).evaluations == network_evaluations(full) == 45_000 * 199  # 100 steps of Heun's method
 
 
+@pytest.mark.parametrize("preset", ["smoke", "paper"])
+def test_every_specification_of_the_plan_is_in_one_group(preset):
+    outlook = Outlook(preset=preset, device="cpu")
+    grouped = [spec for group in outlook.groups().values() for spec in group]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == set(outlook.plan())
+    everything = {spec for group in outlook.groups().values() for spec in in_order(group)}
+    assert everything == set(in_order(outlook.plan()))
+
+
+def test_a_plan_without_a_gan_has_no_group_for_its_collapse(tiny):
+    assert "collapse of the GAN" in tiny.groups()
+    own = Outlook("digit-pairs", preset="quick", device="cpu")
+    assert all(own.groups().values())
+
+
 def test_sums_over_the_kinds_are_those_of_the_whole(tiny):
     specs = in_order(tiny.plan())
     kinds, total = by_kind(specs), sums(specs)

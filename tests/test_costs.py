@@ -1,66 +1,21 @@
-"""The front page's five sentences, and what a run took."""
+"""What a run took: measured, kept, and shown on the page."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import nbformat
-import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from synthgap.base.errors import UserError
 from synthgap.base.marks import filled
 from synthgap.book import costs
-from synthgap.book import execute as book
 from synthgap.book.costs import Costs
-from synthgap.exhibits import front
-from synthgap.exhibits.claims import evaluate_claims
+from synthgap.book.execute import find_root
 from synthgap.graph.specs import Data, in_order
-from synthgap.stats.crossed import crossed
 
-ROOT = book.find_root()
+ROOT = find_root()
 RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")
 MARKS = "<!-- costs: begin -->\n<!-- costs: end -->\n"
-
-
-def test_there_are_five_sentences_each_with_a_number(smoke):
-    several = front.five_sentences(smoke, evaluate_claims(smoke))
-    assert len(several) == 5
-    text = "\n".join(several)
-    assert "nan" not in text.lower()
-    assert "As many synthetic images" in several[0]
-    assert f"{max(smoke.preset.replication)} times as many" in several[1]
-    assert "95% interval" in several[2]
-    assert "drawn with replacement" in several[3]
-    assert several[4].startswith("Of the paper's")
-    assert all(sentence.count("**") >= 2 for sentence in several)
-
-
-def test_the_first_sentence_says_what_the_difference_is(smoke):
-    d = smoke.difference(("synthetic only", 1), ("real only", 0))
-    word = "more" if d.mean >= 0 else "less"
-    assert f"{abs(100 * d.mean):.1f} points {word} accuracy" in front.five_sentences(smoke, evaluate_claims(smoke))[0]
-
-
-@pytest.mark.parametrize(("mean", "word"), [(0.1, "more"), (-0.1, "less"), (0.0, "neither")])
-def test_a_difference_is_told_by_its_interval(mean, word):
-    values = np.random.default_rng(0).normal(mean, 0.05, (3, 500))
-    assert front._told(crossed(values), "more", "less", "neither") == word
-    assert front._told(crossed(values[:1]), "more", "less", "neither") == "neither"
-
-
-def test_the_sentences_of_the_executed_chapter_are_what_the_front_page_includes(tmp_path):
-    output = new_output("display_data", data={"text/markdown": "1. first\n1. second", "text/plain": "x"})
-    cell = new_code_cell("display()", id="five-sentences", execution_count=1, outputs=[output])
-    nbformat.write(new_notebook(cells=[cell]), tmp_path / "a.ipynb")
-    assert book.cell_markdown(tmp_path / "a.ipynb", "five-sentences") == "1. first\n1. second"
-    with pytest.raises(UserError, match=r"a\.ipynb holds no cell other"):
-        book.cell_markdown(tmp_path / "a.ipynb", "other")
-    chapter, cell_id, name = book.SENTENCES
-    source = nbformat.read(ROOT / "chapters" / f"{chapter}.ipynb", as_version=4)
-    assert cell_id in [c.id for c in source.cells]
-    assert f"{{include}} executed/{name}" in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
 
 
 def test_costs_are_of_every_artifact_of_the_plan_once(smoke):

@@ -1,0 +1,160 @@
+"""Section 5, its differences: arms against one another, the choice on validation images, where the variance lies."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..base.words import difference, p_value, plural, plus_minus
+from ..design.loading import Design
+from ..design.values import (
+    BOOTSTRAP,
+    GIVEN,
+    GIVEN_ONLY,
+    MIX,
+    NAIVE,
+    REAL_ONLY,
+    SECOND_BATCH,
+    SYNTHETIC_ONLY,
+    Arm,
+    ArmCell,
+    arm_title,
+    cell_name,
+    cell_title,
+)
+from ..stats.intervals import PERCENT, Comparison, compare
+from .augmentation import CrossedSeeds, crossed_seeds, table3, validation
+from .base import exhibit
+from .text import arm_difference, arm_percent, difference_sentence, in_percent, listed, myst_table
+
+LEVEL = 0.05
+
+
+def against_real(d: Design, rows: pd.DataFrame) -> list[Comparison]:
+    """Every arm of Table 3 against real images alone, corrected as one family."""
+    real = (REAL_ONLY, 0)
+    return _compare(d, rows, [(cell, real) for cell in d.arms.listed() if cell != real])
+
+
+def against_controls(d: Design, rows: pd.DataFrame) -> list[Comparison]:
+    """Arms against what isolates their synthetic images, corrected as one family.
+
+    Augmentation against a second real batch; synthetic only against a bootstrap of the real images; the mix
+    50–100 against naïve; naïve against traditional augmentation at the same images a step, and combined with it.
+    """
+    listed, preset = d.arms.listed(), d.arms.preset
+    largest = max(preset.augmentation.get(NAIVE, (0,)))
+    pairs: list[tuple[ArmCell, ArmCell]] = []
+    for arm, k in listed:
+        if arm in (*preset.augmentation, GIVEN) and arm != SECOND_BATCH:
+            pairs.append(((arm, k), (SECOND_BATCH, 1)))
+        if arm in (SYNTHETIC_ONLY, GIVEN_ONLY):
+            pairs.append(((arm, k), (BOOTSTRAP, k)))
+        if arm == MIX:
+            pairs.append(((arm, k), (NAIVE, k)))
+    for policy in preset.policies:
+        control = (SECOND_BATCH.under(policy), 1)
+        pairs += [((NAIVE, largest), control), ((NAIVE.under(policy), largest), control)]
+    return _compare(d, rows, [(a, b) for a, b in pairs if a in listed and b in listed])
+
+
+def _compare(d: Design, rows: pd.DataFrame, pairs: list[tuple[ArmCell, ArmCell]]) -> list[Comparison]:
+    values = {cell: arm_percent(d, rows, cell) for pair in pairs for cell in pair}
+    return compare([(cell_name(a), cell_name(b), values[a], values[b]) for a, b in pairs], PERCENT)
+
+
+def chosen_arms(rows: pd.DataFrame) -> dict[float, Arm]:
+    """Multiple → the arm with so many synthetic images that is best on validation images (mean over seeds)."""
+    means = {k: mine.groupby("arm", sort=False).accuracy.mean() for k, mine in rows.groupby("multiple")}
+    return {k: Arm(mean.idxmax()) for k, mean in means.items()}
+
+
+# what the book shows
+
+
+@exhibit("tab-against-real", [table3], apart="the paper reports no test")
+def against_real_table(d: Design, rows: pd.DataFrame) -> str:
+    """Every arm against real images alone."""
+    return comparison_table(against_real(d, rows), "Every arm against real images alone", "tab-against-real")
+
+
+@exhibit("tab-against-controls", [table3], apart="the paper has no such controls")
+def against_controls_table(d: Design, rows: pd.DataFrame) -> str:
+    """Arms against what isolates their synthetic images."""
+    caption = "Arms against what isolates their synthetic images"
+    return comparison_table(against_controls(d, rows), caption, "tab-against-controls")
+
+
+def comparison_table(several: list[Comparison], caption: str, label: str) -> str:
+    """Paired comparisons of one family: difference in points, its interval, p as it is and after Holm's correction."""
+    if not several:
+        return "This preset runs no two arms that these comparisons need."
+    out = []
+    for c in several:
+        decided = "**ahead**" if c.difference.mean > 0 else "**behind**"
+        out.append(
+            {
+                "arm": cell_title(c.first),
+                "against": cell_title(c.second),
+                "difference (points)": difference(c.difference),
+                "p": p_value(c.p),
+                "p, Holm": p_value(c.p_holm),
+                "at 5%": decided if c.p_holm < LEVEL else "undecided",
+            }
+        )
+    table = pd.DataFrame(out)
+    if table["against"].nunique() == 1:  # the caption says it
+        table = table.drop(columns="against")
+    text = (
+        f"{caption}. Paired by seed ({several[0].difference.n}), 95% intervals and two-sided t tests; Holm's "
+        f"correction is over the {plural(len(several), 'line')}. The last column goes by the corrected p"
+    )
+    return myst_table(table, text, label)
+
+
+@exhibit("tab-validation", [validation, table3], apart="the paper names its best mix by test accuracy")
+def choice_table(d: Design, rows: pd.DataFrame, tested: pd.DataFrame) -> list[str]:
+    """The arms with synthetic images as validation and test images see them, and what the choice is worth."""
+    chosen, out = chosen_arms(rows), []
+    for (multiple, arm), mine in rows.groupby(["multiple", "arm"], sort=False):
+        theirs = tested[(tested.arm == arm) & (tested.multiple == multiple)]
+        out.append(
+            {
+                "arm": f"{arm_title(arm)} ×{multiple:g}",
+                "validation (%)": plus_minus(in_percent(mine.accuracy)),
+                "test (%)": plus_minus(in_percent(theirs.accuracy)),
+                "chosen": "**yes**" if chosen[multiple] == arm else "",
+            }
+        )
+    caption = (
+        f"Choosing a reverse step on validation images ({rows.n.iloc[0]:,}; test {tested.n.iloc[0]:,}): for each "
+        "multiple the arm with the best mean over seeds"
+    )
+    gains = [
+        difference_sentence(f"{arm_title(arm)} ×{k:g}", REAL_ONLY, arm_difference(d, tested, (arm, k), (REAL_ONLY, 0)))
+        for k, arm in chosen.items()
+    ]
+    return [myst_table(out, caption, "tab-validation"), listed([f"Chosen: {gain}" for gain in gains])]
+
+
+@exhibit("tab-variance", [crossed_seeds], apart="the paper does not part its spread by source")
+def variance_table(d: Design, several: CrossedSeeds) -> str:
+    """Where the variance of one accuracy lies."""
+    parts = several.variance
+    if parts is None:
+        return "With one seed the variance can't be divided: run two seeds or more."
+    sources = {
+        "generator": ("the diffusion model's seed and its samples", parts.generator),
+        "classifier": ("initial weights, order of batches", parts.classifier),
+        "the two together, and the rest": ("what neither explains by itself", parts.both),
+        "test images": ("other test images of the same kind", parts.images),
+    }
+    out = [
+        {"source": source, "what changes": what, "standard deviation (points)": f"{size:.2f}"}
+        for source, (what, size) in sources.items()
+    ]
+    generators, classifiers = parts.shape
+    caption = (
+        f"Variance by source of the accuracy of “synthetic only” ×1, {d.arms.name}: {generators} generators crossed "
+        f"with {classifiers} classifiers, two-way random effects. From so few they are orders of magnitude"
+    )
+    return myst_table(out, caption, "tab-variance")

@@ -1,0 +1,300 @@
+"""Section 7: which of the paper's claims hold here, and where the paper does not agree with itself."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..base.words import between, digits_for, escaped, interval, more_or_less, p_value, plain, signed
+from ..design.loading import Design
+from ..design.values import BOOTSTRAP, REAL_ONLY, SYNTHETIC_ONLY, ArmCell, arm_words, cell_title
+from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
+from ..paper.published import inconsistencies as published_inconsistencies
+from ..stats.crossed import Crossed, crossed
+from ..stats.judge import ALPHA, EQUAL, NOT_TESTED, REPRODUCED, REVERSED, VERDICTS
+from ..stats.verdict import Verdict
+from .answer import Task, task, verdicts
+from .augmentation import table3_hits
+from .base import Hits, exhibit, sentences
+from .causes import Loss, trimmed_loss
+from .claims import ClaimVerdict, claims
+from .text import myst_table
+
+PUBLISHED_NUMBERS = "the paper's published numbers alone"
+READINGS = [(n, spread) for spread in ("sd", "se") for n in (3, 5)]  # of the paper's ±
+SPREADS = {"sd": "SD", "se": "SE"}
+OTHERS = (  # comparisons of the running text, or against it: table, row, row, column
+    *(("table3", "25", "real only", k) for k in (1, 3, 5)),
+    *(("table3", "75-100", "100", k) for k in (1, 3, 5)),
+    ("table4", "100 ×5", "RandAugment", "Bird"),
+    ("table4", "100 ×5", "TrivialAugment", "Bird"),
+)
+KINDS = ("Abstract", "Section", "Figure", "Table")  # of places in the paper, in their order
+
+Decided = dict[str, tuple[ArmCell, ArmCell, Verdict]]
+
+
+# the front page
+
+
+@sentences("five-sentences", [claims, table3_hits, task, verdicts, trimmed_loss])
+def five_sentences(
+    d: Design, several: list[ClaimVerdict], known: Hits, asked: Task, decided: Decided, control: Loss | str
+) -> str:
+    """What a run says, in the order a reader asks, as a numbered list; the front page shows it.
+
+    Differences are in the plain answer's measure, over seeds and test images (see `stats.crossed`). Where a preset
+    lacks cells the sentence says so.
+    """
+    multiples = [k for arm, k in known.names if arm == SYNTHETIC_ONLY]
+    told = [
+        _instead(d, known, asked, 1),
+        _instead(d, known, asked, max(multiples)),
+        _beside(decided["augment"], asked),
+        _why(known, asked, control),
+        takeaway(d, several),
+    ]
+    return "\n".join(f"1. {sentence}" for sentence in told)
+
+
+def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
+    """First minus second arm, in the answer's measure, in points."""
+    return crossed(known[first].astype(np.float64) - known[second], asked.groups).in_points
+
+
+def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:
+    """Synthetic images in the place of real ones."""
+    train = d.arms.data["train"].count
+    difference = _difference(known, asked, (SYNTHETIC_ONLY, multiple), (REAL_ONLY, 0))
+    how_many = "As many" if multiple == 1 else f"{multiple:g} times as many"
+    lead = {
+        1: "teach more than the real ones",
+        -1: "teach less than the real ones",
+        0: "can't be said to teach less or more than the real ones",
+    }[difference.side]
+    return (
+        f"**{how_many} synthetic images {lead}**: on {escaped(d.arms.name)}, a classifier trained on "
+        f"{round(multiple * train):,} of them has {_apart(difference, asked)} than one trained on {train:,} real "
+        "images."
+    )
+
+
+def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
+    """The mix that validation images choose, beside the real images."""
+    (arm, multiple), _, verdict = augment
+    difference = verdict.difference.in_points
+    lead = {1: "they help", -1: "they do harm", 0: "it is open"}[difference.side]
+    return (
+        f"**Beside real images {lead}**: with {arm_words(arm)} ×{multiple:g}, the mix chosen on validation images, a "
+        f"classifier has {_apart(difference, asked)} than with as many real images a step."
+    )
+
+
+def _why(known: Hits, asked: Task, control: Loss | str) -> str:
+    """What copies of the real images lose, and what real images cut to the synthetic spread lose."""
+    copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
+    if copies not in known or synthetic not in known:
+        return "**Why is not asked at this preset**: it trains on no copies of the real images."
+    copied = _difference(known, asked, (REAL_ONLY, 0), copies)
+    excess = _difference(known, asked, copies, synthetic)
+    lead = {
+        1: "More is lost than by copying the real images",
+        -1: "Less is lost than by copying the real images",
+        0: "What is lost at equal number is not told from what copying the real images loses",
+    }[excess.side]
+    text = (
+        f"**{lead}**: as many of the real images, drawn with replacement, lose {_lost(copied)}, and synthetic ones "
+        f"{_lost(excess)} beyond these"
+    )
+    if isinstance(control, str):
+        return text + "."
+    return f"{text}; real images cut to the spread of synthetic ones lose {_lost(control.loss)}."
+
+
+def _apart(difference: Crossed, asked: Task) -> str:
+    return f"{more_or_less(difference)} {asked.measure} ({interval(difference)})"
+
+
+def _lost(loss: Crossed) -> str:
+    """A loss in points; a gain has a minus."""
+    told = f"{plain(loss.mean)} points"
+    return told if math.isnan(loss.low) else f"{told} (95% interval {between(loss)})"
+
+
+# verdicts
+
+
+def _data_sets(d: Design) -> str:
+    return ", ".join(arms.name for arms in d.columns)
+
+
+@sentences("takeaway", [claims])
+def takeaway(d: Design, several: list[ClaimVerdict]) -> str:
+    """How many claims came out how."""
+    counts = Counter(v.verdict for v in several)
+    tested = len(several) - counts[NOT_TESTED]
+    words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word != NOT_TESTED)
+    decided = [v for v in several if v.verdict in (REPRODUCED, REVERSED)]
+    survive = sum(v.p_holm < ALPHA for v in decided)
+    return (
+        f"Of the paper's {len(several)} claims {tested} are tested at the preset {escaped(d.preset.name)} on "
+        f"{escaped(_data_sets(d))}: {words}. {counts[NOT_TESTED]} are {NOT_TESTED}. Of the {len(decided)} reproduced "
+        f"or reversed ones Holm's correction for all {tested} tests leaves {survive}."
+    )
+
+
+@exhibit("tab-scoreboard", [claims], apart="it judges the paper's claims")
+def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
+    """Every claim with what was found, by verdict and then by place in the paper."""
+    numbered = sorted(enumerate(several, start=1), key=lambda pair: (_rank(pair[1]), pair[0]))
+    out = [
+        {
+            "no.": i,
+            "claim": f"{v.claim.statement} ({{numref}}`{v.claim.figure}`)",
+            "in the paper": ", ".join(v.claim.places),
+            "the paper says": _says(v.claim),
+            "here": _effect(v),
+            "p, Holm": p_value(v.p_holm),
+            "verdict": _word(v),
+        }
+        for i, v in numbered
+    ]
+    caption = (
+        f"The paper's claims and what this run says of them, {_data_sets(d)}, by verdict and place. Here: the measure "
+        "(see the table in the paper's order) with its 95% interval, by which the verdict goes; of a multiple 0 stands "
+        "for “from the smallest on” and ∞ for “nowhere”. p: corrected for all tested claims"
+    )
+    return myst_table(out, caption, "tab-scoreboard", sortable=True)
+
+
+@exhibit("tab-judged", [claims], apart="it judges the paper's claims")
+def judged(d: Design, several: list[ClaimVerdict]) -> str:
+    """The same claims in the order of the paper: what was compared, the smallest effect of interest, and n."""
+    out = [
+        {
+            "no.": i,
+            "claim": v.claim.id,
+            "verdict": _word(v),
+            "measure, or why it is not tested": escaped(v.why),
+            "smallest effect of interest": _interest(v.claim),
+            "data": ": ".join(escaped(part) for part in (v.dataset, v.n) if part) or "–",
+        }
+        for i, v in enumerate(several, start=1)
+    ]
+    caption = "What judged each claim, in the order of the paper's arguments (numbers as in the scoreboard)"
+    return myst_table(out, caption, "tab-judged", sortable=True)
+
+
+def _rank(v: ClaimVerdict) -> tuple[int, int, str]:
+    """The order of the scoreboard: by verdict, then the Abstract, sections, figures and tables."""
+    first = v.claim.places[0]
+    return VERDICTS.index(v.verdict), KINDS.index(first.split()[0]), first
+
+
+def _word(v: ClaimVerdict) -> str:
+    return v.verdict if v.verdict == NOT_TESTED else f"**{v.verdict}**"
+
+
+def _says(claim: PublishedClaim) -> str:
+    if claim.direction in ("rises", "falls"):
+        return f"{claim.direction} with t_re"
+    word = "equal to" if claim.direction == EQUAL else f"{claim.direction} than"
+    level = plain(claim.level, 0 if claim.level.is_integer() else 2)
+    return f"{word} {level} {claim.interest.unit}"
+
+
+def _interest(claim: PublishedClaim) -> str:
+    return f"{claim.interest.value:g} {claim.interest.unit} ({escaped(claim.interest.why)})"
+
+
+def _effect(v: ClaimVerdict) -> str:
+    """ "+1.20 (+0.31 to +2.09) points"; a dash where nothing was measured. Levels have no sign, differences have."""
+    if v.effect is None:
+        return "–"
+    e, unit, write = v.effect, v.claim.interest.unit, signed if v.claim.level <= 0 else plain
+
+    def show(value: float) -> str:
+        if unit == "multiples" and value == 0:
+            return "0"
+        return write(value, 2 if unit in ("points", "%") else digits_for(value))
+
+    if math.isnan(e.low):
+        return f"{show(e.mean)} {unit} (one seed: no interval)"
+    return f"{show(e.mean)} ({show(e.low)} to {show(e.high)}) {unit}"
+
+
+# the paper's own numbers
+
+
+def _inconsistencies(several: Sequence[Inconsistency], kind: str, caption: str) -> str:
+    out = []
+    for one in several:
+        if one.kind == kind:
+            line = {"no.": one.number, "place": one.place, "what does not agree": escaped(one.what)}
+            if one.recomputed:
+                numbers = {escaped(what): plain(x, digits_for(x)) for what, x in one.recomputed.items()}
+                line["recomputed"] = "; ".join(f"{what}: {number}" for what, number in numbers.items())
+            out.append(line)
+    return myst_table(out, caption, f"tab-inconsistencies-{kind}")
+
+
+@exhibit("tab-inconsistencies-numeric", rests_on=PUBLISHED_NUMBERS, apart="it is about the paper")
+def numeric_inconsistencies(d: Design) -> str:
+    """What does not agree, with what was recomputed."""
+    caption = "Numbers of the paper that do not agree with one another or with its text, recomputed"
+    return _inconsistencies(published_inconsistencies(), "numeric", caption)
+
+
+@exhibit("tab-inconsistencies-textual", rests_on="the paper's text alone", apart="it is about the paper")
+def textual_inconsistencies(d: Design) -> str:
+    """What does not agree in words."""
+    caption = "Formulas, words and experiments that do not agree with one another or with their sources"
+    return _inconsistencies(published_inconsistencies(), "textual", caption)
+
+
+@exhibit("tab-significance-mix", rests_on=PUBLISHED_NUMBERS, apart="the paper reports no test")
+def significance_of_mix(d: Design) -> str:
+    """rand(50, 100) against naïve wherever the paper has both, for each reading of its ±, raw and after Holm."""
+    readings = {reading: mix_against_naive(*reading) for reading in READINGS}
+    out = []
+    for place, first in enumerate(readings[READINGS[0]]):
+        line = {"compared": _compared(first.table, first.row_a, first.row_b, first.column)}
+        line["difference (points)"] = signed(first.difference, 2)
+        for reading, several in readings.items():
+            test = several[place]
+            line[f"p (Holm), {_reading(*reading)}"] = f"{p_value(test.p)} ({_bold_below(test.p_holm)})"
+        out.append(line)
+    caption = (
+        "“With statistical significance”: the paper's late mix against naïve, recomputed from its means and ± by "
+        "Welch's test, two-sided. It states neither the number of runs n nor whether ± is a standard deviation (SD) "
+        "or a standard error (SE). In brackets after Holm's correction over the five, bold below .05"
+    )
+    return myst_table(out, caption, "tab-significance-mix")
+
+
+@exhibit("tab-significance-others", rests_on=PUBLISHED_NUMBERS, apart="the paper reports no test")
+def significance_of_others(d: Design) -> str:
+    """Other comparisons that the text makes or leaves out, each for itself."""
+    out = []
+    for cell in OTHERS:
+        tests = {reading: significance(*cell, *reading) for reading in READINGS}
+        line = {"compared": _compared(*cell), "difference (points)": signed(tests[READINGS[0]].difference, 2)}
+        out.append(line | {f"p, {_reading(*reading)}": _bold_below(test.p) for reading, test in tests.items()})
+    caption = "More of Tables 3 and 4 recomputed in the same way, not corrected for their number; bold below .05"
+    return myst_table(out, caption, "tab-significance-others")
+
+
+def _bold_below(p: float) -> str:
+    return f"**{p_value(p)}**" if p < ALPHA else p_value(p)
+
+
+def _reading(n: int, spread: str) -> str:
+    return f"n = {n}, ± is {SPREADS[spread]}"
+
+
+def _compared(table: str, row_a: str, row_b: str, column: str | int) -> str:
+    where = f"Aircraft ×{column}" if isinstance(column, int) else column
+    return f"Table {table[-1]}, {where}: {cell_title(row_a)} − {cell_title(row_b)}"

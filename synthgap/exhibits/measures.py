@@ -1,0 +1,331 @@
+"""Section 7, its numbers: what decides each claim of the paper, read off the results that the measure names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..base.errors import UserError
+from ..base.words import plural
+from ..design.arms import CROSSFIT
+from ..design.loading import Design
+from ..design.values import GAN, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm, ArmCell, cell_name
+from ..diffusion.schedule import REVERSE_STEPS
+from ..paper.published import PublishedClaim
+from ..stats.crossed import Crossed, crossed
+from ..stats.intervals import slopes
+from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, slope
+from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
+from .base import Hits, Result, hits, on_steps
+from .causes import Loss, trimmed_loss
+from .classifiers import attention, concentration, entropy, step_cells
+from .discussion import likelihood
+from .samples import Collapses, collapse, detection, fidelity, memorization
+
+REAL: ArmCell = (REAL_ONLY, 0)
+POLICY_CELLS: tuple[ArmCell, ...] = ((Arm("RandAugment"), 0), (Arm("TrivialAugment"), 0))
+
+all_step_hits = hits(
+    "every_table2", step_cells, no_rows="hits.csv holds the main data set's, table2.csv all accuracies"
+)
+all_arm_hits = hits("table4", table4_cells, no_rows="hits.csv holds those of Table 3, table4.csv all accuracies")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a measure found: the number, its data sets, what to add to the measure's name, and n where it says more."""
+
+    measured: Measured
+    dataset: str
+    detail: str = ""
+    n: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What decides a claim.
+
+    reads : results. find : from the design, the claim and what `reads` say to what was found; it raises UserError
+    where the study lacks what that takes.
+    """
+
+    reads: tuple[Result, ...]
+    find: Callable[..., Found]
+
+
+def reading(*reads: Result) -> Callable[[Callable[..., Found]], Measure]:
+    """Declare a measure that reads these results."""
+    return lambda find: Measure(reads, find)
+
+
+def _found(several: Sequence[Crossed], claim: PublishedClaim, dataset: str, detail: str = "") -> Found:
+    return Found(least(several, claim.direction, claim.level, claim.interest.value), dataset, detail)
+
+
+# differences of arms
+
+
+def _right(d: Design, known: Hits, cell: ArmCell, dataset: str = "") -> np.ndarray:
+    """Seeds × test images: 1 where the classifier of a cell is right; `dataset` where there are several."""
+    name = (dataset, *cell) if dataset else cell
+    if name not in known:
+        raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
+    return known[name].astype(np.float64)
+
+
+def _difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, dataset: str = "") -> Crossed:
+    """First minus second arm, in points."""
+    return crossed(_right(d, known, first, dataset) - _right(d, known, second, dataset)).in_points
+
+
+def difference(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
+    """Accuracy of one arm minus another's; of several pairs the one that speaks least for the claim."""
+
+    @reading(table3_hits)
+    def find(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+        return _found([_difference(d, known, *pair) for pair in pairs], claim, d.arms.name)
+
+    return find
+
+
+def difference_everywhere(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
+    """The same with all data sets of Table 4."""
+
+    @reading(all_arm_hits)
+    def find(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+        columns = d.columns_of(4)
+        several = [_difference(d, known, *pair, arms.name) for arms in columns for pair in pairs]
+        found = _found(several, claim, ", ".join(arms.name for arms in columns))
+        images = sum(arms.data["test"].count for arms in columns)
+        return replace(found, n=f"{plural(len(d.seeds), 'seed')}, {images:,} test images of {len(columns)} data sets")
+
+    return find
+
+
+@reading(table3_hits)
+def _later_steps(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+    steps = {t: _right(d, known, (Arm(str(t)), 1)) for t in (25, 50, 75, 100)}
+    return _found([slope(steps)], claim, d.arms.name)
+
+
+@reading(table3_hits)
+def _match(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+    several = sorted({k for arm, k in known.names if arm == SYNTHETIC_ONLY} | {3, 5})
+    curve = [(k, _right(d, known, (SYNTHETIC_ONLY, k))) for k in several]
+    return Found(reached(curve, _right(d, known, REAL), 1, claim.level), d.arms.name)
+
+
+@reading(table3_hits, curve_hits)
+def _worth(d: Design, claim: PublishedClaim, known: Hits, subsets: Hits) -> Found:
+    target = _right(d, known, (SYNTHETIC_ONLY, 1))
+    curve = [(count, subsets[count,].astype(np.float64)) for (count,) in sorted(subsets.names)]
+    return Found(reached(curve, target, d.arms.data["train"].count, claim.level), d.arms.name)
+
+
+def _by_generator(d: Design, rows: pd.DataFrame) -> list[str]:
+    """The data sets of Table 4, best generator first: Fréchet distance over that of other real images."""
+    rows = _crossfitted(rows)
+    means = rows.groupby(["dataset", "t_re"]).frechet.mean()
+    names = [arms.name for arms in d.columns_of(4)]
+    if set(names) - set(rows.dataset):
+        raise UserError("a data set has too few held-out images to judge its generator")
+    return sorted(names, key=lambda name: means[name, REVERSE_STEPS] / means[name, 0])
+
+
+@reading(all_arm_hits, table4_fidelity)
+def _poor_generator(d: Design, claim: PublishedClaim, known: Hits, rows: pd.DataFrame) -> Found:
+    worst = _by_generator(d, rows)[-1]
+    return _found([_difference(d, known, (SYNTHETIC_ONLY, 5), REAL, worst)], claim, worst)
+
+
+@reading(all_arm_hits, table4_fidelity)
+def _advantage_by_generator(d: Design, claim: PublishedClaim, known: Hits, rows: pd.DataFrame) -> Found:
+    best, *_, worst = _by_generator(d, rows)
+    both = apart(_advantage(d, known, worst), _advantage(d, known, best))
+    return _found([both], claim, f"{worst}, {best}")
+
+
+def _advantage(d: Design, known: Hits, dataset: str) -> Crossed:
+    """Naïve ×5 minus the better of the two policies, in points."""
+    several = [_difference(d, known, (NAIVE, 5), policy, dataset) for policy in POLICY_CELLS]
+    return min(several, key=lambda difference: difference.mean)
+
+
+# accuracy by reverse step
+
+
+def _by_step(known: Hits, dataset: str) -> dict[int, np.ndarray]:
+    """Reverse step → seeds × test images of Table 2."""
+    return {t: known[name, t].astype(np.float64) for name, t in sorted(known.names) if name == dataset}
+
+
+@reading(all_step_hits)
+def _accuracy_by_step(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+    name = d.columns_of(2)[0].name
+    return _found([slope(_by_step(known, name))], claim, name)
+
+
+@reading(all_step_hits)
+def _harder_task(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+    names, falls = {}, {}
+    for arms in reversed(d.columns_of(2)):  # the first one of each number of classes
+        names[arms.data["train"].classes] = arms.name
+    for classes in (100, 10):
+        steps = _by_step(known, names[classes])
+        if not {0, REVERSE_STEPS} <= set(steps):
+            raise UserError(f"this run lacks reverse step 0 or {REVERSE_STEPS} here")
+        falls[classes] = crossed(steps[0] - steps[REVERSE_STEPS]).in_points
+    return _found([apart(falls[100], falls[10])], claim, f"{names[100]}, {names[10]}")
+
+
+# measures of images, one number a seed
+
+
+def _crossfitted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cross-fitted rows where there are two protocols, else all."""
+    if "protocol" not in rows:
+        return rows
+    rows = rows[rows.protocol == CROSSFIT]
+    if rows.empty:
+        raise UserError("there are too few held-out images for the cross-fitted protocol")
+    return rows
+
+
+def _steps(rows: pd.DataFrame, column: str, **where: Any) -> pd.DataFrame:
+    """One column as seeds × reverse steps, of the rows that `where` picks."""
+    rows = _crossfitted(rows)
+    for key, value in where.items():
+        rows = rows[rows[key] == value]
+    return on_steps(rows).pivot(index="seed", columns="t_re", values=column)
+
+
+def _at(table: pd.DataFrame, t: int) -> pd.Series:
+    if t not in table:
+        raise UserError(f"this run has no reverse step {t} here")
+    return table[t]
+
+
+def _change_over_steps(steps: pd.DataFrame) -> Crossed:
+    """Change over 100 reverse steps: a least-squares slope a seed."""
+    long = steps.reset_index().melt(id_vars="seed", var_name="t_re")
+    return over_seeds(100 * slopes(long.t_re, finite(long["value"]), long.seed))
+
+
+def trend(rows_of: Result, column: str, relative: bool = False, **where: Any) -> Measure:
+    """Change of a column over 100 reverse steps, by its slope; relative: in percent of its value at 0."""
+
+    @reading(rows_of)
+    def find(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
+        steps = _steps(rows, column, **where)
+        if relative:
+            steps = 100 * steps.div(_at(steps, 0), axis=0)
+        return _found([_change_over_steps(steps)], claim, d.main.name)
+
+    return find
+
+
+def change(rows_of: Result, column: str, first: int, second: int | None = None) -> Measure:
+    """A column at one reverse step, minus the same at another."""
+
+    @reading(rows_of)
+    def find(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
+        steps = _steps(rows, column)
+        values = _at(steps, first) - (0.0 if second is None else _at(steps, second))
+        return _found([over_seeds(values)], claim, d.main.name)
+
+    return find
+
+
+@reading(fidelity)
+def _recall_beyond_precision(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
+    recall, precision = (_steps(rows, column) for column in ("recall", "precision"))
+    falls = [_at(steps, 0) - _at(steps, REVERSE_STEPS) for steps in (recall, precision)]
+    return _found([over_seeds(falls[0] - falls[1])], claim, d.main.name)
+
+
+@reading(detection)
+def _detection(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
+    mine = rows[rows.t_re == REVERSE_STEPS]
+    if mine.empty:
+        raise UserError("there are too few pairs of images for a detector")
+    detector = mine.detector.iloc[0]
+    largest = 100 * mine[mine.detector == detector].groupby("seed").accuracy.max()
+    return _found([over_seeds(largest)], claim, d.main.name, f" (detector: {detector})")
+
+
+def against_gan(domain: str) -> Measure:
+    """Detection accuracy of the diffusion model's images minus that of the GAN's, by the preset's first detector."""
+
+    @reading(detection, collapse)
+    def find(d: Design, claim: PublishedClaim, rows: pd.DataFrame, signs: Collapses) -> Found:
+        if signs.reasons:
+            raise UserError(f"the GAN has collapsed in seed {', '.join(map(str, signs.reasons))}")
+        mine = rows[rows.domain == domain]
+        if not {REVERSE_STEPS, GAN} <= set(mine.t_re):
+            raise UserError(f"nothing was detected on {domain} here")
+        detector = mine.detector.iloc[0]
+        by = 100 * mine[mine.detector == detector].pivot(index="seed", columns="t_re", values="accuracy")
+        return _found([over_seeds(by[REVERSE_STEPS] - by[GAN])], claim, d.main.name, f" (detector: {detector})")
+
+    return find
+
+
+@reading(likelihood)
+def _likelihood(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
+    sigma = rows.sigma.max()  # at the smallest it is about the grid of grey levels
+    steps = _steps(rows, "nats", split="test", sigma=sigma)
+    return _found([_change_over_steps(steps)], claim, d.main.name, f" (at σ = {sigma:g})")
+
+
+@reading(trimmed_loss)
+def _trimmed(d: Design, claim: PublishedClaim, control: Loss | str) -> Found:
+    if isinstance(control, str):
+        raise UserError(control)
+    return _found([control.loss], claim, d.main.name)
+
+
+MEASURES: dict[str, Measure] = {
+    "gap-at-equal-size": difference((REAL, (SYNTHETIC_ONLY, 1))),
+    "less-information-per-image": _worth,
+    "gap-on-every-dataset": difference_everywhere((REAL, (SYNTHETIC_ONLY, 1))),
+    "original-is-lost": trend(memorization, "ratio"),
+    "distance-rises": trend(fidelity, "frechet", relative=True),
+    "precision-falls": trend(fidelity, "precision"),
+    "recall-falls": trend(fidelity, "recall"),
+    "recall-falls-most": _recall_beyond_precision,
+    "nearly-undetectable": _detection,
+    "harder-to-detect-than-gan-pixel": against_gan("pixel"),
+    "harder-to-detect-than-gan-dct": against_gan("dct"),
+    "accuracy-falls": _accuracy_by_step,
+    "harder-task-loses-more": _harder_task,
+    "attention-unchanged": change(attention, "similarity", REVERSE_STEPS, 0),
+    "entropy-falls": trend(entropy, "entropy", relative=True, split="test"),
+    "typical-of-the-class": trend(concentration, "distance_ratio"),
+    "concentrated-in-the-modes": change(concentration, "trace_ratio", REVERSE_STEPS),
+    "steps-pull-to-the-modes": trend(concentration, "trace_ratio"),
+    "edges-uncovered": change(concentration, "outer_coverage", REVERSE_STEPS, 0),
+    "half-way-fills-in": change(concentration, "outer_coverage", 50, REVERSE_STEPS),
+    "size-closes-the-gap": difference(((SYNTHETIC_ONLY, 5), REAL)),
+    "size-helps-replication": difference(((SYNTHETIC_ONLY, 5), (SYNTHETIC_ONLY, 1))),
+    "match-above-three": _match,
+    "match-at-five-or-more": _match,
+    "match-at-three": difference(((SYNTHETIC_ONLY, 3), REAL)),
+    "likelihood-rises": _likelihood,
+    "concentration-is-the-cause": _trimmed,
+    "augmentation-helps": difference(((NAIVE, 1), REAL)),
+    "augmentation-beats-replication": difference(((NAIVE, 1), (SYNTHETIC_ONLY, 1))),
+    "size-helps-augmentation": difference(((NAIVE, 5), (NAIVE, 1))),
+    "fixed-steps-below-naive": difference(*(((Arm(t), 1), (NAIVE, 1)) for t in ("25", "50", "75"))),
+    "small-step-hurts": difference(((Arm("25"), 1), REAL)),
+    "larger-steps-help-more": _later_steps,
+    "early-range-gains-less": difference(((Arm("0-50"), 1), (MIX, 1))),
+    "late-mix-beats-naive": difference(((MIX, 5), (NAIVE, 5))),
+    "beats-traditional": difference(*(((NAIVE, 5), policy) for policy in POLICY_CELLS)),
+    "mix-at-least-competitive": difference_everywhere(*(((MIX, 5), policy) for policy in POLICY_CELLS)),
+    "poor-generator-never-matches": _poor_generator,
+    "benefit-needs-fidelity": _advantage_by_generator,
+}

@@ -1,0 +1,324 @@
+"""Chapter A1: what would be lost without any fault of the generator's; and the same where the answer is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..base.words import NOT_RUN, ONE_SEED, difference, ends, interval, plural, points, signed
+from ..design.loading import Design
+from ..design.values import BOOTSTRAP, GIVEN_ONLY, SYNTHETIC_ONLY, ArmCell
+from ..stats import nulls, toy
+from ..stats.crossed import Crossed
+from ..stats.nulls import Coverage, NullReport, Place
+from ..stats.toy import Expected
+from .answer import Task, task
+from .augmentation import curve_hits, table3_hits
+from .base import WHOLE, Hits, exhibit, result
+from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, new_figure
+from .text import listed, myst_table
+
+TRAIN, DIMENSIONS, NORM, MULTIPLES = 200, 100, 1.0, (1, 3, 5)  # of the Gaussian toy
+LARGEST = 1600  # samples of the toy that the closed form is drawn to
+SIMULATED = "a simulation that the chapter runs itself"
+NOT_IDENTIFIABLE = "not identifiable"
+APART = 0.05  # in powers of two, so that what is trained on equally many images doesn't hide each other
+GAPS = {  # field of `Gaps`: title
+    "raw": "raw gap: real − synthetic",
+    "bootstrap": "first null: real − drawn with replacement",
+    "subset": "second null: real − N·m/(N + m) real",
+    "excess": "excess gap: drawn with replacement − synthetic",
+}
+AGAINST_COPIES = {1: "**worse than copies**", -1: "**better than copies**", 0: "**not told from copies**"}
+
+
+def alone(d: Design) -> list[ArmCell]:
+    """The arms with synthetic images in the place of the real ones: the given ones, where there are such."""
+    if d.given:
+        return [(GIVEN_ONLY, k) for k in d.arms.given_multiples()]
+    return [(SYNTHETIC_ONLY, k) for k in d.arms.preset.replication]
+
+
+@result("nulls", reads=[table3_hits, curve_hits, task], no_rows=WHOLE)
+def gaps(d: Design, right: Hits, curve: Hits, asked: Task) -> NullReport:
+    """The report of a study's synthetic images, or of the given ones, in the measure of the plain answer.
+
+    Of given images it is not known what their generator was trained on; the second null takes it to be the training
+    set.
+    """
+    synthetic = {k: right[arm, k] for arm, k in alone(d)}
+    copies = {k: right[BOOTSTRAP, k] for k in synthetic if (BOOTSTRAP, k) in right}
+    sizes = {n: curve[n,] for n in sorted(n for (n,) in curve.names)}
+    return nulls.report(d.arms.name, sizes, synthetic, copies, asked.groups, asked.measure)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """What is measured of the Gaussian toy, and what its closed form says of each multiple."""
+
+    report: NullReport
+    closed: dict[float, Expected]
+
+
+@result("toy", no_rows=SIMULATED)
+def gaussian(d: Design) -> Toy:
+    """The toy's fitted generator, through the code that measures the gaps of images."""
+    del d
+    run = toy.simulate(20, 2000, TRAIN, DIMENSIONS, NORM, MULTIPLES)
+    closed = {k: toy.expected(TRAIN, k, DIMENSIONS, NORM) for k in MULTIPLES}
+    return Toy(nulls.report("Gaussian toy", run.real, run.fitted, run.bootstrap), closed)
+
+
+@result("toy_coverage", no_rows=SIMULATED)
+def held(d: Design) -> dict[float, Coverage]:
+    """Multiple → how often the toy's intervals hold the closed form, with few seeds."""
+    del d
+    return nulls.coverage(40, MULTIPLES, seeds=5, images=500, train=TRAIN, d=DIMENSIONS, norm=NORM)
+
+
+# what the book shows
+
+
+@exhibit("tab-nulls", [gaps], apart="the paper has no null model")
+def gaps_table(d: Design, report: NullReport) -> list[str]:
+    """The gaps of every multiple beside both nulls, in points; and a sentence a multiple."""
+    out = []
+    for g in report.gaps.values():
+        line = {"synthetic images": _images(g.multiple, g.drawn)}
+        out.append(line | {title: _points(getattr(g, field)) for field, title in GAPS.items()})
+    caption = (
+        f"Gaps of synthetic images alone, and two nulls, {report.name}: {report.measure} in points, in brackets "
+        f"95% intervals ({_seeds_and_images(report)}). N = {report.train:,} real images, m synthetic ones, all with "
+        f"the optimiser steps of the real set. “{NOT_RUN}”: the preset has no such cell, or no real subset as small"
+    )
+    return [myst_table(out, caption, "tab-nulls"), listed(against_nulls(report))]
+
+
+def against_nulls(report: NullReport) -> list[str]:
+    """One sentence a multiple: the raw gap, the nulls', and whether the images are better or worse than copies."""
+    out = []
+    for k, g in report.gaps.items():
+        text = f"×{k:g}: the raw gap is {points(g.raw.in_points)}"
+        if g.bootstrap is None or g.excess is None:
+            out.append(f"{text}; the memoriser was {NOT_RUN} at this multiple.")
+            continue
+        text += f", a memoriser's {_null(g.bootstrap)}"
+        if g.subset is not None:
+            text += f", that of {g.size:,.0f} real images {_null(g.subset)}"
+        told = AGAINST_COPIES[g.excess.side]
+        out.append(f"{text}. The synthetic images are {told}: excess gap {points(g.excess.in_points)}.")
+    return out
+
+
+@exhibit("fig-nulls", [gaps], apart="the paper has no null model")
+def gaps_figure(d: Design, report: NullReport) -> Figure:
+    """Level against the number of training images: real ones, synthetic ones, and both nulls at the same number."""
+    return against_images(report, {})
+
+
+@exhibit("tab-exchange", [gaps], apart="the paper does not say what a synthetic image is worth")
+def exchange_table(d: Design, report: NullReport) -> list[str]:
+    """What the synthetic images of every multiple are worth in real ones; and how many would equal all real ones."""
+    out = []
+    for g in report.gaps.values():
+        line = {"synthetic images": _images(g.multiple, g.drawn)}
+        if g.worth is None:
+            several = dict.fromkeys(("worth, real images", "exchange rate", "95%", "95%, resampled"), NOT_RUN)
+            out.append(line | several | {"rate by power law": NOT_RUN})
+            continue
+        w = g.worth
+        line["worth, real images"] = _place(w.place, report.train)
+        line["exchange rate"] = _rate(w.rate)
+        line["95%"] = ONE_SEED if w.resampled is None else span(*w.tested)
+        line["95%, resampled"] = "–" if w.resampled is None else span(*w.resampled)
+        line["rate by power law"] = _rate(w.power_law_rate)
+        out.append(line)
+    caption = (
+        f"Exchange rate, synthetic images for a real one, {report.name}, read off the learning curve of "
+        f"{len(report.curve)} sizes, {min(report.curve):,} to {report.train:,} real images. 95%: inverted tests along "
+        f"the curve, seeds × test images; resampled: percentiles of a bootstrap of seeds and images; power law: "
+        "c − a·n^(−b) in the place of interpolation, which takes five sizes"
+    )
+    return [myst_table(out, caption, "tab-exchange"), match(report)]
+
+
+def match(report: NullReport) -> str:
+    """The smallest multiple whose synthetic images equal all real ones."""
+    several = list(report.gaps)
+    if report.match is None:
+        return f"The match multiple is **{NOT_IDENTIFIABLE}**: there is one multiple, ×{several[0]:g}."
+    found, first, last = report.match.tested, f"×{several[0]:g}", f"×{several[-1]:g}"
+    value = f"is ×{found.value:.1f}"
+    if not report.match.identifiable:
+        value = f"is {first} or less" if found.value == 0 else f"is **not reached** by {last}"
+    if report.match.resampled is None:
+        return f"The match multiple {value} ({ONE_SEED})."
+
+    def between(low: float, high: float) -> str:
+        start = f"{first} or less" if low == 0 else f"beyond {last}" if low == math.inf else f"×{low:.1f}"
+        end = f"beyond {last}" if high == math.inf else f"{first} or less" if high == 0 else f"×{high:.1f}"
+        return start if start == end else f"{start} to {end}"
+
+    tested, resampled = between(found.low, found.high), between(*report.match.resampled)
+    return f"The match multiple {value} (95% interval {tested}; resampled {resampled})."
+
+
+@exhibit("tab-toy", [gaussian], apart="the paper has no null model", rests_on=SIMULATED)
+def toy_table(d: Design, measured: Toy) -> list[str]:
+    """The toy's measured gaps and rates beside the closed form, a line each; and how many intervals hold it."""
+    out = [
+        {
+            "synthetic samples": f"×{one.multiple:g}",
+            "quantity": one.quantity,
+            "measured": one.measured,
+            "95% interval": one.between,
+            "closed form": one.closed,
+            "inside": "yes" if one.inside else "**no**",
+        }
+        for one in compared(measured)
+    ]
+    caption = (
+        f"The toy against its closed form: gaps in points, n_eff in real samples, rate in synthetic samples for a real "
+        f"one; {_seeds_and_images(measured.report)}"
+    )
+    inside = [one.inside for one in compared(measured)]
+    told = f"**{sum(inside)} of {len(inside)}** 95% intervals hold the closed form's value."
+    return [myst_table(out, caption, "tab-toy"), told]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A quantity of the toy as it is written: measured, with its interval, and by the closed form."""
+
+    multiple: float
+    quantity: str
+    measured: str
+    between: str
+    closed: str
+    inside: bool
+
+
+def compared(measured: Toy) -> list[Compared]:
+    """Every quantity that is measured, beside the closed form."""
+    out, train = [], measured.report.train
+    for k, g in measured.report.gaps.items():
+        truth = measured.closed[k]
+        for field, title in GAPS.items():
+            value, true = getattr(g, field), getattr(truth, field)
+            if value is not None:
+                e, inside = value.in_points, value.low <= true <= value.high
+                out.append(Compared(k, title, signed(e.mean, 2), ends(e, 2), signed(100 * true, 2), inside))
+        if g.worth is not None:
+            w, found = g.worth, g.worth.place.tested
+            n = f"{found.value:,.0f}" if w.place.identifiable else NOT_IDENTIFIABLE
+            between = f"{_least(found.low)} to {_most(found.high, train)}"
+            inside = found.low <= truth.worth <= found.high
+            out.append(Compared(k, "n_eff", n, between, f"{truth.worth:,.0f}", inside))
+            low, high = w.tested
+            inside = low <= truth.rate <= high
+            out.append(Compared(k, "exchange rate", _rate(w.rate), span(low, high), f"{truth.rate:.1f}", inside))
+    return out
+
+
+@exhibit("fig-toy", [gaussian], apart="the paper has no null model", rests_on=SIMULATED)
+def toy_figure(d: Design, measured: Toy) -> Figure:
+    """As the figure of the gaps, with the closed form."""
+    return against_images(measured.report, toy.lines(TRAIN, LARGEST, DIMENSIONS, NORM))
+
+
+@exhibit("tab-coverage", [held], apart="the paper has no null model", rests_on=SIMULATED)
+def coverage_table(d: Design, several: dict[float, Coverage]) -> str:
+    """How often the toy's intervals hold the closed form (see `nulls.coverage`)."""
+    titles = {**GAPS, "rate": "exchange rate, inverted tests", "resampled": "exchange rate, resampled"}
+    out = [
+        {"interval of": title, **{f"×{k:g}": f"{c.shares[name]:.0%}" for k, c in several.items()}}
+        for name, title in titles.items()
+    ]
+    of = next(iter(several.values())).studies
+    error = math.sqrt(0.95 * 0.05 / of)
+    caption = (
+        f"Share of {of} simulated studies of the toy whose 95% interval holds the closed form's value; by chance the "
+        f"shares vary by ±{200 * error:.0f} points (two standard errors)"
+    )
+    return myst_table(out, caption, "tab-coverage")
+
+
+def against_images(report: NullReport, closed: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Level against the number of training images: real ones, synthetic ones, and both nulls at the same number.
+
+    closed : label → (training images, level in [0, 1]) of what is known beforehand, drawn as thin black lines.
+    """
+    figure, axes = new_figure(7.0, 4.2)
+    ax = axes[0, 0]
+    for number, (label, (images, level)) in enumerate(closed.items()):
+        style = LINES[number % len(LINES)]
+        ax.plot(images, 100 * np.asarray(level), color="black", linewidth=0.8, linestyle=style, label=label)
+    levels(ax, report.curve, 0, "real images")
+    several = {
+        "synthetic images, m": (report.synthetic, -APART),
+        "real, m drawn with replacement": (report.bootstrap, APART),
+        "real, N·m/(N + m) images, by the curve": (report.subset, 2 * APART),
+    }
+    for number, (label, (measured, beside)) in enumerate(several.items(), start=1):
+        if measured:  # beside the real ones, which are at 0
+            levels(ax, {k * report.train * 2**beside: level for k, level in measured.items()}, number, label)
+    places = sorted({*report.curve, *(g.drawn for g in report.gaps.values())})
+    doubling(ax, places, rotation=45, fontsize=8)
+    ax.set_xlabel("training images: n real, or m in the place of N real ones")
+    ax.set_ylabel(f"{report.measure} (%)")
+    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
+    figure.suptitle(f"{report.name}, N = {report.train:,}: {basis(report.curve)}; {CROSSED_INTERVAL}", fontsize=8)
+    return figure
+
+
+def span(low: float, high: float) -> str:
+    """An interval of a rate; 0 and inf are no ends."""
+    if low == 0 and high == math.inf:
+        return "any"
+    if low == 0:
+        return f"at most {high:.1f}"
+    return f"at least {low:.1f}" if high == math.inf else f"{low:.1f} to {high:.1f}"
+
+
+def _rate(rate: float | None) -> str:
+    return NOT_IDENTIFIABLE if rate is None else f"{rate:.1f}"
+
+
+def _place(place: Place, train: int) -> str:
+    found = place.tested
+    value = f"{found.value:,.0f}"
+    if not place.identifiable:
+        value = "fewer than tried" if found.value == 0 else f"more than {train:,}"
+    if place.resampled is None:
+        return value
+    return f"{value} ({_least(found.low)} to {_most(found.high, train)})"
+
+
+def _least(low: float) -> str:
+    return "fewer than tried" if low == 0 else f"{low:,.0f}"
+
+
+def _most(high: float, train: int) -> str:
+    return f"more than {train:,}" if high == math.inf else f"{high:,.0f}"
+
+
+def _points(gap: Crossed | None) -> str:
+    return NOT_RUN if gap is None else difference(gap.in_points, 1)
+
+
+def _null(gap: Crossed) -> str:
+    e = gap.in_points
+    return f"{signed(e.mean)} ({interval(e)})"
+
+
+def _images(multiple: float, drawn: int) -> str:
+    return f"×{multiple:g} ({drawn:,})"
+
+
+def _seeds_and_images(report: NullReport) -> str:
+    one = next(iter(report.curve.values()))
+    return f"{plural(one.seeds, 'seed')} × {one.images:,} test images"

@@ -1,0 +1,133 @@
+"""A claim set against a measure: from effects to one interval, one p-value, and one word.
+
+The rule owes nothing to any run: a claim says its direction, the level that its measure is compared with, and the
+smallest effect that would matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..base.errors import UserError
+from .crossed import Crossed, crossed, crossing
+from .intervals import ANY, estimate_mean, range_of_difference, side
+
+REPRODUCED, REVERSED, NO_EFFECT = "reproduced", "reversed", "no effect of interest"
+INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested at this scale"
+VERDICTS = (REPRODUCED, REVERSED, NO_EFFECT, INCONCLUSIVE, NOT_TESTED)
+SIGN = {"rises": 1, "larger": 1, "falls": -1, "smaller": -1}
+EQUAL = "equal"  # the direction that has no sign
+ALPHA = 0.05  # of the intervals, and of Holm's correction over all tested claims
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A measure with its 95% interval, in the measure's unit; NaN where there is no interval, with one seed."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measure says of a claim.
+
+    p : two-sided, against the claim's level (of an equivalence: against the nearer end of level ± interest); NaN with
+        one seed. images : test images that the interval is over; 0 where it is over seeds alone.
+    """
+
+    effect: Effect
+    p: float
+    seeds: int
+    images: int
+
+
+def judge(direction: str, interest: float, low: float, high: float) -> str:
+    """The verdict on an interval of (measure − the claim's level); NaN, of one seed, is inconclusive.
+
+    An interval inside ± interest is "no effect of interest", on whichever side of 0 it lies; for the direction "equal"
+    it is what was claimed, and an interval outside ± interest is the reverse.
+    """
+    inside = -interest < low and high < interest
+    if direction == EQUAL:
+        return REPRODUCED if inside else REVERSED if low >= interest or high <= -interest else INCONCLUSIVE
+    if inside:
+        return NO_EFFECT
+    return {SIGN[direction]: REPRODUCED, -SIGN[direction]: REVERSED, 0: INCONCLUSIVE}[side(low, high)]
+
+
+def least(several: Sequence[Crossed], direction: str, level: float, interest: float) -> Measured:
+    """The effect that speaks least for a claim: of one it is that one; of several all must be on the claim's side.
+
+    Of several, the far end of the interval and the p-value against the claim are corrected for their number.
+    """
+    sign, count, first = SIGN.get(direction, 1), len(several), several[0]
+    shifted = [_from_level(d, level, sign) for d in several]
+    mean = min(d.mean for d in shifted)
+    ends = (min(d.low for d in shifted), min(d.interval(1 - ALPHA / count)[1] for d in shifted))
+    if direction == EQUAL:
+        p = replace(first, mean=abs(mean) - interest).p
+    elif mean > 0:
+        p = max(d.p for d in shifted)
+    else:
+        p = float(np.minimum(1.0, count * min(d.p for d in shifted if d.mean <= 0)))
+    low, high = sorted(level + sign * end for end in ends)
+    return Measured(Effect(level + sign * mean, low, high), p, first.seeds, first.images)
+
+
+def _from_level(d: Crossed, level: float, sign: int) -> Crossed:
+    """What lies between a level and an effect, counted as positive on the claim's side."""
+    low, high = sorted(sign * (end - level) for end in d.span)
+    return replace(d, mean=sign * (d.mean - level), span=(low, high))
+
+
+def reached(curve: Sequence[tuple[float, np.ndarray]], target: np.ndarray, whole: float, level: float) -> Measured:
+    """Where a curve reaches a target, its places in units of `whole`; p is that of the two at the place `level`.
+
+    curve : (place, seeds × images) in ascending order; target : seeds × images.
+    Raises UserError where the curve has fewer than two places, or none at `level`.
+    """
+    known = {place / whole: values for place, values in curve}
+    if len(curve) < 2 or level not in known:
+        raise UserError("the curve has too few places to tell where it reaches the other")
+    at_level = crossed(known[level] - target)
+    place = crossing(curve, target)
+    low, high = (math.nan, math.nan) if at_level.seeds < 2 else (place.low, place.high)
+    return Measured(Effect(place.value / whole, low / whole, high / whole), at_level.p, at_level.seeds, at_level.images)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """The values; UserError where one is no finite number."""
+    if not np.isfinite(values).all():
+        raise UserError("with so few images the measure is not a finite number")
+    return np.asarray(values)
+
+
+def over_seeds(values: np.ndarray) -> Crossed:
+    """Mean of one number a seed, without images: Student's t alone. Raises UserError where one is not finite."""
+    e = estimate_mean(finite(values))
+    return Crossed(e.mean, e.sd**2 / e.n, 0.0, 0.0, e.n, 0)
+
+
+def apart(a: Crossed, b: Crossed) -> Crossed:
+    """a − b of different test images and different seeds' work; as many seeds, and so a cautious Student's t."""
+    parts = {name: getattr(a, name) + getattr(b, name) for name in ("seed_part", "image_part", "noise_part")}
+    span = range_of_difference(a.span)
+    return replace(a, mean=a.mean - b.mean, images=a.images + b.images, span=span, **parts)
+
+
+def slope(steps: dict[int, np.ndarray]) -> Crossed:
+    """Change of accuracy over 100 reverse steps in points: the least-squares slope, a value a seed and image.
+
+    steps : reverse step → seeds × images. Raises UserError where there is one step alone.
+    """
+    centred = np.array(list(steps), dtype=np.float64) - np.mean(list(steps))
+    if not centred.any():
+        raise UserError("a slope takes two reverse steps")
+    weights = 100 * centred / (centred @ centred)
+    return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True)), span=ANY).in_points

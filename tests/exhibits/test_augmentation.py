@@ -1,0 +1,242 @@
+"""Section 5: what Tables 3 and 4 say, which differences there are, what validation chooses, where the variance lies."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from reading import cell, design, legend, parsed
+
+from synthgap.base.errors import UserError
+from synthgap.design.values import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm
+from synthgap.exhibits import augmentation, comparisons
+from synthgap.exhibits.text import arm_difference, difference_sentence
+from synthgap.graph.specs import Data, in_order
+from synthgap.stats.intervals import Comparison, Estimate, holm, paired_p, variance_parts
+
+# Table 3
+
+
+@pytest.fixture
+def rows3():
+    """Table 3 of a preset that runs "100" at ×1 and ×5 and nothing else of augmentation."""
+    cells = [("real only", 0), ("synthetic only", 1), ("100", 1), ("100", 5)]
+    return pd.DataFrame(
+        {"arm": arm, "multiple": k, "seed": seed, "accuracy": 0.5 + 0.1 * i + 0.01 * seed, "n": 1097}
+        for i, (arm, k) in enumerate(cells)
+        for seed in (0, 1)
+    )
+
+
+def test_table_3_has_every_row_of_the_paper_and_says_what_was_not_run(rows3):
+    text = augmentation.arms_table(design((0, 1)), rows3)
+    out = parsed(text)
+    assert len(out) == 10
+    naive = "real + naïve (t_re = 100)"
+    assert cell(out, naive, "×1").startswith("70.50 ± ")
+    assert cell(out, naive, "×3") == "not run"
+    assert cell(out, naive, "×5").startswith("80.50 ± ")
+    assert {cell(out, "real + t_re = 25", f"×{k}") for k in (1, 3, 5)} == {"not run"}
+    assert cell(out, "real + t_re = rand(50, 100)", "×5", paper=True) == "75.52 ± 0.21"
+    assert "not part of the preset quick" in text
+    assert "digits" in text
+
+
+@pytest.mark.parametrize(("arm", "title"), [("real only", "real only"), ("RandAugment", "RandAugment")])
+def test_table_3_gives_an_arm_of_real_images_alone_once(rows3, arm, title):
+    rows = rows3.assign(arm=rows3.arm.replace("real only", arm))
+    out = parsed(augmentation.arms_table(design((0, 1)), rows))
+    assert cell(out, title, "×1").startswith("50.50 ± ")
+    assert cell(out, title, "×1", paper=True) == {"real only": "64.71 ± 0.91"}.get(title, "–")
+    assert {cell(out, title, f"×{k}", paper=whose) for whose in (True, False) for k in (3, 5)} == {""}
+
+
+def test_table_3_has_one_row_a_seed_for_every_arm_and_multiple(smoke):
+    rows = smoke.rows("table3")
+    assert list(rows.columns) == ["arm", "multiple", "seed", "accuracy", "n"]
+    assert (rows.groupby(["arm", "multiple", "seed"]).size() == 1).all()
+    wanted = {(REAL_ONLY, 0), (SYNTHETIC_ONLY, 1), (SYNTHETIC_ONLY, 3)}
+    wanted |= {(GAN_ONLY, 1), (GAN_ONLY, 3), (EPOCH_MATCHED, 3), (BOOTSTRAP, 1), (BOOTSTRAP, 3)}
+    wanted |= {(arm, k) for arm, multiples in smoke.preset.augmentation.items() for k in multiples}
+    for policy in ("RandAugment", "TrivialAugment"):
+        wanted |= {(policy, 0), (f"0 + {policy}", 1), (f"100 + {policy}", 3)}
+    assert set(zip(rows.arm, rows.multiple, strict=True)) == wanted
+    assert len(rows) == 2 * len(wanted)
+    assert len(parsed(smoke.show("tab-3"))) == len(set(rows.arm))
+
+
+def test_every_arm_with_multiples_is_a_line_of_the_multiples_figure(smoke):
+    panels = smoke.show("fig-multiples").axes
+    assert [len(legend(axes)) for axes in panels] == [1 + 4, 1 + 5, 1 + 4]  # real only and its arms
+    assert all(legend(axes)[0] == "real only" for axes in panels)
+    rows = smoke.rows("table3")
+    naive = rows[rows.arm == "100"].groupby("multiple").accuracy.mean()
+    line = panels[1].lines[legend(panels[1]).index("t_re = 100 (naïve)")]
+    assert np.abs(line.get_xdata() - [1, 3]).max() < 0.2  # beside one another
+    assert line.get_ydata() == pytest.approx(100 * naive.to_numpy())
+
+
+def test_the_learning_curve_has_a_point_a_subset_and_a_line_a_synthetic_set(smoke):
+    (axes,) = smoke.show("fig-learning-curve").axes
+    assert legend(axes) == ["synthetic ×1", "synthetic ×3", "real images alone"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["10", "20", "40"]
+
+
+def test_who_is_right_is_what_accuracies_are_made_of(smoke):
+    for hits, rows, names in (
+        (augmentation.table3_hits, smoke.rows("table3"), ["arm", "multiple"]),
+        (augmentation.curve_hits, smoke.rows("learning_curve"), ["real_images"]),
+    ):
+        value, accuracy = smoke.lab.value(hits), rows.set_index([*names, "seed"]).accuracy
+        assert len(value.names) == len(rows) // len(smoke.seeds)
+        for name in value.names:
+            assert value[name].mean(axis=1).tolist() == [accuracy[(*name, s)] for s in smoke.seeds]
+
+
+# Table 4
+
+
+def test_table_4_sets_the_papers_fid_beside_the_generators_distance(smoke):
+    table = parsed(smoke.show("tab-4"))
+    row = table.loc["Fréchet distance of the samples, t_re = 100"]
+    assert row["Aircraft, paper (%)"] == "4.1 (FID)"
+    assert {"digits (%)", "mnist5k (%)"} <= set(table.columns)
+    assert table.loc["TrivialAugment", "Bird, paper (%)"].startswith("65.42")
+    assert table.loc["synthetic only ×5", "digits (%)"] == "not run"
+    rows = smoke.rows("table4")
+    mine = rows[(rows.dataset == "mnist5k") & (rows.arm == "synthetic only") & (rows.multiple == 1)]
+    assert table.loc["synthetic only ×1", "mnist5k (%)"].startswith(f"{100 * mine.accuracy.mean():.2f}")
+
+
+def test_table_4_says_where_no_generator_could_be_measured(rows3):
+    table = parsed(augmentation.data_sets_table(design((0, 1)), rows3.assign(dataset="digits"), pd.DataFrame()))
+    assert table.iloc[-4:]["digits (%)"].tolist() == ["too few images"] * 4
+    assert table.loc["real + naïve (t_re = 100) ×5", "digits (%)"].startswith("80.50 ± ")
+
+
+# differences
+
+
+def test_differences_are_paired_by_seed_in_percentage_points(rows3):
+    rows = rows3.assign(accuracy=[0.5, 0.6, 0.4, 0.7, 0, 0, 0, 0]).iloc[::-1]
+    e = arm_difference(design((0, 1)), rows, (REAL_ONLY, 0), (SYNTHETIC_ONLY, 1))
+    assert (e.mean, e.n) == (pytest.approx(0), 2)
+    assert e.sd == pytest.approx(np.std([10, -10], ddof=1))
+    with pytest.raises(UserError, match="25 ×5 is not part of the preset quick"):
+        arm_difference(design((0, 1)), rows, (Arm("25"), 5), (REAL_ONLY, 0))
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"), [(3.0, "**a** is ahead of **b**"), (-3.0, "**b** is ahead of **a**"), (0.5, "undecided: +0.50")]
+)
+def test_a_difference_is_ahead_behind_or_undecided(mean, said):
+    text = difference_sentence("a", "b", Estimate(mean, 1.0, 1.0, 5))
+    assert said in text
+    assert f"{mean - 1:+.2f} to {mean + 1:+.2f}, 5 seeds".replace("-", "−") in text
+
+
+def test_neither_one_seed_nor_an_interval_that_touches_0_decides():
+    assert "run two seeds or more" in difference_sentence("a", "b", Estimate(9.0, math.nan, math.nan, 1))
+    assert "undecided" in difference_sentence("a", "b", Estimate(1.0, 1.0, 1.0, 3))
+
+
+def test_comparisons_are_paired_differences_of_the_table_corrected_as_one_family(smoke):
+    rows = smoke.rows("table3")
+    table, several = rows.set_index(["arm", "multiple", "seed"]).accuracy, comparisons.against_real(smoke.design, rows)
+    assert {c.second for c in several} == {"real only"}
+    assert len(several) == len(smoke.main.listed()) - 1
+    both = ([100 * table[(*cell, s)] for s in smoke.seeds] for cell in (("50-100", 3), ("real only", 0)))
+    a, b = map(np.array, both)
+    mix = next(c for c in several if c.first == "50-100 ×3")
+    assert mix.difference.mean == pytest.approx((a - b).mean())
+    assert mix.p == pytest.approx(paired_p(a, b))
+    assert [c.p_holm for c in several] == pytest.approx(holm([c.p for c in several]))
+    assert len(parsed(smoke.show("tab-against-real"))) == len(several)
+
+
+def test_controls_isolate_the_synthetic_images(smoke):
+    several = comparisons.against_controls(smoke.design, smoke.rows("table3"))
+    assert {
+        ("50-100 ×1", "0 ×1"),
+        ("synthetic only ×1", "real bootstrap ×1"),
+        ("synthetic only ×3", "real bootstrap ×3"),
+        ("50-100 ×3", "100 ×3"),
+        ("100 ×3", "0 + RandAugment ×1"),
+        ("100 + TrivialAugment ×3", "0 + TrivialAugment ×1"),
+    } <= {(c.first, c.second) for c in several}
+    assert len(parsed(smoke.show("tab-against-controls"))) == len(several)
+
+
+def test_the_verdict_of_a_comparison_goes_by_the_corrected_p():
+    several = [
+        Comparison("50-100 ×5", "real only", Estimate(2.0, 0.1, 0.2, 3), 0.001, 0.01),
+        Comparison("25 ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.02, 0.2),
+        Comparison("synthetic only ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.0001, 0.0004),
+        Comparison("100 ×1", "real only", Estimate(2.0, math.nan, math.nan, 1), math.nan, math.nan),
+    ]
+    table = parsed(comparisons.comparison_table(several, "c", "tab-x"))
+    assert table["at 5%"].tolist() == ["**ahead**", "undecided", "**behind**", "undecided"]
+    assert table["p"].tolist() == ["0.001", "0.020", "< .001", "–"]
+    assert table.index.tolist()[0] == "real + t_re = rand(50, 100) ×5"
+    assert "no two arms" in comparisons.comparison_table([], "c", "tab-x")
+
+
+# the choice on validation images
+
+
+def test_a_choice_of_arm_reads_validation_images_and_no_test_image(smoke):
+    arms = smoke.design.arms
+    cells = augmentation.validation_cells(smoke.design)
+    assert {arm for arm, *_ in cells} == set(smoke.preset.augmentation) - {"0"}
+    for spec in cells.values():
+        assert spec.images == arms.data["validation"]
+        behind = {s.fingerprint for s in in_order([spec]) if isinstance(s, Data)}
+        assert arms.data["test"].fingerprint not in behind
+
+
+def test_the_chosen_arm_is_the_best_on_validation_whatever_test_says(rows3):
+    rows = pd.DataFrame(
+        {"arm": arm, "multiple": k, "seed": s, "accuracy": a + 0.01 * s, "n": 20}
+        for (arm, k), a in {("100", 1): 0.5, ("50-100", 1): 0.6, ("100", 5): 0.7, ("50-100", 5): 0.4}.items()
+        for s in (0, 1)
+    )
+    assert comparisons.chosen_arms(rows) == {1: "50-100", 5: NAIVE}
+    tested = pd.concat([rows3, rows.assign(accuracy=1 - rows.accuracy)[rows.arm == "50-100"]])
+    table, told = comparisons.choice_table(design((0, 1)), rows, tested)
+    assert parsed(table)["chosen"].tolist() == ["", "**yes**", "**yes**", ""]
+    first, second = told.split("\n")
+    assert "rand(50, 100) ×1" in first
+    assert "is ahead of **real only** by 30.00 points" in second  # 80 and 50, as both seeds have it
+
+
+# variance
+
+
+def test_crossed_cells_are_every_pair_and_their_diagonal_is_table_3(smoke):
+    cells, table = augmentation.crossed_cells(smoke.design), augmentation.arm_cells(smoke.design)
+    assert set(cells) == {(g, c) for g in (0, 1) for c in (0, 1)}
+    for (g, c), predict in cells.items():
+        assert predict.classifier.seed == c
+        assert {s.seed for s in predict.classifier.synthetic} == {g}
+        if g == c:
+            assert predict == table["synthetic only", 1, g]
+
+
+def test_variance_is_that_of_the_crossed_predictions_in_points():
+    right = np.random.default_rng(0).random((3, 3, 50)) < 0.7
+    values = {
+        (g, s): SimpleNamespace(correct=right[g, s], accuracy=right[g, s].mean(), n=50)
+        for g in range(3)
+        for s in range(3)
+    }
+    several, parts = augmentation.crossed_seeds.make(design(), values), variance_parts(right)
+    assert several.variance.generator == pytest.approx(100 * parts.generator)
+    assert several.variance.images == pytest.approx(100 * parts.images)
+    assert several.rows.accuracy.tolist() == [values[cell].accuracy for cell in values]
+    out = parsed(comparisons.variance_table(design(), several))
+    assert out["standard deviation (points)"].tolist() == [
+        f"{100 * v:.2f}" for v in (parts.generator, parts.classifier, parts.both, parts.images)
+    ]
+    alone = augmentation.crossed_seeds.make(design((0,)), {(0, 0): values[0, 0]})
+    assert "run two seeds or more" in comparisons.variance_table(design((0,)), alone)

@@ -25,6 +25,7 @@ import yaml
 
 from synthgap import ImageSet, Study
 from synthgap.data.npz import save_npz
+from synthgap.exhibits.answer import verdicts as decided
 from synthgap.stats.verdict import BETTER, OPEN, SAME, WORSE
 
 KINDS = ("helps", "hurts", "none")
@@ -78,7 +79,7 @@ def verdicts(kind: str, seed: int) -> dict[str, tuple[str, float, float, float]]
         folder = Path(name)
         real, synthetic = data_set(kind, seed, folder)
         study = Study(real, preset(folder), folder / "results", synthetic=synthetic, workers=1)
-        found = study.verdicts()
+        found = study.lab.value(decided)
         return {q: (v.word, v.difference.mean, v.difference.low, v.difference.high) for q, (_, _, v) in found.items()}
 
 

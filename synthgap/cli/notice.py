@@ -43,8 +43,7 @@ def intended(study: Study) -> list[str]:
         lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
     seeds = len(d.seeds)
     weights = "" if d.options.class_weights == "none" else "; classes weighted alike in training"
-    flipped = "flip" in study.store.get(d.arms.data["train"]).augment
-    mirrored = "mirrored at random" if flipped else "not mirrored (--flip mirrors them)"
+    mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"
     lines.append(f"  images {mirrored} in training{weights}")
     lines.append(f"  preset {d.preset.name}, {seeds} seed{'s' * (seeds > 1)}: {d.preset.summary}")
     if d.given:

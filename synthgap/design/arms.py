@@ -52,6 +52,7 @@ class Arms:
         alone. "probe" is the part of test that Figure 8 reconstructs, "floor" one of train's size and "other" one of
         half its size that Figure 6 compares with, "grid" the training images that Figures 4 and 5 show. "given", where
         there is one, is a synthetic set from elsewhere: it belongs to no seed.
+    mirrored : may every classifier see its images mirrored left to right, whatever its policy?
 
     Arms are named as `design.values.Arm` says.
 
@@ -64,6 +65,7 @@ class Arms:
     preset: Preset
     seeds: tuple[int, ...]
     device: str = "cpu"
+    mirrored: bool = False
 
     def sigma(self, t_re: int) -> float:
         """σ of a reverse step, as the solver reads it (`Solver.levels`), for images of this size."""

@@ -76,7 +76,14 @@ class Loaded:
         stored = _Stored(keep, named)
         d = self.empty
         columns = [
-            Arms(_title(how.source), stored.parts(splits, how, d.preset), d.preset.of(choice), d.seeds, d.device)
+            Arms(
+                _title(how.source),
+                stored.parts(splits, how, d.preset),
+                d.preset.of(choice),
+                d.seeds,
+                d.device,
+                mirrored="flip" in splits.train.augment,
+            )
             for choice, (splits, how) in zip(d.choices, self.splits, strict=True)
         ]
         if self.given is not None:

@@ -40,7 +40,8 @@ def to_long(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             continue
         numbers = [c for c in table.columns if c not in NAMES]
         names = [c for c in table.columns if c in NAMES]
-        long = table.reset_index(names="row").melt(["row", *names], numbers, "measure", "value")
+        long = table.reset_index(names="row").melt(["row", *names], numbers, "measure", "number")
+        long = long.rename(columns={"number": "value"})  # not at once: a table may have a column called value
         whole = {c: pd.api.types.is_integer_dtype(table[c]) for c in numbers}
         parts.append(long.assign(result=result, value=long.value.astype(float), whole=long.measure.map(whole)))
     rows = pd.concat(parts, ignore_index=True)

@@ -24,6 +24,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "claims": "7 Conclusion",
     "null_models": "A1 Null models",
     "answer": "A2 Your data",
+    "answer_images": "A2 Your data",
     "your_data": "A2 Your data",
     "elsewhere": "Other pages",
 }

@@ -23,14 +23,16 @@ from cases import (
     words,
     written,
 )
-from synthgap.exhibits.parameters import as_meant, open_study
 
+from synthgap.base import words as wording
 from synthgap.cli.options import numbers, run_name
 from synthgap.data.imageset import ImageSet
+from synthgap.design.parameters import as_meant
 from synthgap.design.preset import load_preset, preset_names
 from synthgap.design.sizes import gan_networks
-from synthgap.exhibits import plain
-from synthgap.exhibits.tables import UNMEASURED, fidelity, plus_minus
+from synthgap.exhibits.chapters import open_study
+from synthgap.exhibits.samples import fidelity_table
+from synthgap.exhibits.text import UNMEASURED
 from synthgap.gan.discriminator import Discriminator
 from synthgap.gan.stylegan3 import Generator
 from synthgap.graph.compute import Job, measure_fidelity
@@ -80,7 +82,7 @@ def _too_few(place: Path) -> str:
 
     value = measure_fidelity(Cell(), Job(lambda spec: Seen(), place, lambda share: None))
     assert all(math.isnan(getattr(value, name)) for name in ("frechet", "precision", "recall"))
-    assert UNMEASURED in fidelity(pd.DataFrame())
+    assert UNMEASURED in fidelity_table(None, pd.DataFrame())
     return f"the run goes on, and the tables say: {UNMEASURED}"
 
 
@@ -160,16 +162,16 @@ def _difference(place: Path) -> str:
     d = crossed(values)
     assert d.mean - d.half_width() < -1 < d.low + 1e-9
     assert d.low == DIFFERENCE[0]
-    assert plain.more_or_less(d) == "66.7 points less"
-    return f"66.7 points less plain accuracy, {plain.signed(d.low)} to {plain.signed(d.high)}: no end beyond ±100"
+    assert wording.more_or_less(d.in_points) == "66.7 points less"
+    return f"66.7 points less plain accuracy, {wording.ends(d.in_points)}: no end beyond ±100"
 
 
 def _levels(place: Path) -> str:
     level = crossed(np.array([[1.0, 0.0], [1.0, 1.0]]), span=SHARE)
     assert (level.low, level.high) == SHARE
-    cell = plus_minus(estimate_mean([50.0, 100.0], span=PERCENT))
+    cell = wording.plus_minus(estimate_mean([50.0, 100.0], span=PERCENT))
     assert cell == "75.00 (0.00 to 100.00)"
-    return f"{plain.share(level)}; in tables {cell}, in place of 75 ± 318"
+    return f"{wording.percent(level.in_points)}; in tables {cell}, in place of 75 ± 318"
 
 
 def _inside(place: Path) -> tuple:

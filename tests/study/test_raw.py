@@ -73,13 +73,6 @@ def test_intervals_over_seeds_and_images_regenerate_from_the_hits(smoke, hits):
     assert again == from_study(smoke)
 
 
-def test_the_hits_are_as_many_as_the_accuracy_says(smoke, hits):
-    rows = smoke.answer_rows()
-    for (arm, k), mine in rows.groupby(["arm", "multiple"], sort=False):
-        values = hits.get(("answer", f"{arm}; {k:g}"), hits.get(("table3", f"{arm}; {k:g}")))
-        assert values.mean(axis=1) == pytest.approx(mine.sort_values("seed").accuracy.to_numpy())
-
-
 def test_packing_keeps_every_image():
     right = np.random.default_rng(0).random(1097) < 0.9
     assert (unpack(pack(right), 1097) == right).all()

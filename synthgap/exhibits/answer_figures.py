@@ -1,4 +1,4 @@
-"""Figures of the plain answer. As in `plots`, nothing is told by colour alone."""
+"""How the plain answer's figures are drawn. Levels are of shares in [0, 1]; axes are in percent."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..design.values import ArmCell, arm_words
 from ..stats.crossed import Crossed
-from .plain import arm_words
-from .plots import COLOURS, LINES, MARKERS, _band, _draw_maps, _figure
-
-BARS = "bars: 95% interval (seeds × test images)"
+from .answer import AS_MANY_REAL
+from .drawing import COLOURS, CROSSED_INTERVAL, LINES, MARKERS, band, basis, doubling, draw_maps, levels, new_figure
 
 
 def worth(curve: Mapping[int, Crossed], alone: Mapping[str, Crossed], measure: str, name: str) -> Figure:
     """The learning curve of real images, and synthetic sets as lines; curve: real images → level."""
-    figure, axes = _figure(6.4, 3.8)
+    figure, axes = new_figure(6.4, 3.8)
     ax = axes[0, 0]
-    _levels(ax, curve, 0, "real images alone")
+    levels(ax, curve, 0, "real images alone")
     for number, (label, level) in enumerate(alone.items(), start=1):
         style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
         ax.axhline(100 * level.mean, label=label, **style)
-        _band(ax, level.in_points, style["color"])
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(list(curve), [f"{n:,}" for n in curve])
-    ax.minorticks_off()
+        band(ax, level.in_points, style["color"])
+    doubling(ax, list(curve))
     ax.set_xlabel("real training images")
     ax.set_ylabel(f"{measure} (%)")
     ax.legend(fontsize=7, loc="lower right")
-    figure.suptitle(f"{name}: {_basis(curve)}; {BARS} and bands", fontsize=8)
+    figure.suptitle(f"{name}: {basis(curve)}; {CROSSED_INTERVAL} and bands", fontsize=8)
     return figure
 
 
-def gains(several: Mapping[tuple[str, float], Crossed], chosen: tuple[str, float], measure: str, name: str) -> Figure:
+def gains(several: Mapping[ArmCell, Crossed], chosen: ArmCell, measure: str, name: str) -> Figure:
     """What each way of augmenting changes against real images alone, a line each; the chosen mix is filled."""
-    figure, axes = _figure(7.0, 0.8 + 0.27 * len(several))
+    figure, axes = new_figure(7.0, 0.8 + 0.27 * len(several))
     ax = axes[0, 0]
-    generated = [cell for cell in several if cell[1] and cell != ("0", 1)]
+    generated = [cell for cell in several if cell[1] and cell != AS_MANY_REAL]
     for place, (cell, d) in enumerate(several.items()):
         number = 1 if cell in generated else 0
         face = COLOURS[number] if cell == chosen or cell not in generated else "white"
@@ -47,51 +44,47 @@ def gains(several: Mapping[tuple[str, float], Crossed], chosen: tuple[str, float
         ax.errorbar(100 * d.mean, place, xerr=_bars([d]), capsize=3, **style)
     ax.axvline(0, color="black", linewidth=1)
     titles = [arm_words(a) + (f" ×{k:g}" if (a, k) in generated else "") for a, k in several]
-    marked = [t + (" (chosen)" if c == chosen else "") for t, c in zip(titles, several, strict=True)]
-    ax.set_yticks(range(len(several)), marked, fontsize=8)
-    ax.invert_yaxis()
+    _lines(ax, [t + (" (chosen)" if c == chosen else "") for t, c in zip(titles, several, strict=True)])
     ax.set_xlabel(f"change of {measure} against real images alone (points)")
-    figure.suptitle(f"{name}: {_basis(several)}; {BARS}. Circles: no generator", fontsize=8)
+    figure.suptitle(f"{name}: {basis(several)}; {CROSSED_INTERVAL}. Circles: no generator", fontsize=8)
     return figure
 
 
 def by_multiple(lines: Mapping[str, Mapping[float, Crossed]], real: Crossed, measure: str, name: str) -> Figure:
     """Level against the multiple, a line an arm; real images alone as a band."""
-    figure, axes = _figure(6.4, 3.8)
+    figure, axes = new_figure(6.4, 3.8)
     ax = axes[0, 0]
-    _band(ax, real.in_points)
+    band(ax, real.in_points)
     ax.axhline(100 * real.mean, color="black", linewidth=1, label="real images alone")
-    for number, (label, levels) in enumerate(lines.items()):
-        _levels(ax, levels, number, label)
-    ax.set_xticks(sorted({k for levels in lines.values() for k in levels}))
+    for number, (label, line) in enumerate(lines.items()):
+        levels(ax, line, number, label)
+    ax.set_xticks(sorted({k for line in lines.values() for k in line}))
     ax.set_xlabel("synthetic images, as a multiple of the real ones")
     ax.set_ylabel(f"{measure} (%)")
     ax.legend(fontsize=7)
-    figure.suptitle(f"{name}: {_basis({0: real})}; {BARS}, and band", fontsize=8)
+    figure.suptitle(f"{name}: {basis({0: real})}; {CROSSED_INTERVAL}, and band", fontsize=8)
     return figure
 
 
-def mixes(rows: pd.DataFrame, chosen: tuple[str, float], measure: str, name: str) -> Figure:
+def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figure:
     """Validation values of the mixes: each seed a small point, the mean a large one; the chosen mix is filled."""
     cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
-    figure, axes = _figure(7.0, 0.8 + 0.27 * len(cells))
+    figure, axes = new_figure(7.0, 0.8 + 0.27 * len(cells))
     ax = axes[0, 0]
     for place, (arm, k) in enumerate(cells):
         values = 100 * rows[(rows.arm == arm) & (rows.multiple == k)].value.to_numpy()
         face = COLOURS[1] if (arm, k) == chosen else "white"
         ax.plot(values, np.full(len(values), place), ".", color="black", markersize=4, alpha=0.5)
         ax.plot(values.mean(), place, marker=MARKERS[1], color=COLOURS[1], markerfacecolor=face, markersize=8)
-    titles = [f"{arm_words(a)} ×{k:g}" + (" (chosen)" if (a, k) == chosen else "") for a, k in cells]
-    ax.set_yticks(range(len(cells)), titles, fontsize=8)
-    ax.invert_yaxis()
+    _lines(ax, [f"{arm_words(a)} ×{k:g}" + (" (chosen)" if (a, k) == chosen else "") for a, k in cells])
     ax.set_xlabel(f"{measure} on validation images (%)")
     figure.suptitle(f"{name}: {rows.n.iloc[0]:,} validation images; squares: mean, dots: seeds", fontsize=8)
     return figure
 
 
 def by_class(rows: pd.DataFrame, name: str) -> Figure:
-    """Shares told rightly of each class, three classifiers a class; rows as of `Answers.by_class`."""
-    figure, axes = _figure(7.0, 1.0 + 0.45 * len(rows))
+    """Shares told rightly of each class, three classifiers a class; rows as of `answer.by_class`."""
+    figure, axes = new_figure(7.0, 1.0 + 0.45 * len(rows))
     ax = axes[0, 0]
     titles = {"real": "trained on real", "alone": "on synthetic alone", "beside": "on both"}
     for number, (column, label) in enumerate(titles.items()):
@@ -99,41 +92,30 @@ def by_class(rows: pd.DataFrame, name: str) -> Figure:
         values = [100 * level.mean for level in rows[column]]
         style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none"}
         ax.errorbar(values, places, xerr=_bars(rows[column]), capsize=2, label=label, **style)
-    classes = [f"{name} (n = {n:,})" for name, n in zip(rows["class"], rows.n, strict=True)]
-    ax.set_yticks(range(len(rows)), classes, fontsize=8)
-    ax.invert_yaxis()
+    _lines(ax, [f"{name} (n = {n:,})" for name, n in zip(rows["name"], rows.n, strict=True)])
     ax.set_xlim(right=101)
     ax.set_xlabel("test images of the class told rightly (%)")
     figure.legend(fontsize=7, loc="outside lower center", ncols=3)
-    figure.suptitle(f"{name}: {BARS}", fontsize=8)
+    figure.suptitle(f"{name}: {CROSSED_INTERVAL}", fontsize=8)
     return figure
 
 
 def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list[str]) -> Figure:
     """Images with the GradCAM maps of each classifier below, a caption above each column."""
     lines, count = len(maps) + 1, len(images)
-    figure, axes = _figure(1.1 * count + 1.5, 1.15 * lines + 0.4, lines, count)
-    _draw_maps(axes, images, maps)
+    figure, axes = new_figure(1.1 * count + 1.5, 1.15 * lines + 0.4, lines, count)
+    draw_maps(axes, images, maps)
     for ax, caption in zip(axes[0], captions, strict=True):
         ax.set_title(caption, fontsize=6)
     return figure
 
 
-def _levels(ax: Axes, levels: Mapping[float, Crossed], number: int, label: str) -> None:
-    style = {
-        "color": COLOURS[number],
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": LINES[number % len(LINES)],
-    }
-    bars = _bars(levels.values())
-    ax.errorbar(list(levels), [100 * v.mean for v in levels.values()], yerr=bars, capsize=3, label=label, **style)
+def _lines(ax: Axes, titles: list[str]) -> None:
+    """A line of the figure for each title, from above."""
+    ax.set_yticks(range(len(titles)), titles, fontsize=8)
+    ax.invert_yaxis()
 
 
-def _bars(levels: Iterable[Crossed]) -> np.ndarray:
-    """Lengths of error bars below and above, in percent: 2 × levels."""
-    return 100 * np.transpose([level.reach for level in levels])
-
-
-def _basis(levels: Mapping[object, Crossed]) -> str:
-    one = next(iter(levels.values()))
-    return f"{one.seeds} seed{'s' * (one.seeds > 1)}, {one.images:,} test images"
+def _bars(several: Iterable[Crossed]) -> np.ndarray:
+    """Lengths of error bars below and above, in percent, 2 × levels."""
+    return 100 * np.transpose([level.reach for level in several])

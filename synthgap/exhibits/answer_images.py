@@ -1,0 +1,174 @@
+"""The plain answer, looked at image by image: copies, images that are misread, and images that are out of reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.splits import spread
+from ..design.loading import Design
+from ..diffusion.schedule import REVERSE_STEPS
+from ..graph.specs import Attend, MeasureMemorization, Predict, Spec, Subset
+from ..metrics.neighbours import nearest
+from ..metrics.projection import covered_by, outermost
+from ..stats.intervals import Estimate, estimate_mean
+from .answer import REAL, Compared, answer_cells, compared
+from .base import IMAGES, WHOLE, Cells, Values, result
+from .text import in_percent
+
+SHOWN = 6  # images a row of the answer's pictures
+
+
+def synthetic_shown(d: Design, seed: int) -> Spec:
+    """The synthetic images that are looked at one by one: ×1 of a seed's generator, or all given ones."""
+    return d.arms.data["given"] if d.given else d.arms.samples(seed, REVERSE_STEPS)
+
+
+# copies
+
+
+@dataclass(frozen=True)
+class Copying:
+    """C_T (None: too few images) and the percentage of authentic images over seeds; see `Memorization`.
+
+    Given images belong to no seed: there is one value then. images : how many are looked at.
+    """
+
+    score: Estimate | None
+    authentic: Estimate
+    images: int
+
+
+def copying_cells(d: Design) -> Cells:
+    """(number,) → copying of the training images by a set of synthetic ones; a set a seed, or the given one."""
+    train, test = d.arms.data["train"], d.arms.data["test"]
+    fakes = dict.fromkeys(synthetic_shown(d, s) for s in d.seeds)
+    return {(i,): MeasureMemorization(train=train, test=test, fake=fake) for i, fake in enumerate(fakes)}
+
+
+@result("copying", copying_cells, no_rows=WHOLE)
+def copying(d: Design, values: Values) -> Copying:
+    """Whether the synthetic images lie nearer to the training images than other real images do."""
+    found = list(values.values())
+    scores = [v.copying for v in found]
+    score = None if np.isnan(scores).any() else estimate_mean(scores)
+    return Copying(score, in_percent([v.authentic for v in found]), found[0].n_fake)
+
+
+def nearest_cells(d: Design) -> Cells:
+    """(name,) → training images, test images, and the first seed's synthetic ones."""
+    return {
+        ("train",): d.arms.data["train"],
+        ("test",): d.arms.data["test"],
+        ("synthetic",): synthetic_shown(d, d.seeds[0]),
+    }
+
+
+@result("nearest", nearest_cells, no_rows=IMAGES)
+def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
+    """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 N × C × H × W."""
+    fake, train, test = (values[name,].images for name in ("synthetic", "train", "test"))
+    flat = fake.reshape(len(fake), -1)
+    distance, to_train = nearest(flat, train.reshape(len(train), -1))
+    _, to_test = nearest(flat, test.reshape(len(test), -1))
+    first = np.argsort(distance[:, 0], kind="stable")[:SHOWN]
+    return {
+        "synthetic": fake[first],
+        "nearest training image": train[to_train[first, 0]],
+        "nearest test image": test[to_test[first, 0]],
+    }
+
+
+# images that are misread
+
+
+@dataclass(frozen=True)
+class Misread:
+    """Test images that real images teach and synthetic ones don't; uint8 N × C × H × W.
+
+    maps : GradCAM maps by classifier, N × H × W in [0, 1]. captions : class and who is right, N.
+    """
+
+    images: np.ndarray
+    maps: dict[str, np.ndarray]
+    captions: list[str]
+
+
+def map_cells(d: Design) -> Cells:
+    """(classifier,) → its GradCAM maps of some test images, first seed; ("test",) → all test images."""
+    arms, test = d.arms, d.arms.data["test"]
+    images = Subset(images=test, count=min(arms.preset.attention_images, test.count))
+    several = {"trained on real": REAL, "trained on synthetic": answer_cells(d)["alone"][0]}
+    maps = {(name,): Attend(classifier=arms.arm(*cell, d.seeds[0]), images=images) for name, cell in several.items()}
+    return {**maps, ("test",): test}
+
+
+@result("misread", map_cells, reads=[compared], no_rows=IMAGES)
+def misread(d: Design, values: Values, compared: Compared) -> Misread:
+    """Of the smallest synthetic set; filled up with images that both classifiers tell rightly or wrongly."""
+    test = values["test",]
+    among = spread(test.labels, min(d.arms.preset.attention_images, len(test)))
+    alone = compared.right(answer_cells(d)["alone"][0])[0][among]
+    real = compared.right(REAL)[0][among]
+    order = np.argsort(-(real & ~alone).astype(int), kind="stable")[:SHOWN]
+    captions = [
+        f"{test.classes[test.labels[among[i]]]}\nreal: {_mark(real[i])}, synthetic: {_mark(alone[i])}" for i in order
+    ]
+    maps = {name: values[name,][order] for (name,) in values if name != "test"}
+    return Misread(test.images[among[order]], maps, captions)
+
+
+def _mark(right: bool) -> str:
+    return "right" if right else "wrong"
+
+
+# images that are out of reach
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Percentage of the outermost tenth of test images that no synthetic image, or no other real one, comes near.
+
+    images : how many are outermost. uncovered : a few that no synthetic image of the first seed comes near, uint8
+    N × C × H × W.
+    """
+
+    synthetic: Estimate
+    real: Estimate
+    images: int
+    uncovered: np.ndarray
+
+
+def coverage_cells(d: Design) -> Cells:
+    """(seed, which) → features of test images, of synthetic ones and of as many real ones, under the classifier of
+    half A of train, which has seen none of them; ("images",) → the test images."""
+    arms, cells = d.arms, {("images",): d.arms.data["test"]}
+    count = arms.data["train"].count // 2  # images of half B
+    for s in d.seeds:
+        if d.given:
+            given = arms.data["given"]
+            fake: Spec = given if given.count <= count else Subset(images=given, count=count, seed=s)
+        else:
+            fake = Subset(images=arms.samples(s, REVERSE_STEPS), half="b")
+        several = {"test": arms.data["test"], "synthetic": fake, "real": Subset(images=arms.data["train"], half="b")}
+        judge = arms.crossfit(s)
+        cells |= {(s, which): Predict(classifier=judge, images=images) for which, images in several.items()}
+    return cells
+
+
+@result("coverage", coverage_cells, no_rows=IMAGES)
+def coverage(d: Design, values: Values) -> Coverage | None:
+    """How much of the real images' edge the synthetic ones reach; None where no class has images enough."""
+    left_out, beyond = [], []
+    for s in d.seeds:
+        test, fake, real = (values[s, which] for which in ("test", "synthetic", "real"))
+        found = outermost(test.features, test.labels)
+        if not len(found):
+            return None
+        near, as_near = (covered_by(test.features, test.labels, found, p.features, p.labels) for p in (fake, real))
+        beyond.append(found[~near])
+        left_out.append([1 - near.mean(), 1 - as_near.mean()])
+    synthetic, others = np.array(left_out).T
+    shown = values["images",].images[beyond[0][:SHOWN]]
+    return Coverage(in_percent(synthetic), in_percent(others), len(found), shown)

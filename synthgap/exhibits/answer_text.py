@@ -1,0 +1,319 @@
+"""The plain answer in sentences: each has a number and its interval, and says so where nothing can be told."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..base.words import ONE_SEED, ends, escaped, interval, more_or_less, percent, plural, points, signed
+from ..design.loading import Design
+from ..design.values import ArmCell, arm_words
+from ..metrics.memorization import COPYING_BELOW
+from ..stats.crossed import Crossed, Crossing
+from ..stats.verdict import ALPHA, BETTER, OF_INTEREST, OPEN, SAME, WORSE, Verdict
+from .answer import (
+    Compared,
+    Decided,
+    Task,
+    against_rival,
+    answer_cells,
+    by_class,
+    chosen,
+    gains,
+    how_many,
+    mix_means,
+    replacement,
+)
+from .answer_images import Copying, Coverage
+
+QUESTIONS = {
+    "replace": "Would synthetic images replace mine?",
+    "augment": "Would they help beside mine?",
+    "how_many": "How many?",
+    "which_step": "Which reverse step?",
+    "copying": "Are they copies of my images?",
+    "failing": "Where do they fail?",
+    "sure": "How sure is this?",
+}
+Z_SPREAD = 2  # half of a z value's 95% interval, about
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said to one question: a sentence with a number and its interval, and sentences that go further."""
+
+    sentence: str
+    more: tuple[str, ...] = ()
+
+    @property
+    def markdown(self) -> str:
+        """The sentence as a block quote (the book shows it as the answer), the others as a paragraph below."""
+        return f"> {self.sentence}\n\n{' '.join(self.more)}".rstrip()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said, by question, in the order of `QUESTIONS`; `print(answer)` shows it as plain text."""
+
+    said: dict[str, Said]
+
+    def __getitem__(self, question: str) -> Said:
+        return self.said[question]
+
+    def __str__(self) -> str:
+        lines = []
+        for question, said in self.said.items():
+            text = " ".join([said.sentence, *said.more]).replace("**", "")
+            lines.append(f"{QUESTIONS[question]}\n" + re.sub(r"\\([^\w\s]|_)", r"\1", text))
+        return "\n\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the sentences are made from; see `exhibits.answer` and `exhibits.answer_images`."""
+
+    design: Design
+    task: Task
+    compared: Compared
+    mixes: pd.DataFrame
+    decided: Decided
+    copying: Copying
+    coverage: Coverage | None
+
+    def answer(self) -> Answer:
+        """The answer to every question."""
+        makers = (replace, augment, how_many_images, which_step, copying, failing, sure)
+        return Answer({question: make(self) for question, make in zip(QUESTIONS, makers, strict=True)})
+
+
+def replace(known: Known) -> Said:
+    cell, other, verdict = known.decided["replace"]
+    found = replacement(known.design, known.compared)
+    word = {
+        WORSE: "**No**",
+        SAME: "**Yes, as far as this can be seen**",
+        BETTER: "**Yes**",
+        OPEN: open_words(verdict),
+    }[verdict.word]
+    images = f"{round(cell[1] * found.train):,} synthetic images alone (×{cell[1]:g})"
+    text = (
+        f"{word}: a classifier trained on {images} has {_against(cell, other, verdict, known)} than one trained on "
+        f"your {found.train:,} real images."
+    )
+    worth = worth_words(found.worth, found.count, found.train)
+    return _said(text, needed_words(verdict), match_words(found.match, found.multiples), worth)
+
+
+def augment(known: Known) -> Said:
+    cell, other, verdict = known.decided["augment"]
+    word = {
+        WORSE: "**No, they do harm**",
+        SAME: "**No difference that matters**",
+        BETTER: "**Yes**",
+        OPEN: open_words(verdict),
+    }[verdict.word]
+    text = (
+        f"{word}: with {_mix(cell)} beside your images, the mix chosen on validation images, a "
+        f"classifier has {_against(cell, other, verdict, known)} than with as many real images a step."
+    )
+    changes = gains(known.design, known.compared)
+    others = [c for c in answer_cells(known.design)["without"] if c != other]
+    best = max(others, key=lambda c: changes[c].mean)
+    beside = (
+        f"Against your images alone the mix changes it by {points(changes[cell].in_points)}; without a generator "
+        f"{arm_words(best[0])} changes it by {points(changes[best].in_points)}, the best of {len(others)}."
+    )
+    return _said(text, needed_words(verdict), beside)
+
+
+def how_many_images(known: Known) -> Said:
+    found, measure = how_many(known.design, known.compared), known.task.measure
+    if found is None:
+        cell = answer_cells(known.design)["alone"][0]
+        level = percent(known.compared.level(cell).in_points)
+        return Said(f"**Can't tell**: there are images for ×{cell[1]:g} only, with a {measure} of {level}.")
+    before, last = found.between
+    word = f"**Can't tell whether it is flat at ×{last:g}**"
+    if found.multiple is not None:
+        word = f"**Flat from ×{found.multiple:g} on**, to {100 * OF_INTEREST:g} point"
+    elif found.rising:
+        word = f"**It still rises at ×{last:g}**, the most that was tried"
+    step = f"from ×{before:g} to ×{last:g} the {measure} with synthetic images alone changes by"
+    return Said(f"{word}: {step} {points(found.last.in_points)}.")
+
+
+def which_step(known: Known) -> Said:
+    cell = chosen(known.mixes)
+    means, n = mix_means(known.mixes), f"{known.mixes.n.iloc[0]:,} validation images"
+    best, worst = 100 * means.max(), 100 * means.min()
+    if known.design.given:
+        what = f"there is no reverse step to choose for images of your own generator; ×{cell[1]:g} is best"
+        return Said(f"**None**: {what} on {n} ({best:.1f}%; the worst of {len(means)} {worst:.1f}%).")
+    words = arm_words(cell[0])
+    text = (
+        f"**{words[0].upper()}{words[1:]}, ×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} "
+        f"mixes {worst:.1f}%)"
+    )
+    rival = against_rival(known.design, known.compared, cell)
+    if rival is None:
+        return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.")
+    (other, _), difference = rival
+    told = {1: "better than", -1: "worse than", 0: "not told from"}[difference.side]
+    return Said(f"{text}, and on test images {told} {arm_words(other)}, {points(difference.in_points)}.")
+
+
+def copying(known: Known) -> Said:
+    found, given = known.copying, known.design.given
+    whose = "images of your generator" if given else "fully synthetic images (t_re = 100)"
+    authentic = (
+        f"{percent(found.authentic, 0)} of them are no nearer to a training image than that one is to the next "
+        "training image."
+    )
+    if not given:
+        authentic += " Images from smaller reverse steps are made from your images and resemble them by design."
+    if found.score is None:
+        return Said(f"**Can't tell**: {found.images:,} images are too few for the test.", (authentic,))
+    e = found.score
+    words = "**No sign of copying**"
+    if e.mean < COPYING_BELOW:
+        words = "**It looks like copying**"
+    elif e.mean > -COPYING_BELOW:
+        words = "**No copying, but they are not like real images either**"
+    # one value alone: the score is a z value, which for fresh images has a standard deviation of about 1
+    low, high = (e.mean - Z_SPREAD, e.mean + Z_SPREAD) if math.isnan(e.half_width) else (e.low, e.high)
+    score = f"C_T = {signed(e.mean)} (95% interval {signed(low)} to {signed(high)})"
+    return Said(
+        f"{words}: {found.images:,} {whose} score {score}, where fresh real images score about 0 and copies far "
+        f"below {signed(COPYING_BELOW, 0)}.",
+        (authentic,),
+    )
+
+
+def failing(known: Known) -> Said:
+    rows = by_class(known.design, known.task, known.compared, known.mixes)
+    worst = rows.iloc[0]
+    change, name = worst.change, escaped(worst["name"])
+    drop = "the largest drop" if change.mean < 0 else "the smallest gain"
+    where = f"**In class {name}**" if change.side < 0 else f"**Can't tell**, in class {name} if anywhere"
+    text = (
+        f"{where}: a classifier trained on synthetic images alone tells {percent(worst.alone.in_points)} of its "
+        f"{worst.n:,} test images rightly, one trained on real images {percent(worst.real.in_points)}, {drop} of "
+        f"{len(rows)} classes: {points(change.in_points)}."
+    )
+    reach = known.coverage
+    if reach is None:
+        return Said(text)
+    more = (
+        f"Of the outermost tenth of your test images {percent(reach.synthetic, 0)} have no synthetic image near; as "
+        f"many real ones leave {percent(reach.real, 0)} out."
+    )
+    return Said(text, (more,))
+
+
+def sure(known: Known) -> Said:
+    several = [verdict for _, _, verdict in known.decided.values()]
+    seeds, images = len(known.design.seeds), known.design.arms.data["test"].count
+    basis = f"{plural(seeds, 'seed')} and {images:,} test images"
+    if seeds < 2:
+        return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
+    decided = sum(v.word != OPEN for v in several)
+    widest = min(1.0, max(v.difference.half_width() for v in several))
+    return Said(
+        f"**{decided} of {len(several)} questions are decided**, at an error of {ALPHA:.0%} for both together, with "
+        f"{basis}, whose 95% intervals are up to ±{100 * widest:.1f} points wide."
+    )
+
+
+# pieces of sentences
+
+
+def _said(sentence: str, *more: str) -> Said:
+    return Said(sentence, tuple(m for m in more if m))
+
+
+def _mix(cell: ArmCell) -> str:
+    return f"{arm_words(cell[0])} ×{cell[1]:g}"
+
+
+def _against(first: ArmCell, second: ArmCell, verdict: Verdict, known: Known) -> str:
+    plain = None
+    if known.task.groups is not None:
+        plain = known.compared.difference(first, second, plain=True)
+    return against_words(verdict.difference, known.task.measure, plain)
+
+
+def against_words(difference: Crossed, measure: str, plain: Crossed | None) -> str:
+    """ "1.2 points less accuracy (95% interval …)"; where classes are uneven, the plain accuracy stands beside."""
+    d = difference.in_points
+    text = f"{more_or_less(d)} {measure} ({interval(d)}"
+    if plain is not None:
+        p = plain.in_points
+        text += f"; {more_or_less(p)} plain accuracy"
+        text += "" if math.isnan(p.low) else f", {ends(p)}"
+    return text + ")"
+
+
+def open_words(verdict: Verdict) -> str:
+    """An open question, and the side that its 95% interval lies on, if it lies on one."""
+    leans = {1: "yes", -1: "no"}.get(verdict.difference.side)
+    return f"**Can't tell for sure, it leans to {leans}**" if leans else "**Can't tell**"
+
+
+def needed_words(verdict: Verdict) -> str:
+    """What would decide a question that is open; nothing for one that is decided."""
+    if verdict.needed is None:
+        return ""
+    need, effect = verdict.needed, max(abs(verdict.difference.mean), OF_INTEREST)
+    ways = []
+    if need.seeds is not None:
+        ways.append(f"{need.seeds:,} seeds on these test images")
+    if need.images is not None:
+        ways.append(f"{need.images:,} test images with these seeds")
+    if not ways:
+        ways.append(f"{need.both[0]:,} seeds and {need.both[1]:,} test images")
+    return f"To tell a difference of {100 * effect:.1f} points from none, n needed ≈ {' or '.join(ways)}."
+
+
+def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
+    """The multiple at which synthetic images equal the real ones."""
+    if match is None:
+        return ""
+    first, last = f"×{multiples[0]:g}", f"×{multiples[-1]:g}"
+    place = f"is ×{match.value:.1f}"
+    if match.value == math.inf:
+        place = f"is not reached by {last}"
+    elif match.value == 0:
+        place = f"is {first} or less"
+    if match.high == multiples[0]:
+        return f"At {first} they match your real images already (told at 95%)."
+    if match.low == math.inf:
+        return f"At {last} they don't match your real images yet (told at 95%)."
+    low = f"{first} or less" if match.low == 0 else f"×{match.low:.1f}"
+    high = f"beyond {last}" if match.high == math.inf else f"×{match.high:.1f}"
+    return f"The multiple that matches your real images {place} (95% interval {low} to {high})."
+
+
+def worth_words(worth: Crossing | None, count: int, train: int) -> str:
+    """How many real images a synthetic set is worth, and the exchange rate."""
+    if worth is None:
+        return ""
+    images = f"{count:,} synthetic images (×{round(count / train, 2):g})"
+    if worth.value in (0, math.inf):
+        edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
+        return f"{images} are worth {edge}: the exchange rate is **not identifiable**."
+    low = "fewer than tried" if worth.low == 0 else f"{worth.low:,.0f}"
+    high = f"more than {train:,}" if worth.high == math.inf else f"{worth.high:,.0f}"
+    rates = [count / place for place in (worth.high, worth.low) if 0 < place < math.inf]
+    if not rates:
+        span = "any rate is possible"
+    elif len(rates) == 2:
+        span = f"{rates[0]:.1f} to {rates[1]:.1f}"
+    else:
+        span = f"{'at most' if worth.high == math.inf else 'at least'} {rates[0]:.1f}"
+    return (
+        f"{images} are worth about {worth.value:,.0f} real ones (95% interval {low} to {high}), an exchange rate of "
+        f"{count / worth.value:.1f} synthetic images for a real one ({span})."
+    )

@@ -22,7 +22,8 @@ from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, s
 from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
 from .base import Hits, Result, hits, on_steps
 from .causes import Loss, trimmed_loss
-from .classifiers import attention, concentration, entropy, step_cells
+from .attention import attention
+from .classifiers import concentration, entropy, step_cells
 from .discussion import likelihood
 from .samples import Collapses, collapse, detection, fidelity, memorization
 

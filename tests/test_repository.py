@@ -1,7 +1,10 @@
 """Rules that the repository's own files keep."""
 
 import ast
-import re
+import os
+import subprocess
+import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -9,14 +12,12 @@ import nbformat
 import pytest
 import yaml
 
-from synthgap.exhibits.parameters import PARAMETERS
+from synthgap.design.parameters import PARAMETERS
 from synthgap.graph.specs import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST_MODULE, LONGEST_FUNCTION = 350, 60  # lines
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-# lowest first
-LAYERS = ("errors", "seeding", "affine", "checkpoint", "data", "diffusion", "gan", "classifier", "metrics", "study")
-
 
 @pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
 def chapter(request):
@@ -49,23 +50,39 @@ def test_cells_of_chapters_are_short(chapter):
 
 def test_figures_in_chapters_have_captions_names_and_alternative_texts(chapter):
     for cell in chapter.cells:
-        if cell.cell_type == "code" and ("study.figure" in cell.source or re.search(r"_plots\.\w+\(", cell.source)):
+        if cell.cell_type == "code" and 'show("fig-' in cell.source:
             mystnb = cell.metadata.mystnb
             assert mystnb.figure.caption
             assert mystnb.figure.name.startswith("fig-")
             assert len(mystnb.image.alt) > 40
 
 
-def test_dependencies_point_downwards():
-    """A module of one layer imports its own layer and lower ones only."""
-    for number, layer in enumerate(LAYERS):
-        base = ROOT / "synthgap" / layer
-        for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
-            depth = len(path.relative_to(ROOT / "synthgap").parts)
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.level == depth and node.module:
-                    above = set(LAYERS[number + 1 :])
-                    assert node.module.split(".")[0] not in above, f"{path} imports {node.module}"
+def test_a_path_says_what_it_may_import():
+    """The contracts of import-linter, in pyproject.toml: every module in its layer, without an exception."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert not [c for c in contracts if "ignore_imports" in c]
+    assert [c["exhaustive"] for c in contracts if c["type"] == "layers"] == [True]
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_root_of_the_package_holds_packages_and_data_alone():
+    assert [path.name for path in (ROOT / "synthgap").glob("*.py")] == ["__init__.py"]
+
+
+def test_modules_and_functions_are_short():
+    for path in (ROOT / "synthgap").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= LONGEST_MODULE, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
 
 
 def test_the_picture_of_the_artifact_graph_names_every_kind():

@@ -13,8 +13,8 @@ from PIL import Image
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book
 from synthgap.book import page
-from synthgap.exhibits.plain import escaped
-from synthgap.exhibits.tables import myst_table
+from synthgap.base.words import escaped
+from synthgap.exhibits.text import myst_table
 
 SCRIPT = '<script>alert("x")</script>'
 NAMES = [SCRIPT, "$x$", "`code`", "a*b_|c| <x>", "{ref}`x`", "[x](javascript:alert(1))", "![x](y.png)", "{a}", "__b__"]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from synthgap.book import execute as book
-from synthgap.exhibits import results
+from synthgap.exhibits import preliminary
 from synthgap.stats import nulls, toy
 
 ROOT = book.find_root()
@@ -75,7 +75,7 @@ def folder_of(root: Path, width: int, height: int, *, grey: bool = False, each: 
 
 def quickened(monkeypatch) -> None:
     """The simulations of chapter a1, which look at no data set, with few studies; Algorithm 1 at one short step."""
-    monkeypatch.setattr(results, "ALGORITHM_STEPS", (25,))
+    monkeypatch.setattr(preliminary, "ALGORITHM_STEPS", (25,))
     simulate, coverage = toy.simulate, nulls.coverage
     monkeypatch.setattr(toy, "simulate", lambda seeds, images, *rest: simulate(3, 200, *rest))
     monkeypatch.setattr(nulls, "coverage", lambda studies, *rest, **options: coverage(2, *rest, **options))

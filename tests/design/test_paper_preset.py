@@ -13,6 +13,7 @@ import yaml
 from fabricated import fabricate_aircraft, fabricate_cars, fabricate_cifar10, fabricate_cifar100, fabricate_cub
 
 from synthgap.design.arms import CROSSFIT, PAPER
+from synthgap.exhibits import attention, classifiers, discussion, samples
 from synthgap.exhibits.study import Study
 from synthgap.graph.compute import KINDS
 from synthgap.graph.specs import in_order
@@ -65,12 +66,12 @@ def study(tmp_path_factory):
 
 
 def test_the_data_sets_stand_where_the_paper_has_them(study):
-    assert [a.name for a in study.columns] == ["cifar10", "cifar100", *FINE]
-    assert [a.name for a in study.columns_of(2)] == ["cifar10", "cifar100"]
-    assert [a.name for a in study.columns_of(4)] == list(FINE)
+    assert [a.name for a in study.design.columns] == ["cifar10", "cifar100", *FINE]
+    assert [a.name for a in study.design.columns_of(2)] == ["cifar10", "cifar100"]
+    assert [a.name for a in study.design.columns_of(4)] == list(FINE)
     assert (study.main.name, study.arms.name) == ("cifar10", "aircraft")
-    assert {a.data["train"].shape for a in study.columns_of(2)} == {(3, 32, 32)}
-    assert {a.data["train"].shape for a in study.columns_of(4)} == {(3, 64, 64)}
+    assert {a.data["train"].shape for a in study.design.columns_of(2)} == {(3, 32, 32)}
+    assert {a.data["train"].shape for a in study.design.columns_of(4)} == {(3, 64, 64)}
     assert study.store.get(study.main.data["train"]).augment == ("crop", "flip")
 
 
@@ -88,18 +89,18 @@ def test_every_column_of_the_tables_is_planned_for_its_data_sets(study):
 def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
     arms, seed = study.main, study.seeds[0]
     cells = {
-        "predict": arms.table2()[50, seed],
-        "fidelity": arms.figure6()[PAPER, 50, seed],
-        "cross-fitted": arms.figure6()[CROSSFIT, 50, seed],
-        "synthetic": arms.table2()[100, seed],
-        "attend": arms.figure7()[50, seed],
-        "likelihood": arms.likelihood()[0.1, "train", 50, seed],
-        "memorization": arms.memorization()[50, seed],
+        "predict": classifiers.step_cells(study.design)["cifar10", 50, seed],
+        "fidelity": samples.fidelity_cells(study.design)[PAPER, 50, seed],
+        "cross-fitted": samples.fidelity_cells(study.design)[CROSSFIT, 50, seed],
+        "synthetic": classifiers.step_cells(study.design)["cifar10", 100, seed],
+        "attend": attention.attention_cells(study.design)[50, seed],
+        "likelihood": discussion.likelihood_cells(study.design)[0.1, "train", 50, seed],
+        "memorization": samples.memorization_cells(study.design)[50, seed],
         "policy": arms.test(arms.arm("100 + TrivialAugment", 1, seed)),
         "bootstrap": arms.test(arms.arm("real bootstrap", 1, seed)),
-        "collapse": arms.collapse()[(seed,)],
+        "collapse": samples.collapse_cells(study.design)[(seed,)],
     }
-    cells["detection"] = arms.table1()["dct", "logistic", 100, seed]  # the other detectors take a minute each
+    cells["detection"] = samples.detection_cells(study.design)["dct", "logistic", 100, seed]  # the other detectors take a minute each
     everything = in_order(list(cells.values()))
     left_out = {"trim", "snapshot"}  # more of the same, a minute each
     assert {s.kind for s in everything} == {kind.model_fields["kind"].default for kind in KINDS} - left_out
@@ -126,7 +127,7 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
 
 @pytest.mark.parametrize("place", [1, 2])
 def test_classifiers_of_the_papers_recipe_train_on_coarse_and_fine_classes(study, place):
-    arms = study.columns[place]
+    arms = study.design.columns[place]
     policy = arms.test(arms.arm("RandAugment", 0, 0))
     study.compute([policy])
     classes = {"cifar10": 10, "cifar100": 100}.get(arms.name, 3)

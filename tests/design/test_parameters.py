@@ -5,8 +5,10 @@ import math
 import pytest
 
 from synthgap.base.errors import UserError
-from synthgap.exhibits import parameters
-from synthgap.exhibits.parameters import PARAMETERS, open_study
+from synthgap.cli.options import STUDY
+from synthgap.design.parameters import PARAMETERS
+from synthgap.exhibits import chapters
+from synthgap.exhibits.chapters import open_study
 
 GOOD = {
     "dataset": "auto",
@@ -28,7 +30,7 @@ GOOD = {
 def opened(monkeypatch):
     """The arguments that reached Study, which is not built."""
     given = []
-    monkeypatch.setattr(parameters, "Study", lambda **options: given.append(options) or "a study")
+    monkeypatch.setattr(chapters, "Study", lambda **options: given.append(options) or "a study")
     return given
 
 
@@ -38,6 +40,7 @@ def test_parameters_are_the_studys_arguments():
     from synthgap.exhibits.study import Study
 
     assert [*PARAMETERS, "scheduler"] == list(signature(Study).parameters)  # a chapter has no scheduler of its own
+    assert list(STUDY) == list(PARAMETERS)  # and the command line offers them all
 
 
 def test_good_parameters_open_a_study(results):

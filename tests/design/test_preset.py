@@ -7,7 +7,7 @@ from synthgap.base.errors import UserError
 from synthgap.design import preset as preset_module
 from synthgap.design.preset import load_preset, parse_t_re, preset_names
 from synthgap.exhibits.study import Study
-from synthgap.exhibits.tables import paper_table
+from synthgap.exhibits.text import paper_table
 from synthgap.graph.estimate import cost
 from synthgap.graph.specs import in_order
 

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from synthgap.exhibits.parameters import PARAMETERS, open_study
+from synthgap.design.parameters import PARAMETERS
+from synthgap.exhibits.chapters import open_study
 
 from synthgap.base.errors import UserError
 from synthgap.data.edmzip import load_edm_zip, save_edm_zip

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST_MODULE, LONGEST_FUNCTION = 350, 60  # lines
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
+
 @pytest.fixture(params=CHAPTERS, ids=lambda p: p.stem)
 def chapter(request):
     return nbformat.read(request.param, as_version=4)

@@ -19,10 +19,10 @@ from ..paper.published import PublishedClaim
 from ..stats.crossed import Crossed, crossed
 from ..stats.intervals import slopes
 from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, slope
+from .attention import attention
 from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
 from .base import Hits, Result, hits, on_steps
 from .causes import Loss, trimmed_loss
-from .attention import attention
 from .classifiers import concentration, entropy, step_cells
 from .discussion import likelihood
 from .samples import Collapses, collapse, detection, fidelity, memorization

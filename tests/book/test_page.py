@@ -11,9 +11,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from synthgap.base.errors import UserError
+from synthgap.base.words import escaped
 from synthgap.book import execute as book
 from synthgap.book import page
-from synthgap.base.words import escaped
 from synthgap.exhibits.text import myst_table
 
 SCRIPT = '<script>alert("x")</script>'

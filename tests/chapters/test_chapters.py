@@ -15,18 +15,12 @@ from PIL import Image
 
 from synthgap.book import execute as book
 from synthgap.book import guards, provenance, trace
-from synthgap.exhibits import slider
-from synthgap.exhibits.registry import registry
+from synthgap.exhibits import files
+from synthgap.exhibits.samples import fidelity_cells
+from synthgap.exhibits.sections import exhibits
 from synthgap.graph.specs import in_order
 
 ROOT = book.find_root()
-SECTION_5 = ("tab-4", "fig-multiples", "tab-against-real", "tab-against-controls", "tab-validation")
-SECTION_5 += ("fig-learning-curve", "tab-variance", "tab-sensitivity", "tab-sensitivity-fidelity")
-ANSWER = ("tab-settings", "fig-worth", "fig-gains", "fig-how-many", "fig-mixes", "fig-nearest", "fig-by-class")
-ANSWER += ("tab-by-class", "fig-misread", "fig-uncovered", "tab-sure", "tab-arms")
-VERDICTS = ("tab-scoreboard", "tab-judged", "tab-inconsistencies-numeric", "tab-inconsistencies-textual")
-VERDICTS += ("tab-significance-mix", "tab-significance-others", "tab-nulls", "fig-nulls", "tab-exchange", "tab-toy")
-VERDICTS += ("fig-toy", "tab-coverage", "fig-both-ways", "tab-both-ways", "tab-both-ways-seeds", "tab-cas")
 PAPERMILL = [sys.executable, "-m", "papermill"]
 
 
@@ -48,8 +42,8 @@ def executed(smoke, tmp_path_factory):
     folder = tmp_path_factory.mktemp("executed")
     parameters = {"preset": "smoke", "results": str(smoke.results), "device": "cpu"}
     book.execute_chapters(ROOT, folder, parameters)
-    smoke.save_raw(folder)
-    provenance.write(trace.provenance(smoke, folder), folder)
+    files.write_tables(smoke.lab, folder)
+    provenance.write(trace.provenance(smoke.lab, folder), folder)
     return folder
 
 
@@ -67,22 +61,7 @@ def test_every_chapter_executes_and_passes_the_checks(executed):
 def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(executed, tmp_path):
     index = book.build(book.stage(ROOT, executed, tmp_path / "book"))
     pages = "".join(p.read_text(encoding="utf-8") for p in index.parent.rglob("*.html"))
-    for name in (
-        "fig-1",
-        "fig-2",
-        "fig-4",
-        "fig-5",
-        "fig-6",
-        "fig-8",
-        "fig-9",
-        *("tab-1", "fig-rivals", "tab-rivals"),
-        *("fig-controls", "tab-trimming", "tab-causes"),
-        "tab-2",
-        "tab-3",
-        *SECTION_5,
-        *ANSWER,
-        *VERDICTS,
-    ):
+    for name in exhibits():
         assert f'id="{name}"' in pages, name
     assert (index.parent / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
     assert "cdn.jsdelivr" not in pages
@@ -92,7 +71,7 @@ def test_the_book_builds_without_warnings_and_shows_every_figure_and_table(execu
     assert pages.count('class="provenance') > len(every)  # one under each, and under those of other pages
     assert "not recorded" not in pages
     contents = (index.parent / "book" / "exhibits.html").read_text(encoding="utf-8")
-    for name in (n for published in registry().paper.values() for n in published.here):
+    for name in (name for name, one in exhibits().items() if one.paper):
         assert f'.html#{name}"' in contents, name
 
 
@@ -100,17 +79,19 @@ def test_every_exhibit_of_the_chapters_is_listed_and_the_reverse(executed):
     shown = [name for names in trace.chapters_in(executed).values() for name in names]
     assert len(set(shown)) == len(shown)
     pages = " ".join(page.read_text(encoding="utf-8") for page in (ROOT / "book").glob("*.md"))
-    elsewhere = {name for name in registry().ours if f":name: {name}\n" in pages}
-    assert set(shown) == set(registry().ours) - elsewhere
+    elsewhere = {name for name in exhibits() if f":name: {name}\n" in pages}
+    assert set(shown) == set(exhibits()) - elsewhere
 
 
 def test_every_exhibit_says_what_it_was_made_from(smoke, executed):
     record = provenance.read(executed)
     assert record.complete
     for name in (name for names in record.chapters.values() for name in names):
-        assert (name in record.exhibits) == bool(registry().ours[name].reads), name
+        assert (name in record.exhibits) == bool(
+            exhibits()[name].results() and exhibits()[name].reads[0].specs(smoke.design)
+        ), name
     fidelity = record.exhibits["fig-6"]
-    needed = in_order(list(smoke.main.figure6().values()))
+    needed = in_order(list(fidelity_cells(smoke.design).values()))
     assert fidelity.artifacts == len(needed)
     assert fidelity.seconds == pytest.approx(sum(smoke.store.provenance(s)["seconds"] for s in needed), abs=0.06)
     assert set(fidelity.kinds) == {spec.kind for spec in needed}
@@ -126,27 +107,17 @@ def test_the_record_names_no_folder_and_no_machine(smoke, executed):
         assert private not in text
 
 
-def test_watching_what_is_read_leaves_the_study_as_it_was(smoke):
-    store = smoke.store
-    read = trace.read_by(smoke, "answer_rows")
-    assert smoke.store is store
-    assert {spec.key for spec in trace.read_by(smoke, "answer_rows")} == {spec.key for spec in read}
-    assert {spec.kind for spec in read} == {"data", "predict"}
-
-
 def test_the_slider_says_what_the_study_measured(smoke, executed):
     notebook = nbformat.read(executed / "04_1_synthetic_samples.ipynb", as_version=4)
     shown = [o.get("data", {}).get("text/html", "") for c in notebook.cells for o in c.get("outputs", ())]
     shown = next(html for html in shown if "reverse-step" in html)
-    walk = smoke.reverse_walk()
-    assert shown == slider.html(walk)
-    entropy, nats = smoke.entropy_curve(), smoke.likelihood_curve()
+    assert shown == smoke.show("fig-reverse-step")
+    curve, nats = smoke.rows("figure8"), smoke.rows("likelihood")
     for t in (0, 50, 100):
-        mine = entropy[(entropy.protocol == "cross-fitted") & (entropy.split == "test") & (entropy.t_re == t)]
-        assert f"entropy {mine.entropy.mean():.3f} " in slider.sentence(walk, t)
+        mine = curve[(curve.protocol == "cross-fitted") & (curve.split == "test") & (curve.t_re == t)]
+        assert f"entropy {mine.entropy.mean():.3f} " in shown
         mine = nats[(nats.sigma == 0.1) & (nats.split == "test") & (nats.t_re == t)]
-        assert f"ln p {mine.nats.mean():.1f} ±".replace("-", "−") in slider.sentence(walk, t)
-        assert (walk.images[t] == smoke.store.get(smoke.main.samples(0, t, split="grid")).images).all()
+        assert f"ln p {mine.nats.mean():.1f} ±".replace("-", "−") in shown.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):

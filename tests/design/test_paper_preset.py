@@ -100,7 +100,9 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
         "bootstrap": arms.test(arms.arm("real bootstrap", 1, seed)),
         "collapse": samples.collapse_cells(study.design)[(seed,)],
     }
-    cells["detection"] = samples.detection_cells(study.design)["dct", "logistic", 100, seed]  # the other detectors take a minute each
+    cells["detection"] = samples.detection_cells(study.design)[
+        "dct", "logistic", 100, seed
+    ]  # the other detectors take a minute each
     everything = in_order(list(cells.values()))
     left_out = {"trim", "snapshot"}  # more of the same, a minute each
     assert {s.kind for s in everything} == {kind.model_fields["kind"].default for kind in KINDS} - left_out

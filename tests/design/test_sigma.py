@@ -13,8 +13,10 @@ from synthgap.diffusion.edm import EDMConfig
 from synthgap.diffusion.noise import initial_noise
 from synthgap.diffusion.pixels import to_model
 from synthgap.diffusion.reconstruct import noisy_start
-from synthgap.exhibits import plots, slider, tables
-from synthgap.exhibits.figures import FIGURE4_STEPS
+from synthgap.exhibits import preliminary
+from synthgap.exhibits.base import Lab
+from synthgap.exhibits.classifiers import table2
+from synthgap.exhibits.limitation import variant_levels
 from synthgap.exhibits.study import Study
 
 STEPS = (0, 1, 25, 50, 99, 100)
@@ -29,7 +31,7 @@ def of_vp(t_re):
 
 @pytest.fixture
 def vp(smoke, tmp_path):
-    """A study of the smoke preset on the VP levels. In the place of what it computes it is given what smoke has."""
+    """A lab of the smoke preset on the VP levels. In the place of what it computes it is given what smoke has."""
     preset = yaml.safe_load(files("synthgap").joinpath("presets", "smoke.yaml").read_text(encoding="utf-8"))
     preset["generator"]["solver"] = {"steps": 8, "method": "ancestral", "levels": "vp"}
     (tmp_path / "vp.yaml").write_text(yaml.safe_dump(preset), encoding="utf-8")
@@ -41,26 +43,23 @@ def vp(smoke, tmp_path):
             return smoke.store.get(smoke.main.generator(spec.seed))
         return SimpleNamespace(accuracy=0.5, n=40) if spec.kind == "predict" else grid
 
-    study.store = SimpleNamespace(get=get)
-    study.compute = lambda specs=None: 0
-    return study
+    return Lab(study.design, SimpleNamespace(get=get, missing=lambda specs: []))
 
 
 def test_a_preset_on_the_vp_levels_has_their_sigma(vp):
-    for t in STEPS:
-        assert vp.sigma(t) == pytest.approx(of_vp(t), abs=1e-12)
-        assert vp.sigma(t, column=1) == pytest.approx(of_vp(t), abs=1e-12)
+    for arms in vp.design.columns:
+        for t in STEPS:
+            assert arms.sigma(t) == pytest.approx(of_vp(t), abs=1e-12)
 
 
-def test_the_solver_of_a_data_set_counts_not_that_of_the_others(vp, smoke):
+def test_the_solver_of_a_data_set_counts_not_that_of_the_others(smoke):
     arms = smoke.main.varied("vp-ancestral")
     assert [arms.sigma(t) for t in STEPS] == pytest.approx([of_vp(t) for t in STEPS])
     assert smoke.main.sigma(50) != pytest.approx(of_vp(50), rel=0.1)
 
 
 def test_it_is_the_level_that_sampling_starts_from(vp, smoke):
-    for study in (vp, smoke):
-        arms = study.main
+    for arms in (vp.design.main, smoke.main):
         config = EDMConfig.for_images(arms.generator(0).network, 0.5)
         image = np.zeros(arms.data["train"].shape, dtype=np.uint8)
         for t in STEPS:
@@ -69,49 +68,33 @@ def test_it_is_the_level_that_sampling_starts_from(vp, smoke):
 
 
 def test_the_tables_tell_it(vp):
-    rows = vp.noise_levels()
+    rows = vp.rows(preliminary.noise_levels)
     assert list(rows.sigma) == pytest.approx([of_vp(t) for t in rows.t_re])
     assert list(rows.paper_scale) == pytest.approx(list(rows.sigma))  # VP levels don't depend on the image size
     assert list(rows.evaluations) == [math.ceil(8 * t / 100) for t in rows.t_re]
-    assert f"{of_vp(75):.3g}" in tables.noise_levels(rows)
-    rows = vp.table2()
+    assert f"{of_vp(75):.3g}" in vp.show("tab-noise")[0]
+    rows = vp.rows(table2)
     assert set(rows.dataset) == {"digits", "mnist5k"}
     assert list(rows.sigma) == pytest.approx([of_vp(t) for t in rows.t_re])
 
 
-def test_the_distances_of_the_algorithms_tell_it(vp):
-    images = np.zeros((1, 1, 8, 8))
-    vp.__dict__["_algorithms"] = {("real", 0): images, ("EDM", 50): images, ("corrected", 50): images}
-    rows = vp.algorithm_distances().set_index("algorithm")
-    assert rows.sigma["EDM"] == pytest.approx(of_vp(50))
-
-
-def test_figure_4_adds_that_much_noise_and_says_so(vp, smoke, monkeypatch):
-    shown = {}
-    monkeypatch.setattr(plots, "reconstruction_strip", lambda *given: shown.update(zip("nrs", given, strict=True)))
-    vp.figure4()
-    assert set(shown["s"]) == set(FIGURE4_STEPS)
+def test_figure_4_adds_that_much_noise(vp, smoke):
+    strip = vp.value(preliminary.strip)
+    assert set(strip.sigmas) == set(preliminary.STRIP)
     image = to_model(smoke.store.get(smoke.main.data["grid"]).images[0])
-    for t, sigma in shown["s"].items():
+    for t, sigma in strip.sigmas.items():
         assert sigma == pytest.approx(of_vp(t), abs=1e-12)
-        added = shown["n"][t] - (0 if t == 100 else image)
+        added = strip.noisy[t] - (0 if t == 100 else image)
         np.testing.assert_allclose(added, of_vp(t) * initial_noise(0, 0, image.shape), atol=1e-9)
 
 
-def test_figure_5_and_the_slider_say_it(vp, smoke, monkeypatch):
-    labels = []
-    monkeypatch.setattr(plots, "image_rows", lambda rows: labels.extend(rows))
-    vp.figure5()
-    assert f"t_re = 50, σ = {of_vp(50):.2g}" in labels
-    monkeypatch.setattr(vp, "entropy_curve", smoke.entropy_curve)
-    monkeypatch.setattr(vp, "likelihood_curve", smoke.likelihood_curve)
-    walk = vp.reverse_walk()
-    assert walk.sigmas == pytest.approx({t: of_vp(t) for t in walk.images}, abs=1e-12)
-    assert f"{of_vp(50):.2g}" in slider.sentence(walk, 50)
+def test_figure_5_says_it(vp):
+    (figure,) = vp.show("fig-5")
+    assert f"t_re = 50, σ = {of_vp(50):.2g}" in {ax.get_ylabel() for ax in figure.axes}
 
 
 def test_each_variant_of_the_sensitivity_study_tells_its_own(smoke):
-    rows = smoke.variant_levels()
+    rows = smoke.lab.value(variant_levels)
     for name, mine in rows.groupby("variant"):
         levels = VARIANTS[name].change(smoke.preset.generator.solver).get("levels") if name in VARIANTS else None
         largest = {"vp": of_vp(100), "edm-80": 80.0, None: 80 * 8 / 32}[levels]

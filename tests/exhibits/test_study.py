@@ -87,9 +87,9 @@ def test_what_a_study_offers_by_name(smoke):
     assert len(smoke.table3()) == len(smoke.arms.listed()) * len(smoke.seeds)
     assert set(smoke.table4().dataset) == {arms.name for arms in smoke.design.columns_of(4)}
     assert smoke.show("tab-2").startswith("```{table}")
-    with pytest.raises(UserError, match="no result is called 'table5'; known: .*table4"):
+    with pytest.raises(UserError, match=r"no result is called 'table5'; known: .*table4"):
         smoke.rows("table5")
-    with pytest.raises(UserError, match="no exhibit is called 'fig-66'; known: .*fig-6"):
+    with pytest.raises(UserError, match=r"no exhibit is called 'fig-66'; known: .*fig-6"):
         smoke.show("fig-66")
 
 

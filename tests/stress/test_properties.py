@@ -12,8 +12,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from synthgap.design.parameters import PARAMETERS
-from synthgap.exhibits.chapters import open_study
 
 from synthgap.base.errors import UserError
 from synthgap.data.edmzip import load_edm_zip, save_edm_zip
@@ -21,7 +19,9 @@ from synthgap.data.imageset import ImageSet
 from synthgap.data.npz import load_npz, save_npz
 from synthgap.data.sources import load_splits
 from synthgap.data.splits import SPLITS, complete_splits
+from synthgap.design.parameters import PARAMETERS
 from synthgap.design.preset import load_preset
+from synthgap.exhibits.chapters import open_study
 from synthgap.released.nvidia import read_pickle
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

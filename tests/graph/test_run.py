@@ -18,7 +18,7 @@ def cells(smoke):
     """A small plan: one generator, two reverse steps and a range, three classifiers."""
     arms = smoke.main
     classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.arm("50-100", 1, 0)]
-    return [arms.test(c) for c in classifiers] + [arms.figure6()[PAPER, 50, 0]]
+    return [arms.test(c) for c in classifiers] + [arms.fidelity(PAPER, 0, 50)]
 
 
 def artifacts(store) -> dict[str, bytes]:
@@ -62,7 +62,7 @@ def test_nothing_missing_is_nothing_to_do(smoke):
 
 
 def test_auto_is_one_process_for_little_work_and_one_a_core_for_much(smoke, monkeypatch):
-    plan = in_order(list(smoke.main.table2().values()))
+    plan = in_order([smoke.main.test(smoke.main.classifier(s, t)) for s in smoke.seeds for t in smoke.preset.table2])
     assert run_module.workers_for("auto", plan) == 1
     monkeypatch.setattr(run_module, "WORTH_A_CLUSTER", 0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

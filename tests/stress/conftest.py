@@ -51,7 +51,7 @@ def cells(smoke):
     """A small plan: one generator, trained with checkpoints, two reverse steps and a range, classifiers, a measure."""
     arms = smoke.main
     classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.arm("50-100", 1, 0)]
-    return [arms.test(c) for c in classifiers] + [arms.figure6()[PAPER, 50, 0]]
+    return [arms.test(c) for c in classifiers] + [arms.fidelity(PAPER, 0, 50)]
 
 
 @pytest.fixture

@@ -127,7 +127,8 @@ def _long_place(place: Path) -> str:
 def _meant(value: object, name: str, place: Path) -> object:
     """What a chapter's study gets for a value that papermill passed."""
     study = open_study(UNSET | {"dataset": "digits", "results": str(place / "results"), name: value})
-    return getattr(study.options, name) if hasattr(study.options, name) else getattr(study, name)
+    options = study.design.options
+    return getattr(options, name) if hasattr(options, name) else getattr(study, name)
 
 
 def _list_as_text(place: Path) -> str:

@@ -81,7 +81,7 @@ class Study:
 
     @property
     def design(self) -> Design:
-        """What is compared: data sets, arms, seeds."""
+        """The data sets, arms and seeds that are compared."""
         return self.lab.design
 
     @property

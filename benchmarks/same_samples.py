@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from synthgap.diffusion.edm import EDM
 from synthgap.diffusion.reconstruct import generate
 from synthgap.exhibits.study import Study
-from synthgap.metrics.features import extractor, features
+from synthgap.metrics.extractors import extractor
+from synthgap.metrics.features import features
 from synthgap.metrics.fidelity import fidelity_of_features
 
 

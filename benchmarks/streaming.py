@@ -29,7 +29,7 @@ from synthgap.data.shards import Shards
 from synthgap.diffusion.edm import EDMConfig
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.metrics.features import Extractor, register
+from synthgap.metrics.extractors import Extractor, register
 from synthgap.metrics.streaming import fidelity_of_stored, store_features
 
 CLASSES, DIMENSIONS = 10, 64

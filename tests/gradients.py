@@ -21,7 +21,7 @@ from synthgap.diffusion.layers import Conv2d, GroupNorm, attend
 from synthgap.gan import discriminator, filters
 from synthgap.gan import layers as gan
 from synthgap.gan.synthesis import modulated_conv
-from synthgap.metrics.detection import _cnn
+from synthgap.metrics.detectors import _cnn
 
 WIDTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 SIDES = ((8, 8), (7, 5))  # in turn

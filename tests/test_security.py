@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synthgap.data import public
-from synthgap.metrics import features
+from synthgap.metrics import extractors
 
 PACKAGE = Path(__file__).resolve().parents[1] / "synthgap"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -74,7 +74,7 @@ def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum(source):
     path, tree = source
     assert not FETCHING & set(imported(tree))
     fetches = [(name, node) for name, node in calls(tree) if "download" in name.lower() or option(node, "download")]
-    if path.name == "features.py":
+    if path.name == "extractors.py":
         (node,) = (node for name, node in fetches if name.startswith("torch.hub"))
         assert option(node, "hash_prefix") == "Path(name).stem.rpartition('-')[2]"
     elif path.name not in ("public.py", "cli.py"):
@@ -82,9 +82,9 @@ def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum(source):
 
 
 def test_the_weights_that_are_fetched_have_their_hash_in_their_name():
-    assert re.search(r"-[0-9a-f]{8,}\.pth$", features.INCEPTION_FILE)
-    assert features.INCEPTION_URL.startswith("https://")
-    assert features.INCEPTION_URL.endswith(features.INCEPTION_FILE)
+    assert re.search(r"-[0-9a-f]{8,}\.pth$", extractors.INCEPTION_FILE)
+    assert extractors.INCEPTION_URL.startswith("https://")
+    assert extractors.INCEPTION_URL.endswith(extractors.INCEPTION_FILE)
 
 
 def test_every_data_set_that_is_fetched_has_a_checksum_for_what_is_opened():

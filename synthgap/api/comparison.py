@@ -19,7 +19,8 @@ from ..data.pool import load_pool, open_pool, same_channels
 from ..data.shards import Shards, blocks_of
 from ..data.splits import halves, spread
 from ..metrics.detection import DOMAINS, Detection, RealFloor, fake_detection, real_floor
-from ..metrics.features import Extractor, extractor, features
+from ..metrics.extractors import Extractor, extractor
+from ..metrics.features import features
 from ..metrics.fidelity import KERNEL_LIMIT, MEASURES, NEIGHBOURS, Fidelity, fidelity_of_features
 from ..metrics.memorization import Memorization, memorization, reading
 from ..metrics.streaming import PAIRWISE, drawn, fidelity_of_stored, store_features

@@ -23,7 +23,7 @@ from ..gan.train import GanStep
 from ..gan.train import train_gan as _train_gan
 from ..metrics.detection import fake_detection
 from ..metrics.entropy import output_entropy
-from ..metrics.features import extractor as build_extractor
+from ..metrics.extractors import extractor as build_extractor
 from ..metrics.features import features
 from ..metrics.fidelity import Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam

@@ -16,7 +16,7 @@ from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import LANES
 from ..diffusion.solver import Solver
 from ..gan.stylegan3 import Generator
-from ..metrics.features import weights_hash
+from ..metrics.extractors import weights_hash
 from .functions import generate
 
 TURN = 4 * LANES  # images drawn in one call: progress is told after each, and little is held beside a shard

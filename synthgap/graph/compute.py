@@ -1,11 +1,10 @@
-"""One unit of work: what each kind of specification computes, and how its result is laid out in arrays."""
+"""One unit of work: what each kind of specification computes."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 from ..base.errors import UserError
 from ..base.threads import one_thread
 from ..classifier.evaluate import Prediction, evaluate
-from ..classifier.resnet import ResNet18, ResNetConfig
 from ..classifier.train import Classifier, train_classifier
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
@@ -34,6 +32,19 @@ from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
 from ..metrics.projection import centrality
+from .encoding import (
+    Arrays,
+    Meta,
+    decode_array,
+    decode_classifier,
+    decode_edm,
+    decode_gan,
+    encode_array,
+    encode_classifier,
+    encode_edm,
+    encode_gan,
+    record,
+)
 from .specs import (
     Attend,
     Bootstrap,
@@ -56,9 +67,6 @@ from .specs import (
     TrainGan,
     Trim,
 )
-
-Arrays = dict[str, np.ndarray]
-Meta = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -280,67 +288,6 @@ def _counter(job: Job, total: int) -> Callable[[int], None]:
     return add
 
 
-def encode_edm(edm: EDM) -> tuple[Arrays, Meta]:
-    _, meta = edm.to_arrays()
-    several = {"": edm} | {f"{n}:": kept for n, kept in edm.snapshots.items()}
-    return {f"{at}{k}": v.numpy() for at, one in several.items() for k, v in one.to_arrays()[0].items()}, meta
-
-
-def decode_edm(arrays: Arrays, meta: Meta) -> EDM:
-    several: dict[str, dict[str, torch.Tensor]] = {}
-    for name, value in arrays.items():
-        at, _, key = name.rpartition(":")
-        several.setdefault(at, {})[key] = torch.from_numpy(value)
-    edm = EDM.from_arrays(several.pop(""), meta)
-    edm.snapshots = {int(at): EDM.from_arrays(tensors, meta) for at, tensors in several.items()}
-    return edm
-
-
-def encode_gan(generator: Generator) -> tuple[Arrays, Meta]:
-    tensors, meta = generator.to_arrays()
-    return {k: v.numpy() for k, v in tensors.items()}, meta
-
-
-def decode_gan(arrays: Arrays, meta: Meta) -> Generator:
-    return Generator.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
-
-
-def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
-    arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in classifier.network.state_dict().items()}
-    meta = {"network": classifier.network.config.model_dump_json(), "classes": json.dumps(classifier.classes)}
-    return arrays, meta | {"mean": repr(classifier.mean), "std": repr(classifier.std)}
-
-
-def decode_classifier(arrays: Arrays, meta: Meta) -> Classifier:
-    network = ResNet18(ResNetConfig.model_validate_json(meta["network"]))
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
-    return Classifier(network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"])))
-
-
-def _record(cls: type) -> tuple[Callable, Callable]:
-    """(encode, decode) of a flat dataclass: arrays as arrays, everything else as JSON."""
-
-    def encode(value: Any) -> tuple[Arrays, Meta]:
-        every = {f.name: getattr(value, f.name) for f in fields(cls)}
-        arrays = {k: v for k, v in every.items() if isinstance(v, np.ndarray)}
-        return arrays, {k: json.dumps(v) for k, v in every.items() if k not in arrays}
-
-    def decode(arrays: Arrays, meta: Meta) -> Any:
-        plain = {k: json.loads(v) for k, v in meta.items()}
-        return cls(**arrays, **{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
-
-    return encode, decode
-
-
-def _encode_array(value: np.ndarray) -> tuple[Arrays, Meta]:
-    return {"value": value}, {}
-
-
-def _decode_array(arrays: Arrays, meta: Meta) -> np.ndarray:
-    del meta
-    return arrays["value"]
-
-
 @dataclass(frozen=True)
 class Kind:
     """compute: (spec, job) → value; encode and decode: value ↔ (arrays, text metadata)."""
@@ -363,13 +310,13 @@ KINDS: dict[type[Spec], Kind] = {
     Subset: Kind(subset, *_images),
     Trim: Kind(trim, *_images),
     TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
-    Predict: Kind(predict, *_record(Prediction)),
-    Attend: Kind(attend, _encode_array, _decode_array),
-    MeasureFidelity: Kind(measure_fidelity, *_record(Fidelity)),
-    MeasureDetection: Kind(measure_detection, *_record(Detection)),
-    MeasureLikelihood: Kind(measure_likelihood, *_record(Likelihood)),
-    MeasureMemorization: Kind(measure_memorization, *_record(Memorization)),
-    MeasureCollapse: Kind(measure_collapse, *_record(Collapse)),
+    Predict: Kind(predict, *record(Prediction)),
+    Attend: Kind(attend, encode_array, decode_array),
+    MeasureFidelity: Kind(measure_fidelity, *record(Fidelity)),
+    MeasureDetection: Kind(measure_detection, *record(Detection)),
+    MeasureLikelihood: Kind(measure_likelihood, *record(Likelihood)),
+    MeasureMemorization: Kind(measure_memorization, *record(Memorization)),
+    MeasureCollapse: Kind(measure_collapse, *record(Collapse)),
 }
 
 

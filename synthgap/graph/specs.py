@@ -1,14 +1,8 @@
-"""Specifications: each one fully describes one artifact, and nests the specifications it is made from.
-
-`spec.key` names the artifact: a hash of all fields, of the keys of its inputs, and of the code that computes it.
-"""
+"""The kinds of specifications: each one fully describes one artifact, and nests the specifications it is made from."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
-from typing import Annotated, Any, ClassVar, Literal, Self, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -20,59 +14,9 @@ from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import DiscriminatorConfig
 from ..gan.stylegan3 import GeneratorConfig
 from ..gan.train import GanTraining
-from .codehash import code_hash
+from .specification import Spec
 
 Device = Literal["cpu", "cuda"]
-
-
-class Spec(BaseModel):
-    """Base of all specifications. `code` lists what computes the kind (see `code_hash`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    code: ClassVar[tuple[str, ...]] = ()
-    not_in_key: ClassVar[tuple[str, ...]] = ()
-
-    @functools.cached_property
-    def key(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of this specification."""
-        fields = {
-            name: _canonical(getattr(self, name)) for name in type(self).model_fields if name not in self.not_in_key
-        }
-        text = json.dumps({"fields": fields, "code": code_hash(self.code)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @functools.cached_property
-    def inputs(self) -> tuple[Spec, ...]:
-        """The specifications this one is computed from, without repetition."""
-        found: dict[str, Spec] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Spec):
-                    found.setdefault(item.key, item)
-        return tuple(found.values())
-
-    def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
-        """A validated copy with other values; pydantic's own would keep the key of the old ones."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**(fields | (update or {})))
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Spec) and self.key == other.key
-
-
-def _canonical(value):
-    if isinstance(value, Spec):
-        return value.key
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, (tuple, list)):
-        return [_canonical(v) for v in value]
-    return value
 
 
 class Loading(BaseModel):

@@ -7,29 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from scipy import stats
 from scipy.fft import dctn
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor, nn
 
 from ..base.errors import UserError
 from ..base.seeding import torch_seed
-from ..classifier.resnet import ResNet18, ResNetConfig
 from ..data.imageset import ImageSet
+from .detectors import DETECTORS, FIT
 
 DOMAINS = ("pixel", "dct")
-DETECTORS = ("logistic", "cnn", "resnet18")
 
 SMALLEST = 1e-12  # added to a coefficient's size before its logarithm (Frank et al. 2020)
 CONSTANT = 1e-8  # standard deviation of a log-coefficient below which it tells nothing, and becomes 0 (inferred)
-PENALTY = 0.01  # λ of "log2", on the mean cross-entropy: λ·Σw² (Frank et al. 2020)
-EPOCHS, PATIENCE, BATCH, RATE = 50, 5, 32, 1e-3  # Adam (Frank et al. 2020)
-VALIDATION = 0.2  # share of the training pairs that stops a network, where they are of one fold (inferred)
-LEAST_STEPS = 100  # of Adam before a network may stop: its batch statistics have settled by then (inferred)
-RESNET_WIDTH = 16  # inferred
-LEAST_SIDE = 4  # pixels, of what the cnn sees
 INIT, ORDER = 60, 61  # purposes of random numbers
 
 
@@ -111,7 +100,7 @@ def fake_detection(
         test = groups == fold
         parts = [v[chosen] for chosen in (~test, test) for v in values]
         seen_real, seen_fake, new_real, new_fake = _standardised(*parts) if domain == "dct" else parts
-        judge = _FIT[detector](seen_real, seen_fake, groups[~test], torch_seed(seed, INIT, fold))
+        judge = FIT[detector](seen_real, seen_fake, groups[~test], torch_seed(seed, INIT, fold))
         scores[test] = (judge(new_real) <= 0) * 0.5 + (judge(new_fake) > 0) * 0.5
         if progress:
             progress(fold + 1, folds)
@@ -218,128 +207,6 @@ def _wilson(share: float, count: int) -> tuple[float, float]:
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return max(centre - half, 0.0), min(centre + half, 1.0)
-
-
-# detectors: (real, fake, groups that must stay together, seed) → a function of images, > 0 where they look fake
-
-Judge = Callable[[np.ndarray], np.ndarray]
-
-
-def _logistic(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int) -> Judge:
-    """Logistic regression with an L2 penalty, solved to convergence.
-
-    mean cross-entropy + λ·Σw² is Σ cross-entropy·C + ½·Σw² with C = 1/(2·λ·n), scikit-learn's form.
-    """
-    del groups, seed
-    x = np.concatenate([real, fake]).reshape(2 * len(real), -1)
-    y = np.repeat([0, 1], len(real))
-    model = LogisticRegression(C=1 / (2 * PENALTY * len(x)), max_iter=10_000, tol=1e-6).fit(x, y)
-    return lambda images: model.decision_function(images.reshape(len(images), -1))
-
-
-def _network(build: Callable[[tuple[int, ...]], nn.Module]) -> Callable[..., Judge]:
-    def fit(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int) -> Judge:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed CUDA, too
-            net = build(real.shape[1:])
-        kept = _held_back(groups, seed)
-        x, y = (_tensors(real[chosen], fake[chosen]) for chosen in (~kept, kept))
-        _train(net, *x, *y, seed)
-
-        def judge(images: np.ndarray) -> np.ndarray:
-            return _logits(net, torch.from_numpy(images).float()).numpy()
-
-        return judge
-
-    return fit
-
-
-def _held_back(groups: np.ndarray, seed: int) -> np.ndarray:
-    """bool a pair: whether it stops the training instead of taking part. One fold, or a part of the only one."""
-    folds = np.unique(groups)
-    if len(folds) > 1:
-        return groups == folds[0]
-    return np.random.default_rng(seed).permutation(len(groups)) < max(1, round(VALIDATION * len(groups)))
-
-
-def _tensors(real: np.ndarray, fake: np.ndarray) -> tuple[Tensor, Tensor]:
-    x = torch.from_numpy(np.concatenate([real, fake])).float()
-    return x, torch.cat([torch.zeros(len(real)), torch.ones(len(fake))])
-
-
-@torch.no_grad()
-def _logits(net: nn.Module, x: Tensor) -> Tensor:
-    net.eval()
-    return torch.cat([net(part)[:, 0] for part in x.split(500)])
-
-
-@torch.enable_grad()
-def _train(net: nn.Module, x: Tensor, y: Tensor, x_held: Tensor, y_held: Tensor, seed: int) -> None:
-    """Adam until the held-back loss has not improved for some epochs; the best weights are restored."""
-    rng = torch.Generator().manual_seed(seed)
-    adam = torch.optim.Adam(net.parameters(), lr=RATE)
-    best, best_loss, waited = None, math.inf, 0
-    per_epoch = -(-len(x) // BATCH)
-    for epoch in range(max(EPOCHS, -(-LEAST_STEPS // per_epoch))):
-        net.train()
-        for chosen in torch.randperm(len(x), generator=rng).split(BATCH):
-            if len(chosen) == 1 and len(x) > 1:
-                continue  # batch normalisation needs two
-            loss = F.binary_cross_entropy_with_logits(net(x[chosen])[:, 0], y[chosen])
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-        held = float(F.binary_cross_entropy_with_logits(_logits(net, x_held), y_held))
-        if held < best_loss:
-            best, best_loss, waited = {k: v.clone() for k, v in net.state_dict().items()}, held, 0
-        elif (epoch + 1) * per_epoch >= LEAST_STEPS and (waited := waited + 1) >= PATIENCE:
-            break
-    if best is not None:
-        net.load_state_dict(best)
-    net.eval()
-
-
-def _cnn(shape: tuple[int, ...]) -> nn.Module:
-    """Frank et al.'s: 3 × 3 convolutions of 3, 8, 16 and 32 channels, average pooling after the second and third.
-
-    Two poolings take sides of 4; smaller images are padded with zeros to that.
-    """
-    channels, height, width = shape
-    missing = [max(0, LEAST_SIDE - side) for side in (width, height)]
-
-    def convolution(fan_in: int, fan_out: int) -> list[nn.Module]:
-        return [nn.Conv2d(fan_in, fan_out, 3, padding=1), nn.ReLU()]
-
-    return nn.Sequential(
-        *([nn.ZeroPad2d((0, missing[0], 0, missing[1]))] if any(missing) else []),
-        *convolution(channels, 3),
-        *convolution(3, 8),
-        nn.AvgPool2d(2),
-        *convolution(8, 16),
-        nn.AvgPool2d(2),
-        *convolution(16, 32),
-        nn.Flatten(),
-        nn.Linear(32 * (max(height, LEAST_SIDE) // 4) * (max(width, LEAST_SIDE) // 4), 1),
-    )
-
-
-def _resnet(shape: tuple[int, ...]) -> nn.Module:
-    return _Difference(ResNet18(ResNetConfig(channels=shape[0], classes=2, width=RESNET_WIDTH)))
-
-
-class _Difference(nn.Module):
-    """A two-class network's log-odds of the second class, B × 1."""
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits = self.net(x)
-        return logits[:, 1:] - logits[:, :1]
-
-
-_FIT: dict[str, Callable[..., Judge]] = {"logistic": _logistic, "cnn": _network(_cnn), "resnet18": _network(_resnet)}
 
 
 def _check(real: ImageSet, fake: ImageSet, domain: str, detector: str, folds: int, seed: int) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 from ..base.errors import UserError
 from ..data.imageset import ImageSet
 from ..data.shards import BLOCK, Shards, blocks_of
-from .features import Extractor, cache_file, features, read_cached
+from .extractors import Extractor
+from .features import cache_file, features, read_cached
 
 # private names: giving them public ones would change the code behind every stored fidelity, and so its key
 from .fidelity import (

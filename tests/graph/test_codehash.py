@@ -173,7 +173,7 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.Bootstrap: "data.splits",
         specs.Attend: "metrics.gradcam classifier.train",
         specs.MeasureFidelity: "metrics.fidelity metrics.neighbours",
-        specs.MeasureDetection: "metrics.detection classifier.resnet base.seeding",
+        specs.MeasureDetection: "metrics.detection metrics.detectors classifier.resnet base.seeding",
         specs.MeasureLikelihood: "metrics.likelihood diffusion.edm diffusion.schedule diffusion.noise",
         specs.MeasureMemorization: "metrics.memorization metrics.neighbours",
     }

@@ -11,7 +11,7 @@ from synthgap.classifier.train import ClassifierTraining
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.graph import specs
+from synthgap.graph import specification
 from synthgap.graph.specs import (
     Data,
     Loading,
@@ -134,7 +134,7 @@ def replaced(spec, old, new):
         return new
 
     def change(value):
-        if isinstance(value, specs.Spec):
+        if isinstance(value, specification.Spec):
             return replaced(value, old, new)
         return tuple(change(v) for v in value) if isinstance(value, tuple) else value
 
@@ -152,9 +152,9 @@ def test_code_counts_in_the_key_and_in_the_key_of_everything_downstream(monkeypa
         fresh = [replaced(s, DATA, DATA.model_copy()) for s in ALL]
         return {s.kind: s.key for s in fresh}
 
-    before, real_hash = keys(), specs.code_hash
+    before, real_hash = keys(), specification.code_hash
     monkeypatch.setattr(
-        specs, "code_hash", lambda roots: "changed" if "synthgap.diffusion.train" in roots else real_hash(roots)
+        specification, "code_hash", lambda roots: "changed" if "synthgap.diffusion.train" in roots else real_hash(roots)
     )
     after = keys()
     changed = {kind for kind in before if before[kind] != after[kind]}

@@ -11,8 +11,9 @@ from sklearn.datasets import load_digits
 
 from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
-from synthgap.metrics import detection
-from synthgap.metrics.detection import DETECTORS, DOMAINS, fake_detection, real_floor, to_domain
+from synthgap.metrics import detection, detectors
+from synthgap.metrics.detection import DOMAINS, fake_detection, real_floor, to_domain
+from synthgap.metrics.detectors import DETECTORS
 
 
 def noise(count, seed, shape=(1, 8, 8), low=60, high=200):
@@ -23,8 +24,8 @@ def noise(count, seed, shape=(1, 8, 8), low=60, high=200):
 @pytest.fixture
 def short(monkeypatch):
     """Networks train for two epochs only."""
-    monkeypatch.setattr(detection, "EPOCHS", 2)
-    monkeypatch.setattr(detection, "LEAST_STEPS", 0)
+    monkeypatch.setattr(detectors, "EPOCHS", 2)
+    monkeypatch.setattr(detectors, "LEAST_STEPS", 0)
 
 
 def checkered(images, strength=40):
@@ -131,7 +132,7 @@ def test_no_image_of_a_tested_pair_was_trained_on(monkeypatch):
 
         return judge
 
-    monkeypatch.setitem(detection._FIT, "logistic", spy)
+    monkeypatch.setitem(detectors.FIT, "logistic", spy)
     fake_detection(real, fake, "pixel", folds=5)
     assert seen == [False] * 10
 
@@ -158,7 +159,7 @@ def test_each_pair_is_judged_once_and_training_is_balanced(monkeypatch):
         assert len(known_real) == len(known_fake) == len(groups)
         return lambda images: judged.extend(x.tobytes() for x in images) or np.zeros(len(images))
 
-    monkeypatch.setitem(detection._FIT, "logistic", spy)
+    monkeypatch.setitem(detectors.FIT, "logistic", spy)
     real, fake = noise(23, 0), noise(23, 1)
     value = fake_detection(real, fake, "pixel")
     assert value.n == len(value.scores) == 23
@@ -174,7 +175,7 @@ def test_the_logistic_detector_is_the_minimum_of_its_penalised_loss():
         return np.logaddexp(0, -y * (x @ weights[1:] + weights[0])).mean() + 0.01 * (weights[1:] ** 2).sum()
 
     best = minimize(loss, np.zeros(65), method="BFGS", options={"gtol": 1e-7}).x
-    judge = detection._logistic(real, fake, np.zeros(40), 0)
+    judge = detectors._logistic(real, fake, np.zeros(40), 0)
     np.testing.assert_allclose(judge(real), real.reshape(40, -1) @ best[1:] + best[0], atol=2e-3)
 
 
@@ -216,7 +217,7 @@ def test_a_network_depends_on_its_seed_and_neither_reads_nor_moves_the_global_ge
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(around)
             before = torch.get_rng_state()
-            judge = detection._FIT[detector](real, fake, np.arange(20) % 4, seed)
+            judge = detectors.FIT[detector](real, fake, np.arange(20) % 4, seed)
             assert torch.equal(torch.get_rng_state(), before)
         return judge(real)
 
@@ -231,7 +232,7 @@ def test_the_order_of_training_depends_on_the_seed():
         net = torch.nn.Linear(1, 1)
         torch.nn.init.zeros_(net.weight)
         torch.nn.init.zeros_(net.bias)
-        detection._train(net, x, y.float(), x[:8], y[:8].float(), seed)
+        detectors._train(net, x, y.float(), x[:8], y[:8].float(), seed)
         return net.weight.item()
 
     assert weights(1) == weights(1) != weights(2)
@@ -241,13 +242,13 @@ def test_the_weights_of_the_lowest_held_back_loss_are_kept(monkeypatch):
     """Held-back labels are the opposite of the trained ones: every step makes it worse, the first epoch is best."""
 
     def trained(epochs):
-        monkeypatch.setattr(detection, "EPOCHS", epochs)
-        monkeypatch.setattr(detection, "LEAST_STEPS", 0)
+        monkeypatch.setattr(detectors, "EPOCHS", epochs)
+        monkeypatch.setattr(detectors, "LEAST_STEPS", 0)
         x, y = torch.linspace(-1, 1, 64)[:, None], (torch.linspace(-1, 1, 64) > 0).float()
         net = torch.nn.Linear(1, 1)
         torch.nn.init.zeros_(net.weight)
         torch.nn.init.zeros_(net.bias)
-        detection._train(net, x, y, x, 1 - y, 0)
+        detectors._train(net, x, y, x, 1 - y, 0)
         return net.weight.item()
 
     assert trained(1) == trained(5)
@@ -262,14 +263,14 @@ def test_a_network_learns_in_train_mode_and_is_held_back_and_left_in_eval_mode(s
             return super().forward(x)
 
     net, x, y = Spy(1, 1), torch.linspace(-1, 1, 64)[:, None], torch.arange(64) % 2
-    detection._train(net, x, y.float(), x[:8], y[:8].float(), 0)
+    detectors._train(net, x, y.float(), x[:8], y[:8].float(), 0)
     assert net.modes == {(True, True), (False, False)}
     assert not net.training
 
 
 def test_an_image_is_judged_alike_alone_and_among_others(short):
     real, fake = (to_domain(noise(20, s).images, "pixel") for s in (0, 1))
-    judge = detection._FIT["resnet18"](real[:4], fake[:4], np.arange(4), 0)
+    judge = detectors.FIT["resnet18"](real[:4], fake[:4], np.arange(4), 0)
     np.testing.assert_allclose(np.concatenate([judge(real[i : i + 1]) for i in range(5)]), judge(real)[:5], atol=1e-4)
 
 

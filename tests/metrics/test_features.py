@@ -18,8 +18,10 @@ from synthgap.base.errors import UserError
 from synthgap.classifier.evaluate import evaluate
 from synthgap.classifier.resnet import ResNet18, ResNetConfig
 from synthgap.classifier.train import Classifier
+from synthgap.metrics import extractors
 from synthgap.metrics import features as module
-from synthgap.metrics.features import EXTRACTORS, INCEPTION_FILE, Extractor, extractor, features, register
+from synthgap.metrics.extractors import EXTRACTORS, INCEPTION_FILE, Extractor, extractor, register
+from synthgap.metrics.features import features
 
 
 def means(x):
@@ -60,7 +62,7 @@ def test_the_three_extractors_are_registered_and_a_classifiers_score_is_not_call
 
 
 def test_a_registered_extractor_is_found_by_name_and_no_name_is_taken_twice(counted, monkeypatch):
-    monkeypatch.setattr(module, "_BUILDERS", dict(module._BUILDERS))
+    monkeypatch.setattr(extractors, "_BUILDERS", dict(extractors._BUILDERS))
     register("means", lambda **options: counted[0])
     assert extractor("means") is counted[0]
     for name in ("means", "inception"):
@@ -354,9 +356,9 @@ def test_inception_finds_its_file_in_the_weights_folder_and_repeats_grey_to_colo
     colour = replace(grey, images=np.repeat(grey.images, 3, axis=1))
     assert np.array_equal(features(grey, chosen), features(colour, chosen))
     state = torch.load(inception_file, weights_only=True)
-    assert chosen.fingerprint == module.weights_hash(state, "inception-v3-compat")
+    assert chosen.fingerprint == extractors.weights_hash(state, "inception-v3-compat")
     state["fc.bias"][0] += 1
-    assert chosen.fingerprint != module.weights_hash(state, "inception-v3-compat")
+    assert chosen.fingerprint != extractors.weights_hash(state, "inception-v3-compat")
 
 
 def test_a_given_file_goes_before_the_weights_folder_and_that_before_a_download(nowhere, monkeypatch, tmp_path):
@@ -450,7 +452,7 @@ def test_damaged_weights_files_are_refused_whatever_is_wrong_with_them(tmp_path)
         for length in (0, 1, *rng.integers(2, len(whole), 150)):
             file.write_bytes(whole[:length])
             with pytest.raises(UserError, match="replace it with a whole copy") as caught:
-                module.load_weights(file)
+                extractors.load_weights(file)
             assert "\n" not in str(caught.value)
 
 

@@ -27,9 +27,9 @@ from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.gan.schedule import GeneratorConfig
 from synthgap.gan.stylegan3 import Generator
-from synthgap.metrics import features as extractors
-from synthgap.metrics import streaming
-from synthgap.metrics.features import Extractor, features, register
+from synthgap.metrics import extractors, streaming
+from synthgap.metrics.extractors import Extractor, register
+from synthgap.metrics.features import features
 from synthgap.metrics.fidelity import fidelity_of_features, frechet_of_gaussians
 from synthgap.metrics.streaming import StoredFeatures, drawn, fidelity_of_stored, store_features, stored_frechet
 

@@ -44,7 +44,7 @@ from synthgap.base.weights import write_weights
 from synthgap.data.imageset import ImageSet
 from synthgap.diffusion.edm import EDM
 from synthgap.gan.stylegan3 import Generator
-from synthgap.metrics.features import load_weights
+from synthgap.metrics.extractors import load_weights
 from synthgap.metrics.likelihood import image_log_likelihood
 from synthgap.released.edm import from_released, load_edm
 

@@ -1,0 +1,65 @@
+"""What all specifications have in common: fields that never change, inputs that are specifications, and a key.
+
+`spec.key` names the artifact: a hash of all fields, of the keys of its inputs, and of the code that computes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from .codehash import code_hash
+
+
+class Spec(BaseModel):
+    """Base of all specifications. `code` lists what computes the kind (see `code_hash`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: ClassVar[tuple[str, ...]] = ()
+    not_in_key: ClassVar[tuple[str, ...]] = ()
+
+    @functools.cached_property
+    def key(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of this specification."""
+        fields = {
+            name: _canonical(getattr(self, name)) for name in type(self).model_fields if name not in self.not_in_key
+        }
+        text = json.dumps({"fields": fields, "code": code_hash(self.code)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Spec, ...]:
+        """The specifications this one is computed from, without repetition."""
+        found: dict[str, Spec] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Spec):
+                    found.setdefault(item.key, item)
+        return tuple(found.values())
+
+    def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
+        """A validated copy with other values; pydantic's own would keep the key of the old ones."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**(fields | (update or {})))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.key == other.key
+
+
+def _canonical(value):
+    if isinstance(value, Spec):
+        return value.key
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (tuple, list)):
+        return [_canonical(v) for v in value]
+    return value

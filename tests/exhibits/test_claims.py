@@ -10,11 +10,12 @@ import pytest
 
 from synthgap.design.arms import CROSSFIT, PAPER
 from synthgap.design.values import GAN
+from synthgap.exhibits.attention import attention
 from synthgap.exhibits.augmentation import curve_hits, table3_hits, table4_fidelity
 from synthgap.exhibits.base import Hits
 from synthgap.exhibits.causes import Loss, trimmed_loss
 from synthgap.exhibits.claims import HELD, NUMBERS, READS, claims
-from synthgap.exhibits.classifiers import attention, concentration, entropy
+from synthgap.exhibits.classifiers import concentration, entropy
 from synthgap.exhibits.discussion import likelihood
 from synthgap.exhibits.measures import MEASURES, all_arm_hits, all_step_hits
 from synthgap.exhibits.samples import Collapses, collapse, detection, fidelity, memorization

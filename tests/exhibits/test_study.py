@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from reading import seeds_of
 
 from synthgap.base.errors import UserError
 from synthgap.exhibits.sections import exhibits
@@ -14,10 +15,6 @@ from synthgap.graph.specs import in_order
 
 def open_smoke(results, **options) -> Study:
     return Study(**{"preset": "smoke", "results": results, "device": "cpu", "workers": 1, **options})
-
-
-def seeds_of(spec) -> set[int]:
-    return {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None}
 
 
 # data and samples
@@ -87,9 +84,9 @@ def test_what_a_study_offers_by_name(smoke):
     assert len(smoke.table3()) == len(smoke.arms.listed()) * len(smoke.seeds)
     assert set(smoke.table4().dataset) == {arms.name for arms in smoke.design.columns_of(4)}
     assert smoke.show("tab-2").startswith("```{table}")
-    with pytest.raises(UserError, match="no result is called 'table5'; known: .*table4"):
+    with pytest.raises(UserError, match=r"no result is called 'table5'; known: .*table4"):
         smoke.rows("table5")
-    with pytest.raises(UserError, match="no exhibit is called 'fig-66'; known: .*fig-6"):
+    with pytest.raises(UserError, match=r"no exhibit is called 'fig-66'; known: .*fig-6"):
         smoke.show("fig-66")
 
 

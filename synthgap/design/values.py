@@ -112,7 +112,7 @@ def arm_title(arm: str) -> str:
 
 
 def cell_title(cell: str) -> str:
-    """The same of an arm with its multiple, as `cell_name` writes it."""
+    """A row's name in Table 4, of an arm with its multiple as `cell_name` writes it."""
     arm, times, multiple = cell.partition(" ×")
     return arm_title(arm) + times + multiple
 

@@ -63,7 +63,7 @@ def tested_cells(d: Design) -> Cells:
 
 
 def hit_cells(d: Design) -> Cells:
-    """The same without the real images alone, whose hits are those of the learning curve's end."""
+    """(arm, multiple, seed) → test predictions of the answer's arms; the learning curve ends with the real images."""
     return _predicted(d, dict.fromkeys(chain(*answer_cells(d).values())), "test")
 
 

@@ -107,7 +107,7 @@ def map_cells(d: Design) -> Cells:
 
 @result("misread", map_cells, reads=[compared], no_rows=IMAGES)
 def misread(d: Design, values: Values, compared: Compared) -> Misread:
-    """Of the smallest synthetic set; filled up with images that both classifiers tell rightly or wrongly."""
+    """The smallest synthetic set is looked at; images that both classifiers tell rightly or wrongly fill the rest."""
     test = values["test",]
     among = spread(test.labels, attended(d.arms).count)
     alone = compared.right(answer_cells(d)["alone"][0])[0][among]

@@ -134,7 +134,7 @@ class CrossedSeeds:
 
 @result("crossed", crossed_cells, rows=lambda value: value.rows)
 def crossed_seeds(d: Design, values: Values) -> CrossedSeeds:
-    """See `CrossedSeeds`."""
+    """The variance is parted by predictions, so that test images count as a source, too."""
     rows = measured(("generator", "classifier"), ACCURACY)(d, values)
     few = sorted({generator for generator, _ in values})
     if len(few) < 2:

@@ -313,7 +313,7 @@ def by_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without the cells that could not be measured with every seed, whose numbers are NaN."""
+    """The rows of cells that could be measured with every seed; the numbers of others are NaN."""
     if rows.empty:
         return rows
     cells = [rows[name] for name in rows if name in NAMES and name != "seed"]

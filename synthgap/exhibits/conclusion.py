@@ -167,7 +167,7 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
 
 @exhibit("tab-judged", [claims], apart="it judges the paper's claims")
 def judged(d: Design, several: list[ClaimVerdict]) -> str:
-    """The same claims in the order of the paper: what was compared, the smallest effect of interest, and n."""
+    """Every claim in the order of the paper: what was compared, the smallest effect of interest, and n."""
     out = [
         {
             "no.": i,

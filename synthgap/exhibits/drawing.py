@@ -32,7 +32,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
 
 
 def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
-    """The same with its only panel."""
+    """An unregistered figure with one panel, and that panel."""
     figure, axes = new_figure(width, height)
     return figure, axes[0, 0]
 
@@ -169,7 +169,7 @@ def nothing(text: str) -> Figure:
 
 
 def show_inline() -> None:
-    """In a notebook: display Figure objects as PNG (they are made without pyplot, which would do this)."""
+    """Let a notebook display Figure objects as PNG (they are made without pyplot, which would do this)."""
     from IPython import get_ipython
     from IPython.core.pylabtools import select_figure_formats
 

@@ -157,63 +157,45 @@ def match(report: NullReport) -> str:
 @exhibit("tab-toy", [gaussian], apart=NO_NULL, rests_on=SIMULATED)
 def toy_table(d: Design, measured: Toy) -> list[str]:
     """The toy's measured gaps and rates beside the closed form, a line each; and how many intervals hold it."""
-    out = [
-        {
-            "synthetic samples": f"×{one.multiple:g}",
-            "quantity": one.quantity,
-            "measured": one.measured,
-            "95% interval": one.between,
-            "closed form": one.closed,
-            "inside": "yes" if one.inside else "**no**",
-        }
-        for one in compared(measured)
-    ]
+    out = toy_rows(measured)
     caption = (
         f"The toy against its closed form: gaps in points, n_eff in real samples, rate in synthetic samples for a real "
         f"one; {_seeds_and_images(measured.report)}"
     )
-    inside = [one.inside for one in compared(measured)]
-    told = f"**{sum(inside)} of {len(inside)}** 95% intervals hold the closed form's value."
+    inside = sum(row["inside"] == "yes" for row in out)
+    told = f"**{inside} of {len(out)}** 95% intervals hold the closed form's value."
     return [myst_table(out, caption, "tab-toy"), told]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A quantity of the toy as it is written: measured, with its interval, and by the closed form."""
-
-    multiple: float
-    quantity: str
-    measured: str
-    between: str
-    closed: str
-    inside: bool
-
-
-def compared(measured: Toy) -> list[Compared]:
-    """Every quantity that is measured, beside the closed form."""
+def toy_rows(measured: Toy) -> list[dict[str, str]]:
+    """Every quantity that is measured, with its interval, beside the closed form."""
     out, train = [], measured.report.train
+
+    def add(k: float, *cells: str, inside: bool) -> None:
+        names = ("synthetic samples", "quantity", "measured", "95% interval", "closed form", "inside")
+        out.append(dict(zip(names, (f"×{k:g}", *cells, "yes" if inside else "**no**"), strict=True)))
+
     for k, g in measured.report.gaps.items():
         truth = measured.closed[k]
         for field, title in GAPS.items():
             value, true = getattr(g, field), getattr(truth, field)
             if value is not None:
                 e, inside = value.in_points, value.low <= true <= value.high
-                out.append(Compared(k, title, signed(e.mean, 2), ends(e, 2), signed(100 * true, 2), inside))
+                add(k, title, signed(e.mean, 2), ends(e, 2), signed(100 * true, 2), inside=inside)
         if g.worth is not None:
             w, found = g.worth, g.worth.place.tested
             n = f"{found.value:,.0f}" if w.place.identifiable else NOT_IDENTIFIABLE
             between = f"{least(found.low)} to {most(found.high, train)}"
-            inside = found.low <= truth.worth <= found.high
-            out.append(Compared(k, "n_eff", n, between, f"{truth.worth:,.0f}", inside))
+            add(k, "n_eff", n, between, f"{truth.worth:,.0f}", inside=found.low <= truth.worth <= found.high)
             low, high = w.tested
-            inside = low <= truth.rate <= high
-            out.append(Compared(k, "exchange rate", _rate(w.rate), rate_span(low, high), f"{truth.rate:.1f}", inside))
+            rate = (_rate(w.rate), rate_span(low, high), f"{truth.rate:.1f}")
+            add(k, "exchange rate", *rate, inside=low <= truth.rate <= high)
     return out
 
 
 @exhibit("fig-toy", [gaussian], apart=NO_NULL, rests_on=SIMULATED)
 def toy_figure(d: Design, measured: Toy) -> Figure:
-    """As the figure of the gaps, with the closed form."""
+    """The toy's levels against the number of training samples, with the closed form."""
     return against_images(measured.report, toy.lines(TRAIN, LARGEST, DIMENSIONS, NORM))
 
 

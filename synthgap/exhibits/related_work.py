@@ -114,7 +114,8 @@ def _gan_train(d: Design, table2: pd.DataFrame, accuracies: pd.DataFrame) -> dic
 
 
 def _gan_test(d: Design, entropy: pd.DataFrame) -> dict[int, tuple[np.ndarray, int]]:
-    """The same of the real classifier on images made from those that it has not seen, and on the GAN's."""
+    """Reverse step (or GAN) → agreement in percent, one value a seed, of the real classifier with the labels of images
+    made from those that it has not seen, or of the GAN's; and the number of images."""
     rows = entropy[(entropy.protocol == PAPER) & ((entropy.split == "test") | (entropy.t_re == GAN))]
     return {int(t): _by_seed(d, mine, "agreement") for t, mine in rows.groupby("t_re")}
 

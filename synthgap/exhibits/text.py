@@ -48,7 +48,7 @@ def _markdown(rows: pd.DataFrame) -> str:
 
 
 def left_out(caption: str, label: str) -> str:
-    """In the place of a table without rows: why it is left out, under the same label."""
+    """A table that says, under the label of one without rows, why that is left out."""
     return myst_table([{"left out": UNMEASURED}], caption, label)
 
 
@@ -63,7 +63,7 @@ def least(low: float) -> str:
 
 
 def most(high: float, train: int) -> str:
-    """Its upper end; inf, beyond all the training images, is none."""
+    """The upper end of an interval for a number of images; inf, beyond all the training images, is none."""
     return f"more than {train:,}" if high == math.inf else f"{high:,.0f}"
 
 

@@ -92,6 +92,11 @@ def interval(e: Spread, digits: int = 1) -> str:
     return ONE_SEED if math.isnan(e.low) else f"95% interval {ends(e, digits)}"
 
 
+def with_interval(e: Spread) -> str:
+    """A difference and its interval in words: "+1.2 (95% interval +0.3 to +2.1)"."""
+    return f"{signed(e.mean)} ({interval(e)})"
+
+
 def points(e: Spread, digits: int = 1) -> str:
     """A difference in points: "+1.2 points (95% interval +0.3 to +2.1)"."""
     return f"{signed(e.mean, digits)} points ({interval(e, digits)})"
@@ -108,9 +113,19 @@ def percent(e: Spread, digits: int = 1) -> str:
     return mean if math.isnan(e.low) else f"{mean} ({between(e, digits)})"
 
 
+def capital(text: str) -> str:
+    """A sentence's beginning, with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
 def times(ratio: float) -> str:
     """How many times as much: "1.2"; a dash for no number."""
     return "–" if math.isnan(ratio) else f"{ratio:.1f}"
+
+
+def mean_over(seeds: int) -> str:
+    """What a cell of a table with ± shows: "mean over 3 seeds ± half-width of the 95% interval"."""
+    return f"mean over {seeds} seeds ± half-width of the 95% interval"
 
 
 def p_value(p: float) -> str:

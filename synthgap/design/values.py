@@ -69,6 +69,7 @@ SECOND_BATCH = Arm("0")
 NAIVE, MIX = Arm("100"), Arm("50-100")  # the arms that Table 4 repeats
 
 ArmCell = tuple[Arm, float]  # an arm and its multiple; 0: there are no other images
+REAL: ArmCell = (REAL_ONLY, 0)
 
 
 def cell_name(cell: ArmCell) -> str:
@@ -111,7 +112,7 @@ def arm_title(arm: str) -> str:
 
 
 def cell_title(cell: str) -> str:
-    """The same of an arm with its multiple, as `cell_name` writes it."""
+    """A row's name in Table 4, of an arm with its multiple as `cell_name` writes it."""
     arm, times, multiple = cell.partition(" ×")
     return arm_title(arm) + times + multiple
 
@@ -124,6 +125,11 @@ def arm_words(arm: str) -> str:
     if isinstance(arm.t_re, tuple):
         return "images from reverse steps {} to {}".format(*arm.t_re)
     return f"images from reverse step {arm}"
+
+
+def mix_words(cell: ArmCell) -> str:
+    """An arm with its multiple inside a sentence, as what stands beside the real images."""
+    return f"{arm_words(cell[0])} ×{cell[1]:g}"
 
 
 def cell_words(cell: ArmCell) -> str:

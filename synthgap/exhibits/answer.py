@@ -6,15 +6,16 @@ chosen on validation images. Two questions carry a verdict and are corrected tog
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from ..data.splits import UNEVEN
 from ..design.loading import Design
-from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL_ONLY, SECOND_BATCH, SYNTHETIC_ONLY, Arm, ArmCell
+from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL, SECOND_BATCH, SYNTHETIC_ONLY, Arm, ArmCell
 from ..graph.specs import Predict
 from ..stats.crossed import Crossed, Crossing, crossed, crossing
 from ..stats.intervals import SHARE
@@ -22,7 +23,6 @@ from ..stats.verdict import Flattening, Verdict, decide, flattening
 from .augmentation import ARM, curve_hits
 from .base import WHOLE, Cells, Hits, Values, hits, measured, result
 
-REAL: ArmCell = (REAL_ONLY, 0)
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": the same images a step, all of them real
 FLIP = Arm("flip")
 BALANCED = "balanced accuracy"
@@ -33,44 +33,43 @@ Decided = Mapping[str, tuple[ArmCell, ArmCell, Verdict]]
 # what is compared
 
 
+def alone(d: Design) -> list[ArmCell]:
+    """The arms with synthetic images in the place of the real ones: the given ones, where there are such."""
+    if d.given:
+        return [(GIVEN_ONLY, k) for k in d.arms.given_multiples()]
+    return [(SYNTHETIC_ONLY, k) for k in d.arms.preset.replication]
+
+
 def answer_cells(d: Design) -> dict[str, list[ArmCell]]:
     """Arms by their part in the answer: "alone" and "beside" the real images, "without" a generator."""
     arms, preset = d.arms, d.arms.preset
     policies = [*([] if arms.mirrored else [FLIP]), *map(Arm, preset.policies)]
     without = [AS_MANY_REAL, *((policy, 0) for policy in policies)]
     if d.given:
-        several = arms.given_multiples()
-        alone, beside = [(GIVEN_ONLY, k) for k in several], [(GIVEN, k) for k in several]
+        beside: list[ArmCell] = [(GIVEN, k) for k in arms.given_multiples()]
     else:
-        alone = [(SYNTHETIC_ONLY, k) for k in preset.replication]
         beside = [(arm, k) for arm, several in preset.augmentation.items() for k in several if arm.t_re != 0]
-    return {"alone": alone, "beside": beside, "without": without}
+    return {"alone": alone(d), "beside": beside, "without": without}
 
 
-def _tested(d: Design, listed: list[ArmCell]) -> Cells:
-    return {(*cell, s): d.arms.test(d.arms.arm(*cell, s)) for cell in listed for s in d.seeds}
+def _predicted(d: Design, listed: Iterable[ArmCell], part: str) -> Cells:
+    images = d.arms.data[part]
+    return {(*cell, s): Predict(classifier=d.arms.arm(*cell, s), images=images) for cell in listed for s in d.seeds}
 
 
 def tested_cells(d: Design) -> Cells:
     """(arm, multiple, seed) → test predictions of the real images alone and of every arm of the answer."""
-    cells = answer_cells(d)
-    return _tested(d, list(dict.fromkeys([REAL, *cells["alone"], *cells["beside"], *cells["without"]])))
+    return _predicted(d, [REAL], "test") | hit_cells(d)
 
 
 def hit_cells(d: Design) -> Cells:
-    """The same without the real images alone, whose hits are those of the learning curve's end."""
-    cells = answer_cells(d)
-    return _tested(d, list(dict.fromkeys([*cells["alone"], *cells["beside"], *cells["without"]])))
+    """(arm, multiple, seed) → test predictions of the answer's arms; the learning curve ends with the real images."""
+    return _predicted(d, dict.fromkeys(chain(*answer_cells(d).values())), "test")
 
 
 def mix_cells(d: Design) -> Cells:
     """(arm, multiple, seed) → validation predictions of the mixes of synthetic images beside the real ones."""
-    arms = d.arms
-    return {
-        (*cell, s): Predict(classifier=arms.arm(*cell, s), images=arms.data["validation"])
-        for cell in answer_cells(d)["beside"]
-        for s in d.seeds
-    }
+    return _predicted(d, answer_cells(d)["beside"], "validation")
 
 
 def split_cells(d: Design) -> Cells:

@@ -9,21 +9,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..design.values import ArmCell, arm_words
+from ..design.values import ArmCell, arm_words, mix_words
 from ..stats.crossed import Crossed
 from .answer import AS_MANY_REAL
-from .drawing import COLOURS, CROSSED_INTERVAL, LINES, MARKERS, band, basis, doubling, draw_maps, levels, new_figure
+from .base import of_arm
+from .drawing import (
+    COLOURS,
+    CROSSED_INTERVAL,
+    MARKERS,
+    band,
+    basis,
+    doubling,
+    draw_maps,
+    levels,
+    line,
+    new_figure,
+    one_panel,
+    reference,
+    style,
+)
 
 
 def worth(curve: Mapping[int, Crossed], alone: Mapping[str, Crossed], measure: str, name: str) -> Figure:
     """The learning curve of real images, and synthetic sets as lines; curve: real images → level."""
-    figure, axes = new_figure(6.4, 3.8)
-    ax = axes[0, 0]
+    figure, ax = one_panel(6.4, 3.8)
     levels(ax, curve, 0, "real images alone")
     for number, (label, level) in enumerate(alone.items(), start=1):
-        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
-        ax.axhline(100 * level.mean, label=label, **style)
-        band(ax, level.in_points, style["color"])
+        line(ax, 100 * level.mean, number, label)
+        band(ax, level.in_points, style(number)["color"])
     doubling(ax, list(curve))
     ax.set_xlabel("real training images")
     ax.set_ylabel(f"{measure} (%)")
@@ -34,17 +47,15 @@ def worth(curve: Mapping[int, Crossed], alone: Mapping[str, Crossed], measure: s
 
 def gains(several: Mapping[ArmCell, Crossed], chosen: ArmCell, measure: str, name: str) -> Figure:
     """What each way of augmenting changes against real images alone, a line each; the chosen mix is filled."""
-    figure, axes = new_figure(7.0, 0.8 + 0.27 * len(several))
-    ax = axes[0, 0]
+    figure, ax = one_panel(7.0, 0.8 + 0.27 * len(several))
     generated = [cell for cell in several if cell[1] and cell != AS_MANY_REAL]
     for place, (cell, d) in enumerate(several.items()):
         number = 1 if cell in generated else 0
         face = COLOURS[number] if cell == chosen or cell not in generated else "white"
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none", "markerfacecolor": face}
-        ax.errorbar(100 * d.mean, place, xerr=_bars([d]), capsize=3, **style)
+        marks = {**style(number), "linestyle": "none", "markerfacecolor": face}
+        ax.errorbar(100 * d.mean, place, xerr=_bars([d]), capsize=3, **marks)
     ax.axvline(0, color="black", linewidth=1)
-    titles = [arm_words(a) + (f" ×{k:g}" if (a, k) in generated else "") for a, k in several]
-    _lines(ax, [t + (" (chosen)" if c == chosen else "") for t, c in zip(titles, several, strict=True)])
+    _lines(ax, [mix_words(c) + _mark(c, chosen) if c in generated else arm_words(c[0]) for c in several])
     ax.set_xlabel(f"change of {measure} against real images alone (points)")
     figure.suptitle(f"{name}: {basis(several)}; {CROSSED_INTERVAL}. Circles: no generator", fontsize=8)
     return figure
@@ -52,13 +63,11 @@ def gains(several: Mapping[ArmCell, Crossed], chosen: ArmCell, measure: str, nam
 
 def by_multiple(lines: Mapping[str, Mapping[float, Crossed]], real: Crossed, measure: str, name: str) -> Figure:
     """Level against the multiple, a line an arm; real images alone as a band."""
-    figure, axes = new_figure(6.4, 3.8)
-    ax = axes[0, 0]
-    band(ax, real.in_points)
-    ax.axhline(100 * real.mean, color="black", linewidth=1, label="real images alone")
-    for number, (label, line) in enumerate(lines.items()):
-        levels(ax, line, number, label)
-    ax.set_xticks(sorted({k for line in lines.values() for k in line}))
+    figure, ax = one_panel(6.4, 3.8)
+    reference(ax, real.in_points, "real images alone")
+    for number, (label, several) in enumerate(lines.items()):
+        levels(ax, several, number, label)
+    ax.set_xticks(sorted({k for several in lines.values() for k in several}))
     ax.set_xlabel("synthetic images, as a multiple of the real ones")
     ax.set_ylabel(f"{measure} (%)")
     ax.legend(fontsize=7)
@@ -69,14 +78,13 @@ def by_multiple(lines: Mapping[str, Mapping[float, Crossed]], real: Crossed, mea
 def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figure:
     """Validation values of the mixes: each seed a small point, the mean a large one; the chosen mix is filled."""
     cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
-    figure, axes = new_figure(7.0, 0.8 + 0.27 * len(cells))
-    ax = axes[0, 0]
-    for place, (arm, k) in enumerate(cells):
-        values = 100 * rows[(rows.arm == arm) & (rows.multiple == k)].value.to_numpy()
-        face = COLOURS[1] if (arm, k) == chosen else "white"
+    figure, ax = one_panel(7.0, 0.8 + 0.27 * len(cells))
+    for place, cell in enumerate(cells):
+        values = 100 * of_arm(rows, cell).value.to_numpy()
+        face = COLOURS[1] if cell == chosen else "white"
         ax.plot(values, np.full(len(values), place), ".", color="black", markersize=4, alpha=0.5)
         ax.plot(values.mean(), place, marker=MARKERS[1], color=COLOURS[1], markerfacecolor=face, markersize=8)
-    _lines(ax, [f"{arm_words(a)} ×{k:g}" + (" (chosen)" if (a, k) == chosen else "") for a, k in cells])
+    _lines(ax, [mix_words(cell) + _mark(cell, chosen) for cell in cells])
     ax.set_xlabel(f"{measure} on validation images (%)")
     figure.suptitle(f"{name}: {rows.n.iloc[0]:,} validation images; squares: mean, dots: seeds", fontsize=8)
     return figure
@@ -84,14 +92,13 @@ def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figur
 
 def by_class(rows: pd.DataFrame, name: str) -> Figure:
     """Shares told rightly of each class, three classifiers a class; rows as of `answer.by_class`."""
-    figure, axes = new_figure(7.0, 1.0 + 0.45 * len(rows))
-    ax = axes[0, 0]
+    figure, ax = one_panel(7.0, 1.0 + 0.45 * len(rows))
     titles = {"real": "trained on real", "alone": "on synthetic alone", "beside": "on both"}
     for number, (column, label) in enumerate(titles.items()):
         places = np.arange(len(rows)) + 0.2 * (number - 1)
         values = [100 * level.mean for level in rows[column]]
-        style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": "none"}
-        ax.errorbar(values, places, xerr=_bars(rows[column]), capsize=2, label=label, **style)
+        marks = {**style(number), "linestyle": "none"}
+        ax.errorbar(values, places, xerr=_bars(rows[column]), capsize=2, label=label, **marks)
     _lines(ax, [f"{name} (n = {n:,})" for name, n in zip(rows["name"], rows.n, strict=True)])
     ax.set_xlim(right=101)
     ax.set_xlabel("test images of the class told rightly (%)")
@@ -108,6 +115,10 @@ def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list
     for ax, caption in zip(axes[0], captions, strict=True):
         ax.set_title(caption, fontsize=6)
     return figure
+
+
+def _mark(cell: ArmCell, chosen: ArmCell) -> str:
+    return " (chosen)" if cell == chosen else ""
 
 
 def _lines(ax: Axes, titles: list[str]) -> None:

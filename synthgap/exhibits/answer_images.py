@@ -8,12 +8,14 @@ import numpy as np
 
 from ..data.splits import spread
 from ..design.loading import Design
+from ..design.values import REAL
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Attend, MeasureMemorization, Predict, Spec, Subset
 from ..metrics.neighbours import nearest
 from ..metrics.projection import covered_by, outermost
 from ..stats.intervals import Estimate, estimate_mean
-from .answer import REAL, Compared, answer_cells, compared
+from .answer import Compared, answer_cells, compared
+from .attention import attended
 from .base import IMAGES, WHOLE, Cells, Values, result
 from .text import in_percent
 
@@ -97,18 +99,17 @@ class Misread:
 
 def map_cells(d: Design) -> Cells:
     """(classifier,) → its GradCAM maps of some test images, first seed; ("test",) → all test images."""
-    arms, test = d.arms, d.arms.data["test"]
-    images = Subset(images=test, count=min(arms.preset.attention_images, test.count))
+    arms, images = d.arms, attended(d.arms)
     several = {"trained on real": REAL, "trained on synthetic": answer_cells(d)["alone"][0]}
     maps = {(name,): Attend(classifier=arms.arm(*cell, d.seeds[0]), images=images) for name, cell in several.items()}
-    return {**maps, ("test",): test}
+    return {**maps, ("test",): images.images}
 
 
 @result("misread", map_cells, reads=[compared], no_rows=IMAGES)
 def misread(d: Design, values: Values, compared: Compared) -> Misread:
-    """Of the smallest synthetic set; filled up with images that both classifiers tell rightly or wrongly."""
+    """The smallest synthetic set is looked at; images that both classifiers tell rightly or wrongly fill the rest."""
     test = values["test",]
-    among = spread(test.labels, min(d.arms.preset.attention_images, len(test)))
+    among = spread(test.labels, attended(d.arms).count)
     alone = compared.right(answer_cells(d)["alone"][0])[0][among]
     real = compared.right(REAL)[0][among]
     order = np.argsort(-(real & ~alone).astype(int), kind="stable")[:SHOWN]

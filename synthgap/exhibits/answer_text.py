@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..base.words import ONE_SEED, ends, escaped, interval, more_or_less, percent, plural, points, signed
+from ..base.words import ONE_SEED, capital, ends, escaped, interval, more_or_less, percent, plural, points, signed
 from ..design.loading import Design
-from ..design.values import ArmCell, arm_words
+from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed, Crossing
 from ..stats.verdict import ALPHA, BETTER, OF_INTEREST, OPEN, SAME, WORSE, Verdict
@@ -28,6 +28,7 @@ from .answer import (
     replacement,
 )
 from .answer_images import Copying, Coverage
+from .text import least, most, multiple_span, rate_span
 
 QUESTIONS = {
     "replace": "Would synthetic images replace mine?",
@@ -116,7 +117,7 @@ def augment(known: Known) -> Said:
         OPEN: open_words(verdict),
     }[verdict.word]
     text = (
-        f"{word}: with {_mix(cell)} beside your images, the mix chosen on validation images, a "
+        f"{word}: with {mix_words(cell)} beside your images, the mix chosen on validation images, a "
         f"classifier has {_against(cell, other, verdict, known)} than with as many real images a step."
     )
     changes = gains(known.design, known.compared)
@@ -152,9 +153,8 @@ def which_step(known: Known) -> Said:
     if known.design.given:
         what = f"there is no reverse step to choose for images of your own generator; ×{cell[1]:g} is best"
         return Said(f"**None**: {what} on {n} ({best:.1f}%; the worst of {len(means)} {worst:.1f}%).")
-    words = arm_words(cell[0])
     text = (
-        f"**{words[0].upper()}{words[1:]}, ×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} "
+        f"**{capital(arm_words(cell[0]))}, ×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} "
         f"mixes {worst:.1f}%)"
     )
     rival = against_rival(known.design, known.compared, cell)
@@ -234,10 +234,6 @@ def _said(sentence: str, *more: str) -> Said:
     return Said(sentence, tuple(m for m in more if m))
 
 
-def _mix(cell: ArmCell) -> str:
-    return f"{arm_words(cell[0])} ×{cell[1]:g}"
-
-
 def _against(first: ArmCell, second: ArmCell, verdict: Verdict, known: Known) -> str:
     plain = None
     if known.task.groups is not None:
@@ -291,9 +287,8 @@ def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
         return f"At {first} they match your real images already (told at 95%)."
     if match.low == math.inf:
         return f"At {last} they don't match your real images yet (told at 95%)."
-    low = f"{first} or less" if match.low == 0 else f"×{match.low:.1f}"
-    high = f"beyond {last}" if match.high == math.inf else f"×{match.high:.1f}"
-    return f"The multiple that matches your real images {place} (95% interval {low} to {high})."
+    span = multiple_span(match.low, match.high, multiples)
+    return f"The multiple that matches your real images {place} (95% interval {span})."
 
 
 def worth_words(worth: Crossing | None, count: int, train: int) -> str:
@@ -304,16 +299,10 @@ def worth_words(worth: Crossing | None, count: int, train: int) -> str:
     if worth.value in (0, math.inf):
         edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
         return f"{images} are worth {edge}: the exchange rate is **not identifiable**."
-    low = "fewer than tried" if worth.low == 0 else f"{worth.low:,.0f}"
-    high = f"more than {train:,}" if worth.high == math.inf else f"{worth.high:,.0f}"
-    rates = [count / place for place in (worth.high, worth.low) if 0 < place < math.inf]
-    if not rates:
-        span = "any rate is possible"
-    elif len(rates) == 2:
-        span = f"{rates[0]:.1f} to {rates[1]:.1f}"
-    else:
-        span = f"{'at most' if worth.high == math.inf else 'at least'} {rates[0]:.1f}"
+    span = rate_span(count / worth.high, count / worth.low if worth.low else math.inf)
+    told = "any rate is possible" if span == "any" else span
     return (
-        f"{images} are worth about {worth.value:,.0f} real ones (95% interval {low} to {high}), an exchange rate of "
-        f"{count / worth.value:.1f} synthetic images for a real one ({span})."
+        f"{images} are worth about {worth.value:,.0f} real ones (95% interval {least(worth.low)} to "
+        f"{most(worth.high, train)}), an exchange rate of {count / worth.value:.1f} synthetic images for a real one "
+        f"({told})."
     )

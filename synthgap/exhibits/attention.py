@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import change
+from ..base.words import capital, change, mean_over
 from ..data.splits import spread
+from ..design.arms import Arms
 from ..design.loading import Design
 from ..design.values import INSTEAD
 from ..graph.specs import Attend, Subset
@@ -22,7 +23,7 @@ from .text import mean_of, myst_table
 
 def attention_cells(d: Design) -> Cells:
     """(t_re, seed) → GradCAM maps of test images under the classifier trained on the set at t_re."""
-    arms, images = d.main, _attended_images(d)
+    arms, images = d.main, attended(d.main)
     return {
         (t, s): Attend(classifier=arms.classifier(s, t), images=images)
         for t in (*arms.preset.table2, *arms.rivals)
@@ -30,9 +31,10 @@ def attention_cells(d: Design) -> Cells:
     }
 
 
-def _attended_images(d: Design) -> Subset:
-    test = d.main.data["test"]
-    return Subset(images=test, count=min(d.main.preset.attention_images, test.count))
+def attended(arms: Arms) -> Subset:
+    """The test images of a data set whose maps are made."""
+    test = arms.data["test"]
+    return Subset(images=test, count=min(arms.preset.attention_images, test.count))
 
 
 @result("figure7", attention_cells)
@@ -42,7 +44,6 @@ def attention(d: Design, values: Values) -> pd.DataFrame:
     Mean correlation of a test image's GradCAM maps between the real classifier of `seed` and the classifiers of
     all other seeds trained at t_re; at t_re = 0 it is what another seed alone changes. Needs two seeds.
     """
-    del d
     alike = cross_similarity(dict(values))
     return pd.DataFrame([(*cell, value) for cell, value in alike.items()], columns=["t_re", "seed", "similarity"])
 
@@ -64,7 +65,7 @@ def map_cells(d: Design) -> Cells:
     """(t_re,) → the first seed's maps; ("images",) → what they are of; ("classifier",) → of real images."""
     seed = d.seeds[0]
     maps = {(t,): spec for (t, s), spec in attention_cells(d).items() if s == seed}
-    return {**maps, ("images",): _attended_images(d), ("classifier",): d.main.classifier(seed, 0)}
+    return {**maps, ("images",): attended(d.main), ("classifier",): d.main.classifier(seed, 0)}
 
 
 @result("attention_maps", map_cells, no_rows=IMAGES)
@@ -104,6 +105,6 @@ def attention_table(d: Design, rows: pd.DataFrame, seen: Maps) -> list[str]:
         )
     caption = (
         "Correlation of a test image's GradCAM maps between a classifier trained on real images and classifiers of "
-        f"other seeds trained at t_re. Mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+        f"other seeds trained at t_re. {capital(mean_over(rows.seed.nunique()))}"
     )
     return [myst_table(out, caption, "tab-attention"), layer]

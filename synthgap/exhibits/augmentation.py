@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import NOT_RUN, plus_minus
+from ..base.words import NOT_RUN, mean_over, plus_minus
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
 from ..design.values import (
@@ -32,9 +32,9 @@ from ..design.values import (
 )
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Predict, Subset
-from ..stats.intervals import PERCENT, VarianceParts, estimate_mean, variance_parts
-from .base import Cells, Values, exhibit, hits, known, measured, result
-from .drawing import COLOURS, INTERVAL, LINES, band, new_figure, series
+from ..stats.intervals import VarianceParts, variance_parts
+from .base import ACCURACY, Cells, Values, exhibit, hits, known, measured, of_arm, result
+from .drawing import doubling, line, new_figure, one_panel, over_seeds, reference, series
 from .samples import FEW
 from .text import TOO_FEW, in_percent, mean_of, myst_table, paper_table, published
 
@@ -68,7 +68,6 @@ GENERATORS = (  # last rows of Table 4: title, t_re, measure; cross-fitted
     ("the same of other real images", 0, "recall"),
 )
 ARM = ("arm", "multiple", "seed")
-ACCURACY = ("accuracy", "n")
 
 
 def arm_cells(d: Design) -> Cells:
@@ -135,7 +134,7 @@ class CrossedSeeds:
 
 @result("crossed", crossed_cells, rows=lambda value: value.rows)
 def crossed_seeds(d: Design, values: Values) -> CrossedSeeds:
-    """See `CrossedSeeds`."""
+    """The variance is parted by predictions, so that test images count as a source, too."""
     rows = measured(("generator", "classifier"), ACCURACY)(d, values)
     few = sorted({generator for generator, _ in values})
     if len(few) < 2:
@@ -189,18 +188,18 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
     for arm in [*paper, *(a for a in dict.fromkeys(rows.arm) if a not in paper)]:
         mine = rows[rows.arm == arm]
         alone = Arm(arm).base == REAL_ONLY  # one number, whatever the multiple: it stands under the first
-        line: dict[str, object] = {"method": arm_title(arm)}
+        row: dict[str, object] = {"method": arm_title(arm)}
         for k in multiples:
-            cell = 100 * mine[mine.multiple == (0 if alone else k)].accuracy.to_numpy()
-            shown = plus_minus(estimate_mean(cell, span=PERCENT)) if len(cell) else NOT_RUN
-            line[f"×{k:g} (%)"] = "" if alone and k != 1 else shown
+            cell = mine[mine.multiple == (0 if alone else k)].accuracy
+            shown = plus_minus(in_percent(cell)) if len(cell) else NOT_RUN
+            row[f"×{k:g} (%)"] = "" if alone and k != 1 else shown
         for k in (1, 3, 5):
             theirs = published(paper.get(arm, {}).get(0 if alone else k))
-            line[f"paper: ×{k} (%)"] = "" if alone and k != 1 else theirs
-        out.append(line)
+            row[f"paper: ×{k} (%)"] = "" if alone and k != 1 else theirs
+        out.append(row)
     caption = (
-        f"Dataset replication and augmentation (the paper's Table 3). Ours: {d.arms.name}, mean over "
-        f"{rows.seed.nunique()} seeds ± half-width of the 95% interval, {rows.n.iloc[0]:,} test images. Paper: "
+        f"Dataset replication and augmentation (the paper's Table 3). Ours: {d.arms.name}, "
+        f"{mean_over(rows.seed.nunique())}, {rows.n.iloc[0]:,} test images. Paper: "
         f"Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
     return myst_table(out, caption, "tab-3")
@@ -214,8 +213,7 @@ def accuracy_by_multiple(d: Design, rows: pd.DataFrame) -> Figure:
     real = in_percent(rows[rows.arm == REAL_ONLY].accuracy)
     figure, axes = new_figure(7.0, 3.0 * len(panels), len(panels), 1, sharex=True)  # a GAN's interval may be huge
     for ax, (title, arms) in zip(axes[:, 0], panels.items(), strict=True):
-        band(ax, real)
-        ax.axhline(real.mean, color="black", linewidth=1, label="real only")
+        reference(ax, real, "real only")
         for number, (arm, label) in enumerate(arms.items()):
             mine = rows[rows.arm == arm]
             beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
@@ -226,28 +224,23 @@ def accuracy_by_multiple(d: Design, rows: pd.DataFrame) -> Figure:
         ax.set_xlabel("synthetic images, as a multiple of the real ones", fontsize=8)
         ax.set_ylabel("top-1 test accuracy (%)", fontsize=8)
         ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{d.arms.name}: {rows.seed.nunique()} seeds; {INTERVAL}; band: that of real only", fontsize=9)
+    figure.suptitle(f"{d.arms.name}: {over_seeds(rows)}; band: that of real only", fontsize=9)
     return figure
 
 
 @exhibit("fig-learning-curve", [learning_curve, table3], apart="the paper trains on no fewer real images")
 def curve_of_real_images(d: Design, rows: pd.DataFrame, arms: pd.DataFrame) -> Figure:
     """Accuracy against the number of real images (log scale), with synthetic sets' mean accuracies as lines."""
-    figure, axes = new_figure(5.6, 3.8)
-    ax = axes[0, 0]
+    figure, ax = one_panel(5.6, 3.8)
     series(ax, rows.assign(percent=100 * rows.accuracy), "real_images", "percent", 0, "real images alone")
     synthetic: Mapping[float, float] = arms[arms.arm == SYNTHETIC_ONLY].groupby("multiple").accuracy.mean()
     for number, (k, accuracy) in enumerate(synthetic.items(), start=1):
-        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number % len(LINES)]}
-        ax.axhline(100 * accuracy, label=f"synthetic ×{k:g}", **style)
-    counts = sorted(rows.real_images.unique())
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(counts, [f"{c:,}" for c in counts])
-    ax.minorticks_off()
+        line(ax, 100 * accuracy, number, f"synthetic ×{k:g}")
+    doubling(ax, sorted(rows.real_images.unique()))
     ax.set_xlabel("real training images")
     ax.set_ylabel("top-1 test accuracy (%)")
     ax.legend(fontsize=7)
-    figure.suptitle(f"{d.arms.name}: {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    figure.suptitle(f"{d.arms.name}: {over_seeds(rows)}", fontsize=9)
     return figure
 
 
@@ -257,23 +250,22 @@ def data_sets_table(d: Design, rows: pd.DataFrame, generators: pd.DataFrame) -> 
     paper, datasets = paper_table("table4"), list(dict.fromkeys(rows.dataset))
     out: list[dict[str, object]] = []
     for row, theirs in paper.items():
-        arm, multiple = parse_cell(row)
-        line: dict[str, object] = {"method": cell_title(row)}
+        shown: dict[str, object] = {"method": cell_title(row)}
         for name in datasets:
-            mine = rows[(rows.dataset == name) & (rows.arm == arm) & (rows.multiple == multiple)]
-            line[f"{name} (%)"] = plus_minus(in_percent(mine.accuracy)) if len(mine) else NOT_RUN
-        out.append(line | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
+            mine = of_arm(rows[rows.dataset == name], parse_cell(row))
+            shown[f"{name} (%)"] = plus_minus(in_percent(mine.accuracy)) if len(mine) else NOT_RUN
+        out.append(shown | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
     fitted = generators[generators.protocol == CROSSFIT] if len(generators) else generators
     for title, t, column in GENERATORS:
-        line = {"method": title}
+        shown = {"method": title}
         for name in datasets:
             mine = fitted[(fitted.dataset == name) & (fitted.t_re == t)] if len(fitted) else fitted
-            line[f"{name} (%)"] = mean_of(mine, column) if len(mine) else TOO_FEW
+            shown[f"{name} (%)"] = mean_of(mine, column) if len(mine) else TOO_FEW
         fid = paper_table("table4_fid") if column == "frechet" and t else {}
-        out.append(line | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper[REAL_ONLY]})
+        out.append(shown | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper[REAL_ONLY]})
     caption = (
-        f"Replication, traditional and synthetic augmentation on several data sets (the paper's Table 4). Ours: mean "
-        f"over {rows.seed.nunique()} seeds ± half-width of the 95% interval. Last rows: the generator, cross-fitted, "
+        f"Replication, traditional and synthetic augmentation on several data sets (the paper's Table 4). Ours: "
+        f"{mean_over(rows.seed.nunique())}. Last rows: the generator, cross-fitted, "
         f"FD-classifier (not a percentage; the paper: FID). “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
     return myst_table(out, caption, "tab-4")

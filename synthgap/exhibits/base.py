@@ -21,7 +21,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.errors import UserError
+from ..design.arms import CROSSFIT
 from ..design.loading import Design
+from ..design.values import ArmCell
 from ..graph.run import run
 from ..graph.specs import Spec
 from ..graph.store import Store
@@ -29,6 +31,7 @@ from .raw import NAMES, pack
 
 Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
 IMAGES, WHOLE = "images", "the table is all there is"  # reasons for having no CSV file
+ACCURACY = ("accuracy", "n")  # of a prediction: share of its n images that are told rightly
 
 
 class Html(str):
@@ -225,7 +228,6 @@ def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Desig
     """Rows of a result: the parts of a cell's name under `names`, and what `reader` finds in its artifact."""
 
     def make(d: Design, values: Values) -> pd.DataFrame:
-        del d
         return pd.DataFrame(
             [{**dict(zip(names, cell, strict=True)), **reader(artifact)} for cell, artifact in values.items()]
         )
@@ -250,6 +252,10 @@ class Hits:
     def __getitem__(self, cell: tuple) -> np.ndarray:
         """bool, seeds × test images; `cell` is its name without the seed."""
         return np.array([self.by_cell[*cell, s] for s in self.seeds])
+
+    def minus(self, first: tuple, second: tuple) -> np.ndarray:
+        """float, seeds × test images: 1 where only the first cell is right, −1 where only the second, else 0."""
+        return self[first].astype(np.float64) - self[second]
 
     @property
     def names(self) -> list[tuple]:
@@ -285,8 +291,29 @@ def on_steps(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.t_re >= 0]
 
 
+def of_arm(rows: pd.DataFrame, cell: ArmCell) -> pd.DataFrame:
+    """The rows of an arm at its multiple."""
+    return rows[(rows.arm == cell[0]) & (rows.multiple == cell[1])]
+
+
+def crossfitted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the cross-fitted protocol, in which no classifier judges what it was trained on; all rows where
+    there is one protocol only. Raises UserError where there are none."""
+    if "protocol" not in rows:
+        return rows
+    rows = rows[rows.protocol == CROSSFIT]
+    if rows.empty:
+        raise UserError("there are too few held-out images for the cross-fitted protocol")
+    return rows
+
+
+def by_steps(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as seeds × reverse steps; rows and errors as of `crossfitted`."""
+    return on_steps(crossfitted(rows)).pivot(index="seed", columns="t_re", values=column)
+
+
 def known(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without the cells that could not be measured with every seed, whose numbers are NaN."""
+    """The rows of cells that could be measured with every seed; the numbers of others are NaN."""
     if rows.empty:
         return rows
     cells = [rows[name] for name in rows if name in NAMES and name != "seed"]

@@ -8,13 +8,15 @@ without causing anything. What real images lose is seeds × test images (see `cr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from ..base.errors import UserError
 from ..base.words import NOT_RUN, difference, escaped
-from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP
 from ..diffusion.schedule import REVERSE_STEPS
@@ -22,7 +24,7 @@ from ..stats.crossed import Crossed, at_spread, crossed
 from ..stats.intervals import PERCENT, SHARE, Estimate, paired_difference
 from ..stats.verdict import OF_INTEREST
 from .augmentation import table3_hits
-from .base import WHOLE, Hits, exhibit, on_steps, result
+from .base import WHOLE, Hits, by_steps, exhibit, result
 from .classifiers import concentration, entropy
 from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, likelihood, trimmed_hits, trimming
 from .samples import fidelity
@@ -105,7 +107,7 @@ class Cause:
 
 def gap_of(right: Hits) -> np.ndarray:
     """Right on real images minus right on synthetic ones ×1, seeds × test images."""
-    return right[0,].astype(np.float64) - right[REVERSE_STEPS,]
+    return right.minus((0,), (REVERSE_STEPS,))
 
 
 def loss_of(lost: np.ndarray, right: Hits) -> Loss:
@@ -124,14 +126,14 @@ def trimmed_loss(d: Design, rows: pd.DataFrame, spread: pd.DataFrame, trimmed: H
         return f"the preset {d.preset.name} has no trimmed cells"
     if rows.trace_ratio.isna().any():
         return f"{TOO_FEW_LEFT} are left to measure their spread"
-    tight = by_step(spread, "trace_ratio")
-    if isinstance(tight, str):
-        return tight
+    try:
+        tight = both_ends(spread, "trace_ratio")
+    except UserError as error:
+        return str(error)
     several = []
     for n in sorted(rows.real_images.unique()):
         cut = ("central", n) in trimmed  # or else it is the whole set
-        lost = trimmed["random", n].astype(np.float64) - trimmed["central", n] if cut else np.zeros(right[0,].shape)
-        several.append(lost)
+        several.append(trimmed.minus(("random", n), ("central", n)) if cut else np.zeros(right[0,].shape))
     losses, at_synthetic = np.array(several), []
     for number, seed in enumerate(d.seeds):
         spreads = rows[rows.seed == seed].sort_values("real_images").trace_ratio.to_numpy()
@@ -160,85 +162,83 @@ def causes(
     cut = "real images cut to the spread of the synthetic ones lose as much"
     return [
         cause(
-            "a finite sample alone: a generator knows no more than its training images", memory, copied(d, right, arms)
+            "a finite sample alone: a generator knows no more than its training images",
+            memory,
+            partial(copied, d, right, arms),
         ),
-        cause("concentration near the modes: the control", cut, trimmed),
-        cause("concentration: its premise", "synthetic images spread less within a class", tighter(spread)),
-        cause("a pull towards high likelihood", "ln p rises with the reverse step", likelier(nats)),
-        cause("wrong labels", "fewer images are given their label by another classifier", mislabelled(labels)),
-        cause("lost diversity", "recall falls with the reverse step", narrower(shape)),
-        cause("too little training", "the second half of its training still helps", unfinished(d, checkpoints)),
+        cause("concentration near the modes: the control", cut, lambda: trimmed),
+        cause("concentration: its premise", "synthetic images spread less within a class", partial(tighter, spread)),
+        cause("a pull towards high likelihood", "ln p rises with the reverse step", partial(likelier, nats)),
+        cause("wrong labels", "fewer images are given their label by another classifier", partial(mislabelled, labels)),
+        cause("lost diversity", "recall falls with the reverse step", partial(narrower, shape)),
+        cause(
+            "too little training", "the second half of its training still helps", partial(unfinished, d, checkpoints)
+        ),
     ]
 
 
-def cause(name: str, predicts: str, found: Loss | Symptom | str) -> Cause:
-    """A candidate; `found` as a text says why nothing could be measured."""
+def cause(name: str, predicts: str, find: Callable[[], Loss | Symptom | str]) -> Cause:
+    """A candidate; a text, or a UserError, says why nothing could be measured."""
+    try:
+        found = find()
+    except UserError as error:
+        found = str(error)
     return Cause(name, predicts, None, found) if isinstance(found, str) else Cause(name, predicts, found)
 
 
-# each candidate; a text says why it could not be measured
+# each candidate; they raise UserError where it could not be measured
 
 
-def copied(d: Design, right: Hits, arms: Hits) -> Loss | str:
+def copied(d: Design, right: Hits, arms: Hits) -> Loss:
     """What real images lose where a set as large is drawn from them with replacement."""
     if d.main is not d.arms or (BOOTSTRAP, 1) not in arms:
-        return f"the preset {d.preset.name} has no bootstrap ×1 of this data set"
+        raise UserError(f"the preset {d.preset.name} has no bootstrap ×1 of this data set")
     return loss_of(right[0,].astype(np.float64) - arms[BOOTSTRAP, 1], right)
 
 
-def tighter(rows: pd.DataFrame) -> Symptom | str:
+def tighter(rows: pd.DataFrame) -> Symptom:
     """Variance within a class, which synthetic images have less of if they lie near the modes."""
-    ratio = by_step(rows, "trace_ratio")
-    if isinstance(ratio, str):
-        return ratio
+    ratio = both_ends(rows, "trace_ratio")
     return Symptom(paired_difference(ratio[0], ratio[REVERSE_STEPS]), "variance within a class", "of the real one", -1)
 
 
-def likelier(rows: pd.DataFrame) -> Symptom | str:
+def likelier(rows: pd.DataFrame) -> Symptom:
     """ln p of images made from test images, at the larger noise level."""
     largest = rows.sigma.max()
-    nats = by_step(rows[(rows.split == "test") & (rows.sigma == largest)], "nats")
-    if isinstance(nats, str):
-        return nats
+    nats = both_ends(rows[(rows.split == "test") & (rows.sigma == largest)], "nats")
     return Symptom(paired_difference(nats[REVERSE_STEPS], nats[0]), f"ln p of test images at σ = {largest:g}", "nats")
 
 
-def mislabelled(rows: pd.DataFrame) -> Symptom | str:
+def mislabelled(rows: pd.DataFrame) -> Symptom:
     """Share of images that a classifier gives their label."""
-    own = by_step(rows[rows.split == "train"], "agreement")
-    if isinstance(own, str):
-        return own
+    own = both_ends(rows[rows.split == "train"], "agreement")
     change = paired_difference(100 * own[0], 100 * own[REVERSE_STEPS], span=PERCENT)
     return Symptom(change, "label agreement", "points", -1, POINT)
 
 
-def narrower(rows: pd.DataFrame) -> Symptom | str:
+def narrower(rows: pd.DataFrame) -> Symptom:
     """Recall, the share of real images that synthetic ones come near."""
-    recall = by_step(rows, "recall")
-    if isinstance(recall, str):
-        return recall
+    recall = both_ends(rows, "recall")
     return Symptom(paired_difference(recall[0], recall[REVERSE_STEPS], span=SHARE), "recall", "", -1)
 
 
-def unfinished(d: Design, right: Hits) -> Symptom | str:
+def unfinished(d: Design, right: Hits) -> Symptom:
     """The last checkpoint before the end against the end: what the rest of the training still gave."""
     counts = sorted(n for (n,) in right.names)
     if len(counts) < 2:
-        return f"the preset {d.preset.name} has no checkpoints"
-    before, end = (right[n,].astype(np.float64) for n in counts[-2:])
-    what = f"accuracy from {counts[-2]:,} to {counts[-1]:,} images"
-    return Symptom(crossed(end - before).in_points, what, "points", 1, POINT)
+        raise UserError(f"the preset {d.preset.name} has no checkpoints")
+    before, end = counts[-2:]
+    what = f"accuracy from {before:,} to {end:,} images"
+    return Symptom(crossed(right.minus((end,), (before,))).in_points, what, "points", 1, POINT)
 
 
-def by_step(rows: pd.DataFrame, column: str) -> pd.DataFrame | str:
-    """One column as seeds × reverse steps, cross-fitted where there are two protocols; a text says what is missing."""
-    if "protocol" in rows:
-        rows = rows[rows.protocol == CROSSFIT]
-        if rows.empty:
-            return "there are too few held-out images for the cross-fitted protocol"
-    table = on_steps(rows).pivot(index="seed", columns="t_re", values=column)
+def both_ends(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One column as seeds × reverse steps, of which the first and the last are there; else UserError."""
+    table = by_steps(rows, column)
     missing = [str(t) for t in (0, REVERSE_STEPS) if t not in table]
-    return f"nothing is measured at reverse step {' and '.join(missing)}" if missing else table
+    if missing:
+        raise UserError(f"nothing is measured at reverse step {' and '.join(missing)}")
+    return table
 
 
 # what the book shows

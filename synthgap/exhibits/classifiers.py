@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.errors import UserError
-from ..base.words import change, plus_minus
+from ..base.words import capital, change, mean_over, plus_minus
 from ..classifier.evaluate import Prediction
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
@@ -20,8 +20,8 @@ from ..metrics.entropy import marginal_entropy, output_entropy
 from ..metrics.projection import concentration as concentration_of
 from ..stats.intervals import PERCENT, estimate_mean, paired_difference
 from ..stats.trends import FALLS
-from .base import Cells, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
-from .drawing import INTERVAL, label_steps, new_figure, rival, series
+from .base import ACCURACY, Cells, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
+from .drawing import label_steps, new_figure, one_panel, over_seeds, rival, series
 from .introduction import Planes, feature_planes, projections
 from .text import by_step, left_out, myst_table, paper_table, published, trend_of, trend_table, trends_by_protocol
 
@@ -43,7 +43,7 @@ def step_cells(d: Design) -> Cells:
 @result("table2", step_cells)
 def table2(d: Design, values: Values) -> pd.DataFrame:
     """Columns dataset, t_re, sigma, seed, accuracy (in [0, 1]), n (test images)."""
-    rows = measured(("dataset", "t_re", "seed"), ("accuracy", "n"))(d, values)
+    rows = measured(("dataset", "t_re", "seed"), ACCURACY)(d, values)
     arms = {arms.name: arms for arms in d.columns_of(2)}
     rows.insert(2, "sigma", [arms[name].sigma(t) for name, t in zip(rows.dataset, rows.t_re, strict=True)])
     return rows
@@ -99,7 +99,6 @@ def concentration(d: Design, values: Values) -> pd.DataFrame:
     trace_ratio, distance_ratio, outer_coverage as in `metrics.projection.Concentration`. PAPER compares with the
     training set, CROSSFIT with other real images.
     """
-    del d
     rows = []
     for protocol, t, seed in values:
         reference = 0 if protocol == PAPER else FLOOR
@@ -140,8 +139,8 @@ def accuracy_table(d: Design, rows: pd.DataFrame) -> str:
         out.append(line)
     n = ", ".join(f"{name} {rows[rows.dataset == name].n.iloc[0]:,}" for name in datasets)
     caption = (
-        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: mean over {rows.seed.nunique()} seeds "
-        f"± half-width of the 95% interval; change: points from t_re = {first}, paired by seed. Test images: {n}"
+        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: {mean_over(rows.seed.nunique())}; "
+        f"change: points from t_re = {first}, paired by seed. Test images: {n}"
     )
     return myst_table(out, caption, "tab-2")
 
@@ -172,8 +171,8 @@ def entropy_curves(d: Design, rows: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylim(bottom=0)
     largest = np.log(d.main.data["train"].classes)
     axes[0, 0].set_ylabel(f"output entropy (nats, at most {largest:.2f})")
-    label_steps(axes)
-    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    label_steps(*axes[-1])
+    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=9)
     return figure
 
 
@@ -190,8 +189,7 @@ def entropy_trends(d: Design, rows: pd.DataFrame) -> str:
 @exhibit("fig-agreement", [entropy], apart="the paper does not ask whether labels still fit")
 def agreement_curves(d: Design, rows: pd.DataFrame) -> Figure:
     """Share of images that a classifier gives their label, against t_re; a line a protocol and split."""
-    figure, axes = new_figure(5.6, 3.6)
-    ax = axes[0, 0]
+    figure, ax = one_panel(5.6, 3.6)
     for number, ((protocol, split), chosen) in enumerate(rows.groupby(["protocol", "split"], sort=False)):
         mine = chosen.assign(percent=100 * chosen.agreement)
         series(ax, on_steps(mine), "t_re", "percent", number, f"{protocol}, {split}")
@@ -199,8 +197,8 @@ def agreement_curves(d: Design, rows: pd.DataFrame) -> Figure:
             rival(ax, mine, "percent", 4, f"{protocol}, {INSTEAD[GAN]}")
     ax.set_ylabel("images given their own label (%)")
     ax.legend(fontsize=7)
-    label_steps(axes)
-    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=8)
+    label_steps(ax)
+    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=8)
     return figure
 
 
@@ -229,7 +227,7 @@ def concentration_table(d: Design, rows: pd.DataFrame) -> str:
         return left_out("Concentration within the classes", "tab-concentration")
     caption = (
         "Concentration within the classes, set against real images; 1 is as spread as they are. "
-        f"Mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+        f"{capital(mean_over(rows.seed.nunique()))}"
     )
     return myst_table(by_step(rows, titles), caption, "tab-concentration")
 
@@ -242,5 +240,4 @@ def concentration_trends(d: Design, rows: pd.DataFrame) -> str:
         "distance_ratio": ("distance to the class mean (ratio)", FALLS),
         "outer_coverage": ("coverage of the outermost tenth", FALLS),
     }
-    several = trends_by_protocol(rows, columns) if len(rows) else []
-    return trend_table(several, "tab-concentration-trends")
+    return trend_table(trends_by_protocol(rows, columns), "tab-concentration-trends")

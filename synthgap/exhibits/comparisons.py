@@ -12,27 +12,25 @@ from ..design.values import (
     GIVEN_ONLY,
     MIX,
     NAIVE,
+    REAL,
     REAL_ONLY,
     SECOND_BATCH,
     SYNTHETIC_ONLY,
     Arm,
     ArmCell,
-    arm_title,
     cell_name,
     cell_title,
 )
 from ..stats.intervals import PERCENT, Comparison, compare
+from ..stats.judge import ALPHA
 from .augmentation import CrossedSeeds, crossed_seeds, table3, validation
-from .base import exhibit
+from .base import exhibit, of_arm
 from .text import arm_difference, arm_percent, difference_sentence, in_percent, listed, myst_table
-
-LEVEL = 0.05
 
 
 def against_real(d: Design, rows: pd.DataFrame) -> list[Comparison]:
     """Every arm of Table 3 against real images alone, corrected as one family."""
-    real = (REAL_ONLY, 0)
-    return _compare(d, rows, [(cell, real) for cell in d.arms.listed() if cell != real])
+    return _compare(d, rows, [(cell, REAL) for cell in d.arms.listed() if cell != REAL])
 
 
 def against_controls(d: Design, rows: pd.DataFrame) -> list[Comparison]:
@@ -98,7 +96,7 @@ def comparison_table(several: list[Comparison], caption: str, label: str) -> str
                 "difference (points)": difference(c.difference),
                 "p": p_value(c.p),
                 "p, Holm": p_value(c.p_holm),
-                "at 5%": decided if c.p_holm < LEVEL else "undecided",
+                "at 5%": decided if c.p_holm < ALPHA else "undecided",
             }
         )
     table = pd.DataFrame(out)
@@ -116,10 +114,10 @@ def choice_table(d: Design, rows: pd.DataFrame, tested: pd.DataFrame) -> list[st
     """The arms with synthetic images as validation and test images see them, and what the choice is worth."""
     chosen, out = chosen_arms(rows), []
     for (multiple, arm), mine in rows.groupby(["multiple", "arm"], sort=False):
-        theirs = tested[(tested.arm == arm) & (tested.multiple == multiple)]
+        theirs = of_arm(tested, (arm, multiple))
         out.append(
             {
-                "arm": f"{arm_title(arm)} ×{multiple:g}",
+                "arm": cell_title(cell_name((arm, multiple))),
                 "validation (%)": plus_minus(in_percent(mine.accuracy)),
                 "test (%)": plus_minus(in_percent(theirs.accuracy)),
                 "chosen": "**yes**" if chosen[multiple] == arm else "",
@@ -130,7 +128,7 @@ def choice_table(d: Design, rows: pd.DataFrame, tested: pd.DataFrame) -> list[st
         "multiple the arm with the best mean over seeds"
     )
     gains = [
-        difference_sentence(f"{arm_title(arm)} ×{k:g}", REAL_ONLY, arm_difference(d, tested, (arm, k), (REAL_ONLY, 0)))
+        difference_sentence(cell_title(cell_name((arm, k))), REAL_ONLY, arm_difference(d, tested, (arm, k), REAL))
         for k, arm in chosen.items()
     ]
     return [myst_table(out, caption, "tab-validation"), listed([f"Chosen: {gain}" for gain in gains])]

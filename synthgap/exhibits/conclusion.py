@@ -6,17 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..base.words import between, digits_for, escaped, interval, more_or_less, p_value, plain, signed
 from ..design.loading import Design
-from ..design.values import BOOTSTRAP, REAL_ONLY, SYNTHETIC_ONLY, ArmCell, arm_words, cell_title
+from ..design.values import BOOTSTRAP, REAL, SYNTHETIC_ONLY, ArmCell, cell_title, mix_words
 from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
 from ..paper.published import inconsistencies as published_inconsistencies
 from ..stats.crossed import Crossed, crossed
 from ..stats.judge import ALPHA, EQUAL, NOT_TESTED, REPRODUCED, REVERSED, VERDICTS
 from ..stats.verdict import Verdict
-from .answer import Task, task, verdicts
+from .answer import Decided, Task, task, verdicts
 from .augmentation import table3_hits
 from .base import Hits, exhibit, sentences
 from .causes import Loss, trimmed_loss
@@ -33,9 +31,6 @@ OTHERS = (  # comparisons of the running text, or against it: table, row, row, c
     ("table4", "100 ×5", "TrivialAugment", "Bird"),
 )
 KINDS = ("Abstract", "Section", "Figure", "Table")  # of places in the paper, in their order
-
-Decided = dict[str, tuple[ArmCell, ArmCell, Verdict]]
-
 
 # the front page
 
@@ -62,13 +57,13 @@ def five_sentences(
 
 def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
     """First minus second arm, in the answer's measure, in points."""
-    return crossed(known[first].astype(np.float64) - known[second], asked.groups).in_points
+    return crossed(known.minus(first, second), asked.groups).in_points
 
 
 def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:
     """Synthetic images in the place of real ones."""
     train = d.arms.data["train"].count
-    difference = _difference(known, asked, (SYNTHETIC_ONLY, multiple), (REAL_ONLY, 0))
+    difference = _difference(known, asked, (SYNTHETIC_ONLY, multiple), REAL)
     how_many = "As many" if multiple == 1 else f"{multiple:g} times as many"
     lead = {
         1: "teach more than the real ones",
@@ -84,11 +79,11 @@ def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:
 
 def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
     """The mix that validation images choose, beside the real images."""
-    (arm, multiple), _, verdict = augment
+    mix, _, verdict = augment
     difference = verdict.difference.in_points
     lead = {1: "they help", -1: "they do harm", 0: "it is open"}[difference.side]
     return (
-        f"**Beside real images {lead}**: with {arm_words(arm)} ×{multiple:g}, the mix chosen on validation images, a "
+        f"**Beside real images {lead}**: with {mix_words(mix)}, the mix chosen on validation images, a "
         f"classifier has {_apart(difference, asked)} than with as many real images a step."
     )
 
@@ -98,7 +93,7 @@ def _why(known: Hits, asked: Task, control: Loss | str) -> str:
     copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
     if copies not in known or synthetic not in known:
         return "**Why is not asked at this preset**: it trains on no copies of the real images."
-    copied = _difference(known, asked, (REAL_ONLY, 0), copies)
+    copied = _difference(known, asked, REAL, copies)
     excess = _difference(known, asked, copies, synthetic)
     lead = {
         1: "More is lost than by copying the real images",
@@ -172,7 +167,7 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
 
 @exhibit("tab-judged", [claims], apart="it judges the paper's claims")
 def judged(d: Design, several: list[ClaimVerdict]) -> str:
-    """The same claims in the order of the paper: what was compared, the smallest effect of interest, and n."""
+    """Every claim in the order of the paper: what was compared, the smallest effect of interest, and n."""
     out = [
         {
             "no.": i,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import plus_minus
+from ..base.words import capital, mean_over, plus_minus
 from ..data.splits import halves, stratified_lowest
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
@@ -17,11 +17,12 @@ from ..graph.specs import MeasureLikelihood, Snapshot, Subset, Trim
 from ..metrics.likelihood import Likelihood
 from ..stats.intervals import PERCENT, estimate_mean, paired_difference, range_of
 from ..stats.trends import RISES
-from .base import Cells, Hits, Values, exhibit, hits, measured, read, result
+from .base import ACCURACY, Cells, Hits, Values, exhibit, hits, measured, read, result
 from .classifiers import concentration, concentration_numbers
-from .drawing import INTERVAL, band, doubling, label_steps, new_figure, series
+from .drawing import INTERVAL, doubling, label_steps, new_figure, over_seeds, reference, series
 from .text import in_percent, myst_table, trend_of, trend_table
 
+NO_LIKELIHOOD = "the paper measures no likelihood"
 TOO_FEW_LEFT = "too few images a class"
 
 
@@ -136,7 +137,7 @@ def checkpoint_cells(d: Design) -> Cells:
 
 
 # synthetic only ×1 by the generator's training: columns generator_images, seed, accuracy, n
-checkpoints = result("checkpoints", checkpoint_cells)(measured(("generator_images", "seed"), ("accuracy", "n")))
+checkpoints = result("checkpoints", checkpoint_cells)(measured(("generator_images", "seed"), ACCURACY))
 checkpoint_hits = hits("checkpoints", checkpoint_cells)
 
 
@@ -151,7 +152,7 @@ gap_hits = hits("gap", gap_cells, no_rows="they are among those of table2")
 # what the book shows
 
 
-@exhibit("fig-likelihood", [likelihood], apart="the paper measures no likelihood")
+@exhibit("fig-likelihood", [likelihood], apart=NO_LIKELIHOOD)
 def likelihood_curves(d: Design, rows: pd.DataFrame) -> Figure:
     """Log-likelihood against t_re, a panel a noise level, a line for train and one for test images."""
     levels = list(dict.fromkeys(rows.sigma))
@@ -163,12 +164,12 @@ def likelihood_curves(d: Design, rows: pd.DataFrame) -> Figure:
         ax.set_title(f"σ = {sigma:g}", fontsize=9)
         ax.set_ylabel("−log₂ p per pixel (bits; lower is likelier)")
         ax.legend(fontsize=8)
-    label_steps(axes)
-    figure.suptitle(f"{d.main.name}, {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    label_steps(*axes[-1])
+    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=9)
     return figure
 
 
-@exhibit("tab-likelihood-trends", [likelihood], apart="the paper measures no likelihood")
+@exhibit("tab-likelihood-trends", [likelihood], apart=NO_LIKELIHOOD)
 def likelihood_trends(d: Design, rows: pd.DataFrame) -> str:
     """How ln p moves with the reverse step; the paper has no number of it, but its explanation is that it rises."""
     several = [
@@ -192,9 +193,7 @@ def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hit
         left.legend(fontsize=8)
     left.set_xlabel("real images that are left")
     left.set_ylabel("test accuracy (%)")
-    real = in_percent(right[0,].mean(axis=1))
-    band(by_training, real)
-    by_training.axhline(real.mean, color="black", linewidth=1, label="real images, all")
+    reference(by_training, in_percent(right[0,].mean(axis=1)), "real images, all")
     rows = trained.assign(percent=100 * trained.accuracy)
     series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
     doubling(by_training, sorted(rows.generator_images.unique()), fontsize=8)
@@ -227,8 +226,8 @@ def trimming_table(d: Design, rows: pd.DataFrame, spread: pd.DataFrame) -> str:
     out.append({"training images": f"synthetic, t_re = {REVERSE_STEPS}", **_spread_of(synthetic)})
     caption = (
         f"Real images without their outskirts, {d.main.name}: what is kept lies nearest to the means of its classes, "
-        "by features of a classifier that has not seen it. Spread: cross-fitted, against other real images. Mean over "
-        f"{rows.seed.nunique()} seeds ± half-width of the 95% interval over seeds, {rows.n.iloc[0]:,} test images"
+        "by features of a classifier that has not seen it. Spread: cross-fitted, against other real images. "
+        f"{capital(mean_over(rows.seed.nunique()))} over seeds, {rows.n.iloc[0]:,} test images"
     )
     return myst_table(out, caption, "tab-trimming")
 

@@ -31,13 +31,32 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
+    """An unregistered figure with one panel, and that panel."""
+    figure, axes = new_figure(width, height)
+    return figure, axes[0, 0]
+
+
+def style(number: int) -> dict[str, Any]:
+    """Colour, marker and line of a series, by its number."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": LINES[number % len(LINES)],
+    }
+
+
+def over_seeds(rows: pd.DataFrame) -> str:
+    """What a figure's means and bars are: "3 seeds; bars: 95% interval over seeds (Student's t)"."""
+    return f"{rows.seed.nunique()} seeds; {INTERVAL}"
+
+
 def series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: str) -> None:
     """Mean over seeds with its interval, and each seed as a faint point."""
-    style = {"color": COLOURS[number], "marker": MARKERS[number], "linestyle": LINES[number]}
     groups = [(value, estimate_mean(g[y].to_numpy(), span=range_of(y))) for value, g in rows.groupby(x)]
     xs = [value for value, _ in groups]
     bars = np.transpose([e.reach for _, e in groups])
-    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, **style)
+    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, **style(number))
     axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
 
 
@@ -47,16 +66,22 @@ def band(ax: Axes, level: Estimate | Crossed, colour: object = "black") -> None:
     ax.axhspan(level.mean - below, level.mean + above, color=colour, alpha=0.08, linewidth=0)
 
 
+def reference(ax: Axes, level: Estimate | Crossed, label: str) -> None:
+    """A level, in the unit of the axis, as a black line with its interval as a band."""
+    band(ax, level)
+    ax.axhline(level.mean, color="black", linewidth=1, label=label)
+
+
+def line(ax: Axes, place: float, number: int, label: str) -> None:
+    """A level as a line over the whole width, without its interval."""
+    ax.axhline(place, label=label, **{**style(number), "marker": None})
+
+
 def levels(ax: Axes, several: Mapping[float, Crossed], number: int, label: str) -> None:
     """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent."""
-    style = {
-        "color": COLOURS[number],
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": LINES[number % len(LINES)],
-    }
     bars = 100 * np.transpose([level.reach for level in several.values()])
     means = [100 * level.mean for level in several.values()]
-    ax.errorbar(list(several), means, yerr=bars, capsize=3, label=label, **style)
+    ax.errorbar(list(several), means, yerr=bars, capsize=3, label=label, **style(number))
 
 
 def basis(several: Mapping[Any, Crossed]) -> str:
@@ -79,8 +104,8 @@ def rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) ->
         series(ax, mine.assign(t_re=RIVAL_PLACE), "t_re", column, number, label)
 
 
-def label_steps(axes: np.ndarray) -> None:
-    for ax in axes[-1]:
+def label_steps(*axes: Axes) -> None:
+    for ax in axes:
         ax.set_xlabel("reverse step t_re")
 
 
@@ -102,8 +127,13 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
             draw_image(ax, image / 255)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+        name_row(line[0], label)
     return figure
+
+
+def name_row(ax: Axes, label: str) -> None:
+    """A row's name, to the left of its first image."""
+    ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
 
 
 def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
@@ -126,20 +156,20 @@ def draw_maps(axes: np.ndarray, images: np.ndarray, maps: Mapping[str, np.ndarra
         for line, several in enumerate(maps.values(), start=1):
             draw_image(axes[line, column], image / 255)
             axes[line, column].imshow(several[column], cmap="viridis", vmin=0, vmax=1, alpha=0.65)
-    for line, label in enumerate(("image", *maps)):
-        axes[line, 0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    for ax, label in zip(axes[:, 0], ("image", *maps), strict=True):
+        name_row(ax, label)
 
 
 def nothing(text: str) -> Figure:
     """A figure that says why there is none."""
-    figure, axes = new_figure(3.0, 0.6)
-    axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
-    axes[0, 0].set_axis_off()
+    figure, ax = one_panel(3.0, 0.6)
+    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=9)
+    ax.set_axis_off()
     return figure
 
 
 def show_inline() -> None:
-    """In a notebook: display Figure objects as PNG (they are made without pyplot, which would do this)."""
+    """Let a notebook display Figure objects as PNG (they are made without pyplot, which would do this)."""
     from IPython import get_ipython
     from IPython.core.pylabtools import select_figure_formats
 

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..design.loading import Design
-from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
+from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_ONLY
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from ..stats.intervals import PERCENT, estimate_mean
-from .base import WHOLE, Cells, Values, exhibit, measured, result, sentences
-from .drawing import COLOURS, INTERVAL, MARKERS, new_figure
+from .base import ACCURACY, WHOLE, Cells, Values, exhibit, measured, result, sentences
+from .drawing import COLOURS, INTERVAL, MARKERS, new_figure, one_panel
 from .text import arm_difference, arm_percent, difference_sentence, myst_table
 
 ALONE = {REAL_ONLY: "real", SYNTHETIC_ONLY: "synthetic", GAN_ONLY: INSTEAD[GAN]}  # no augmentation and no controls
@@ -30,7 +30,6 @@ def data_cells(d: Design) -> Cells:
 @result("data", data_cells, no_rows=WHOLE)
 def data(d: Design, values: Values) -> pd.DataFrame:
     """One row a data set: images a split, shape, classes, how it was split, the hash of its members."""
-    del values
     rows = []
     for arms, record in zip(d.columns, d.records, strict=True):
         train = arms.data["train"]
@@ -54,7 +53,7 @@ def alone_cells(d: Design) -> Cells:
 
 
 # columns arm, multiple (0: real images), seed, accuracy (in [0, 1]), n (test images)
-accuracies = result("figure1", alone_cells)(measured(("arm", "multiple", "seed"), ("accuracy", "n")))
+accuracies = result("figure1", alone_cells)(measured(("arm", "multiple", "seed"), ACCURACY))
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,6 @@ def projections(d: Design, values: Values) -> Planes:
 @exhibit("tab-data", [data], apart="the paper's sets are the published ones")
 def data_table(d: Design, rows: pd.DataFrame) -> str:
     """The data sets, their splits and what identifies them."""
-    del d
     return myst_table(rows, "Data sets, their splits and the hash of the splits' members", "tab-data")
 
 
@@ -113,8 +111,7 @@ def accuracy_bars(d: Design, rows: pd.DataFrame) -> Figure:
     """Test accuracy of real images alone and of synthetic ones alone, a bar a multiple, a dot a seed."""
     arms = [arm for arm in ALONE if (rows.arm == arm).any()]
     order = [(arm, k) for arm in arms for k in sorted(rows[rows.arm == arm].multiple.unique())]
-    figure, axes = new_figure(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
-    ax = axes[0, 0]
+    figure, ax = one_panel(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
     ends: list[float] = []
     for place, (arm, k) in enumerate(order):
         values = arm_percent(d, rows, (arm, k))
@@ -139,7 +136,7 @@ def accuracy_bars(d: Design, rows: pd.DataFrame) -> Figure:
 def gaps(d: Design, rows: pd.DataFrame) -> list[str]:
     """Real images against synthetic ones, a sentence a multiple."""
     several = d.main.preset.replication
-    losses = {k: arm_difference(d, rows, (REAL_ONLY, 0), (SYNTHETIC_ONLY, k)) for k in several}
+    losses = {k: arm_difference(d, rows, REAL, (SYNTHETIC_ONLY, k)) for k in several}
     return [difference_sentence("real", f"synthetic ×{k}", loss) for k, loss in losses.items()]
 
 

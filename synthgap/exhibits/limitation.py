@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, change, plural, plus_minus, points
+from ..base.words import NOT_RUN, capital, change, mean_over, plural, plus_minus, points
 from ..design.arms import DEFAULT, Arms
 from ..design.loading import Design
 from ..design.variants import VARIANTS
 from ..diffusion.schedule import REVERSE_STEPS
 from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of_difference
-from .base import Cells, Values, by_seed, exhibit, known, measured, result, sentences
-from .samples import FEW
+from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, result, sentences
+from .samples import FEW, FIDELITY
 from .text import left_out, listed, mean_of, myst_table
 
 NOT_VARIED = "the paper does not vary these choices"
@@ -34,7 +34,7 @@ def _variants(d: Design, names: tuple[str, ...]) -> list[tuple[str, Arms]]:
 
 
 # columns variant, t_re, seed, accuracy, n
-sensitivity = result("sensitivity", sensitivity_cells)(measured(("variant", "t_re", "seed"), ("accuracy", "n")))
+sensitivity = result("sensitivity", sensitivity_cells)(measured(("variant", "t_re", "seed"), ACCURACY))
 
 
 def of_samples(d: Design) -> tuple[str, ...]:
@@ -89,8 +89,8 @@ def sensitivity_table(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> li
         line["evaluations"] = f"{sampled.evaluations.iloc[0]}" if len(sampled) else "as usual"
         out.append(line)
     caption = (
-        f"The paper's Table 2 with one choice changed, {d.main.name}: mean over {rows.seed.nunique()} seeds ± "
-        "half-width of the 95% interval. Gap: accuracy of real images minus that at the reverse step, under the same "
+        f"The paper's Table 2 with one choice changed, {d.main.name}: {mean_over(rows.seed.nunique())}. "
+        "Gap: accuracy of real images minus that at the reverse step, under the same "
         f"choice; its change is paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
     )
     return [myst_table(out, caption, "tab-sensitivity"), _told(changes)]
@@ -119,8 +119,7 @@ def _told(changes: dict[tuple[str, int], Estimate]) -> str:
     for (name, t), e in changes.items():
         if e.side:
             moved = "wider" if e.side > 0 else "narrower"
-            title = variant_title(name)
-            told.append(f"{title[0].upper()}{title[1:]}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
+            told.append(f"{capital(variant_title(name))}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
     count = f"{len(told)} are" if len(told) > 1 else "1 is" if told else "none is"
     first = f"Of {plural(len(changes), 'change')} of the gap {count} told from no change"
     return f"{first}:\n{listed(told)}" if told else f"{first}."
@@ -129,7 +128,6 @@ def _told(changes: dict[tuple[str, int], Estimate]) -> str:
 @exhibit("tab-sensitivity-fidelity", [sensitivity_fidelity, variant_levels], apart=NOT_VARIED)
 def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> str:
     """Figure 6's measures with one choice about sampling changed."""
-    titles = {"frechet": "FD-classifier", "precision": "precision", "recall": "recall"}
     caption = "The measures of Figure 6 with one choice about sampling changed"
     if rows.empty:
         return left_out(caption, "tab-sensitivity-fidelity")
@@ -137,8 +135,8 @@ def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> 
     out = []
     for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
         line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
-        out.append(line | {title: mean_of(mine, column) for column, title in titles.items()})
-    seeds = f"mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+        out.append(line | {title: mean_of(mine, column) for column, title in FIDELITY.items()})
+    seeds = mean_over(rows.seed.nunique())
     return myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity")
 
 

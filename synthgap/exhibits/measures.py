@@ -11,9 +11,8 @@ import pandas as pd
 
 from ..base.errors import UserError
 from ..base.words import plural
-from ..design.arms import CROSSFIT
 from ..design.loading import Design
-from ..design.values import GAN, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm, ArmCell, cell_name
+from ..design.values import GAN, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell, cell_name
 from ..diffusion.schedule import REVERSE_STEPS
 from ..paper.published import PublishedClaim
 from ..stats.crossed import Crossed, crossed
@@ -21,13 +20,12 @@ from ..stats.intervals import slopes
 from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, slope
 from .attention import attention
 from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
-from .base import Hits, Result, hits, on_steps
+from .base import Hits, Result, by_steps, crossfitted, hits
 from .causes import Loss, trimmed_loss
 from .classifiers import concentration, entropy, step_cells
 from .discussion import likelihood
 from .samples import Collapses, collapse, detection, fidelity, memorization
 
-REAL: ArmCell = (REAL_ONLY, 0)
 POLICY_CELLS: tuple[ArmCell, ...] = ((Arm("RandAugment"), 0), (Arm("TrivialAugment"), 0))
 
 all_step_hits = hits(
@@ -94,7 +92,7 @@ def difference(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
 
 
 def difference_everywhere(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
-    """The same with all data sets of Table 4."""
+    """Accuracy of one arm minus another's, on all data sets of Table 4; the pair that speaks least for the claim."""
 
     @reading(all_arm_hits)
     def find(d: Design, claim: PublishedClaim, known: Hits) -> Found:
@@ -129,7 +127,7 @@ def _worth(d: Design, claim: PublishedClaim, known: Hits, subsets: Hits) -> Foun
 
 def _by_generator(d: Design, rows: pd.DataFrame) -> list[str]:
     """The data sets of Table 4, best generator first: Fréchet distance over that of other real images."""
-    rows = _crossfitted(rows)
+    rows = crossfitted(rows)
     means = rows.groupby(["dataset", "t_re"]).frechet.mean()
     names = [arms.name for arms in d.columns_of(4)]
     if set(names) - set(rows.dataset):
@@ -186,22 +184,11 @@ def _harder_task(d: Design, claim: PublishedClaim, known: Hits) -> Found:
 # measures of images, one number a seed
 
 
-def _crossfitted(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cross-fitted rows where there are two protocols, else all."""
-    if "protocol" not in rows:
-        return rows
-    rows = rows[rows.protocol == CROSSFIT]
-    if rows.empty:
-        raise UserError("there are too few held-out images for the cross-fitted protocol")
-    return rows
-
-
 def _steps(rows: pd.DataFrame, column: str, **where: Any) -> pd.DataFrame:
     """One column as seeds × reverse steps, of the rows that `where` picks."""
-    rows = _crossfitted(rows)
     for key, value in where.items():
         rows = rows[rows[key] == value]
-    return on_steps(rows).pivot(index="seed", columns="t_re", values=column)
+    return by_steps(rows, column)
 
 
 def _at(table: pd.DataFrame, t: int) -> pd.Series:

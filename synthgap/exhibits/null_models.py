@@ -9,22 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..base.words import NOT_RUN, ONE_SEED, difference, ends, interval, plural, points, signed
+from ..base.words import NOT_RUN, ONE_SEED, difference, ends, plural, points, signed, with_interval
 from ..design.loading import Design
-from ..design.values import BOOTSTRAP, GIVEN_ONLY, SYNTHETIC_ONLY, ArmCell
+from ..design.values import BOOTSTRAP
 from ..stats import nulls, toy
 from ..stats.crossed import Crossed
 from ..stats.nulls import Coverage, NullReport, Place
 from ..stats.toy import Expected
-from .answer import Task, task
+from .answer import Task, alone, task
 from .augmentation import curve_hits, table3_hits
 from .base import WHOLE, Hits, exhibit, result
-from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, new_figure
-from .text import listed, myst_table
+from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, one_panel
+from .text import least, listed, most, multiple_span, myst_table, rate_span
 
 TRAIN, DIMENSIONS, NORM, MULTIPLES = 200, 100, 1.0, (1, 3, 5)  # of the Gaussian toy
 LARGEST = 1600  # samples of the toy that the closed form is drawn to
 SIMULATED = "a simulation that the chapter runs itself"
+NO_NULL = "the paper has no null model"
 NOT_IDENTIFIABLE = "not identifiable"
 APART = 0.05  # in powers of two, so that what is trained on equally many images doesn't hide each other
 GAPS = {  # field of `Gaps`: title
@@ -34,13 +35,6 @@ GAPS = {  # field of `Gaps`: title
     "excess": "excess gap: drawn with replacement − synthetic",
 }
 AGAINST_COPIES = {1: "**worse than copies**", -1: "**better than copies**", 0: "**not told from copies**"}
-
-
-def alone(d: Design) -> list[ArmCell]:
-    """The arms with synthetic images in the place of the real ones: the given ones, where there are such."""
-    if d.given:
-        return [(GIVEN_ONLY, k) for k in d.arms.given_multiples()]
-    return [(SYNTHETIC_ONLY, k) for k in d.arms.preset.replication]
 
 
 @result("nulls", reads=[table3_hits, curve_hits, task], no_rows=WHOLE)
@@ -67,7 +61,6 @@ class Toy:
 @result("toy", no_rows=SIMULATED)
 def gaussian(d: Design) -> Toy:
     """The toy's fitted generator, through the code that measures the gaps of images."""
-    del d
     run = toy.simulate(20, 2000, TRAIN, DIMENSIONS, NORM, MULTIPLES)
     closed = {k: toy.expected(TRAIN, k, DIMENSIONS, NORM) for k in MULTIPLES}
     return Toy(nulls.report("Gaussian toy", run.real, run.fitted, run.bootstrap), closed)
@@ -76,14 +69,13 @@ def gaussian(d: Design) -> Toy:
 @result("toy_coverage", no_rows=SIMULATED)
 def held(d: Design) -> dict[float, Coverage]:
     """Multiple → how often the toy's intervals hold the closed form, with few seeds."""
-    del d
     return nulls.coverage(40, MULTIPLES, seeds=5, images=500, train=TRAIN, d=DIMENSIONS, norm=NORM)
 
 
 # what the book shows
 
 
-@exhibit("tab-nulls", [gaps], apart="the paper has no null model")
+@exhibit("tab-nulls", [gaps], apart=NO_NULL)
 def gaps_table(d: Design, report: NullReport) -> list[str]:
     """The gaps of every multiple beside both nulls, in points; and a sentence a multiple."""
     out = []
@@ -106,15 +98,15 @@ def against_nulls(report: NullReport) -> list[str]:
         if g.bootstrap is None or g.excess is None:
             out.append(f"{text}; the memoriser was {NOT_RUN} at this multiple.")
             continue
-        text += f", a memoriser's {_null(g.bootstrap)}"
+        text += f", a memoriser's {with_interval(g.bootstrap.in_points)}"
         if g.subset is not None:
-            text += f", that of {g.size:,.0f} real images {_null(g.subset)}"
+            text += f", that of {g.size:,.0f} real images {with_interval(g.subset.in_points)}"
         told = AGAINST_COPIES[g.excess.side]
         out.append(f"{text}. The synthetic images are {told}: excess gap {points(g.excess.in_points)}.")
     return out
 
 
-@exhibit("fig-nulls", [gaps], apart="the paper has no null model")
+@exhibit("fig-nulls", [gaps], apart=NO_NULL)
 def gaps_figure(d: Design, report: NullReport) -> Figure:
     """Level against the number of training images: real ones, synthetic ones, and both nulls at the same number."""
     return against_images(report, {})
@@ -133,8 +125,8 @@ def exchange_table(d: Design, report: NullReport) -> list[str]:
         w = g.worth
         line["worth, real images"] = _place(w.place, report.train)
         line["exchange rate"] = _rate(w.rate)
-        line["95%"] = ONE_SEED if w.resampled is None else span(*w.tested)
-        line["95%, resampled"] = "–" if w.resampled is None else span(*w.resampled)
+        line["95%"] = ONE_SEED if w.resampled is None else rate_span(*w.tested)
+        line["95%, resampled"] = "–" if w.resampled is None else rate_span(*w.resampled)
         line["rate by power law"] = _rate(w.power_law_rate)
         out.append(line)
     caption = (
@@ -158,79 +150,56 @@ def match(report: NullReport) -> str:
     if report.match.resampled is None:
         return f"The match multiple {value} ({ONE_SEED})."
 
-    def between(low: float, high: float) -> str:
-        start = f"{first} or less" if low == 0 else f"beyond {last}" if low == math.inf else f"×{low:.1f}"
-        end = f"beyond {last}" if high == math.inf else f"{first} or less" if high == 0 else f"×{high:.1f}"
-        return start if start == end else f"{start} to {end}"
-
-    tested, resampled = between(found.low, found.high), between(*report.match.resampled)
+    tested, resampled = (multiple_span(*ends, several) for ends in ((found.low, found.high), report.match.resampled))
     return f"The match multiple {value} (95% interval {tested}; resampled {resampled})."
 
 
-@exhibit("tab-toy", [gaussian], apart="the paper has no null model", rests_on=SIMULATED)
+@exhibit("tab-toy", [gaussian], apart=NO_NULL, rests_on=SIMULATED)
 def toy_table(d: Design, measured: Toy) -> list[str]:
     """The toy's measured gaps and rates beside the closed form, a line each; and how many intervals hold it."""
-    out = [
-        {
-            "synthetic samples": f"×{one.multiple:g}",
-            "quantity": one.quantity,
-            "measured": one.measured,
-            "95% interval": one.between,
-            "closed form": one.closed,
-            "inside": "yes" if one.inside else "**no**",
-        }
-        for one in compared(measured)
-    ]
+    out = toy_rows(measured)
     caption = (
         f"The toy against its closed form: gaps in points, n_eff in real samples, rate in synthetic samples for a real "
         f"one; {_seeds_and_images(measured.report)}"
     )
-    inside = [one.inside for one in compared(measured)]
-    told = f"**{sum(inside)} of {len(inside)}** 95% intervals hold the closed form's value."
+    inside = sum(row["inside"] == "yes" for row in out)
+    told = f"**{inside} of {len(out)}** 95% intervals hold the closed form's value."
     return [myst_table(out, caption, "tab-toy"), told]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A quantity of the toy as it is written: measured, with its interval, and by the closed form."""
-
-    multiple: float
-    quantity: str
-    measured: str
-    between: str
-    closed: str
-    inside: bool
-
-
-def compared(measured: Toy) -> list[Compared]:
-    """Every quantity that is measured, beside the closed form."""
+def toy_rows(measured: Toy) -> list[dict[str, str]]:
+    """Every quantity that is measured, with its interval, beside the closed form."""
     out, train = [], measured.report.train
+
+    def add(k: float, *cells: str, inside: bool) -> None:
+        names = ("synthetic samples", "quantity", "measured", "95% interval", "closed form", "inside")
+        out.append(dict(zip(names, (f"×{k:g}", *cells, "yes" if inside else "**no**"), strict=True)))
+
     for k, g in measured.report.gaps.items():
         truth = measured.closed[k]
         for field, title in GAPS.items():
             value, true = getattr(g, field), getattr(truth, field)
             if value is not None:
                 e, inside = value.in_points, value.low <= true <= value.high
-                out.append(Compared(k, title, signed(e.mean, 2), ends(e, 2), signed(100 * true, 2), inside))
+                add(k, title, signed(e.mean, 2), ends(e, 2), signed(100 * true, 2), inside=inside)
         if g.worth is not None:
             w, found = g.worth, g.worth.place.tested
             n = f"{found.value:,.0f}" if w.place.identifiable else NOT_IDENTIFIABLE
-            between = f"{_least(found.low)} to {_most(found.high, train)}"
-            inside = found.low <= truth.worth <= found.high
-            out.append(Compared(k, "n_eff", n, between, f"{truth.worth:,.0f}", inside))
+            between = f"{least(found.low)} to {most(found.high, train)}"
+            add(k, "n_eff", n, between, f"{truth.worth:,.0f}", inside=found.low <= truth.worth <= found.high)
             low, high = w.tested
-            inside = low <= truth.rate <= high
-            out.append(Compared(k, "exchange rate", _rate(w.rate), span(low, high), f"{truth.rate:.1f}", inside))
+            rate = (_rate(w.rate), rate_span(low, high), f"{truth.rate:.1f}")
+            add(k, "exchange rate", *rate, inside=low <= truth.rate <= high)
     return out
 
 
-@exhibit("fig-toy", [gaussian], apart="the paper has no null model", rests_on=SIMULATED)
+@exhibit("fig-toy", [gaussian], apart=NO_NULL, rests_on=SIMULATED)
 def toy_figure(d: Design, measured: Toy) -> Figure:
-    """As the figure of the gaps, with the closed form."""
+    """The toy's levels against the number of training samples, with the closed form."""
     return against_images(measured.report, toy.lines(TRAIN, LARGEST, DIMENSIONS, NORM))
 
 
-@exhibit("tab-coverage", [held], apart="the paper has no null model", rests_on=SIMULATED)
+@exhibit("tab-coverage", [held], apart=NO_NULL, rests_on=SIMULATED)
 def coverage_table(d: Design, several: dict[float, Coverage]) -> str:
     """How often the toy's intervals hold the closed form (see `nulls.coverage`)."""
     titles = {**GAPS, "rate": "exchange rate, inverted tests", "resampled": "exchange rate, resampled"}
@@ -252,8 +221,7 @@ def against_images(report: NullReport, closed: Mapping[str, tuple[np.ndarray, np
 
     closed : label → (training images, level in [0, 1]) of what is known beforehand, drawn as thin black lines.
     """
-    figure, axes = new_figure(7.0, 4.2)
-    ax = axes[0, 0]
+    figure, ax = one_panel(7.0, 4.2)
     for number, (label, (images, level)) in enumerate(closed.items()):
         style = LINES[number % len(LINES)]
         ax.plot(images, 100 * np.asarray(level), color="black", linewidth=0.8, linestyle=style, label=label)
@@ -275,15 +243,6 @@ def against_images(report: NullReport, closed: Mapping[str, tuple[np.ndarray, np
     return figure
 
 
-def span(low: float, high: float) -> str:
-    """An interval of a rate; 0 and inf are no ends."""
-    if low == 0 and high == math.inf:
-        return "any"
-    if low == 0:
-        return f"at most {high:.1f}"
-    return f"at least {low:.1f}" if high == math.inf else f"{low:.1f} to {high:.1f}"
-
-
 def _rate(rate: float | None) -> str:
     return NOT_IDENTIFIABLE if rate is None else f"{rate:.1f}"
 
@@ -295,24 +254,11 @@ def _place(place: Place, train: int) -> str:
         value = "fewer than tried" if found.value == 0 else f"more than {train:,}"
     if place.resampled is None:
         return value
-    return f"{value} ({_least(found.low)} to {_most(found.high, train)})"
-
-
-def _least(low: float) -> str:
-    return "fewer than tried" if low == 0 else f"{low:,.0f}"
-
-
-def _most(high: float, train: int) -> str:
-    return f"more than {train:,}" if high == math.inf else f"{high:,.0f}"
+    return f"{value} ({least(found.low)} to {most(found.high, train)})"
 
 
 def _points(gap: Crossed | None) -> str:
     return NOT_RUN if gap is None else difference(gap.in_points, 1)
-
-
-def _null(gap: Crossed) -> str:
-    e = gap.in_points
-    return f"{signed(e.mean)} ({interval(e)})"
 
 
 def _images(multiple: float, drawn: int) -> str:

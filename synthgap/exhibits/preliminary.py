@@ -109,7 +109,6 @@ def algorithms(d: Design, values: Values) -> dict[tuple[str, int], np.ndarray]:
 )
 def noise_table(d: Design, rows: pd.DataFrame) -> str:
     """σ of each reverse step in three conventions."""
-    del d
     out = pd.DataFrame(
         {
             "reverse step t_re": rows.t_re,
@@ -126,7 +125,6 @@ def noise_table(d: Design, rows: pd.DataFrame) -> str:
 @exhibit("fig-4", [strip], paper=["Figure 4"])
 def noised_and_restored(d: Design, shown: Strip) -> Figure:
     """Above: an image with noise of σ added; below: the reverse process's answer. One column a reverse step."""
-    del d
     figure, axes = new_figure(1.5 * len(shown.noisy), 3.3, 2, len(shown.noisy))
     for (above, below), (t, noisy) in zip(axes.T, shown.noisy.items(), strict=True):
         draw_image(above, (noisy - noisy.min()) / max(np.ptp(noisy), 1e-9))
@@ -140,7 +138,6 @@ def noised_and_restored(d: Design, shown: Strip) -> Figure:
 @exhibit("fig-algorithms", [algorithms], apart="the paper shows no image of its Algorithm 1")
 def algorithm_images(d: Design, images: dict[tuple[str, int], np.ndarray]) -> Figure:
     """The images of every algorithm, a row for each reverse step."""
-    del d
     names = {"real": "real", "EDM": "EDM", "corrected": "Algorithm 1, corrected", "printed": "Algorithm 1, printed"}
     return image_rows({names[name] + (f", t_re = {t}" if t else ""): v for (name, t), v in images.items()})
 

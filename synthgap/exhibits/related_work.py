@@ -15,22 +15,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import NOT_RUN, difference, escaped, interval, p_value, plain, plural, plus_minus, signed, times
+from ..base.words import (
+    NOT_RUN,
+    capital,
+    difference,
+    escaped,
+    interval,
+    mean_over,
+    p_value,
+    plain,
+    plural,
+    plus_minus,
+    signed,
+    times,
+)
 from ..design.arms import PAPER
 from ..design.loading import Design
-from ..design.values import GAN, GAN_ONLY, INSTEAD, MIX, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm, ArmCell
+from ..design.values import GAN, GAN_ONLY, INSTEAD, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell
 from ..diffusion.schedule import REVERSE_STEPS
 from ..paper.published import read_paper
 from ..stats.intervals import PERCENT, Comparison, Estimate, compare, estimate_mean
 from .augmentation import table3, table4
-from .base import WHOLE, by_seed, exhibit, on_steps, result, sentences
+from .base import WHOLE, by_seed, exhibit, of_arm, on_steps, result, sentences
 from .classifiers import entropy, table2
-from .drawing import INTERVAL, band, new_figure, rival, series
+from .drawing import INTERVAL, label_steps, one_panel, reference, rival, series
 from .introduction import ALONE, accuracies
 from .text import arm_difference, arm_percent, listed, myst_table, paper_table
 
 TRAIN, TEST = "GAN-train", "GAN-test"
-STEPS = {0: (REAL_ONLY, 0), REVERSE_STEPS: (SYNTHETIC_ONLY, 1), GAN: (GAN_ONLY, 1)}  # arms that are sets at a step
+STEPS = {0: REAL, REVERSE_STEPS: (SYNTHETIC_ONLY, 1), GAN: (GAN_ONLY, 1)}  # arms that are sets at a step
 SYNTHETIC = {REVERSE_STEPS: "EDM", GAN: INSTEAD[GAN]}  # models whose images are fully synthetic
 SOURCES = {REVERSE_STEPS: "fully synthetic images of the diffusion model", GAN: "the GAN's images"}
 LOWER, HIGHER, OPEN = "lower", "higher", "not told apart"
@@ -95,13 +108,14 @@ def both_ways(d: Design, table2: pd.DataFrame, accuracies: pd.DataFrame, entropy
 
 def _gan_train(d: Design, table2: pd.DataFrame, accuracies: pd.DataFrame) -> dict[int, tuple[np.ndarray, int]]:
     """Reverse step (or GAN) → accuracy in percent, one value a seed, and the number of test images."""
-    groups = {t: accuracies[(accuracies.arm == arm) & (accuracies.multiple == k)] for t, (arm, k) in STEPS.items()}
+    groups = {t: of_arm(accuracies, cell) for t, cell in STEPS.items()}
     groups |= dict(list(table2[table2.dataset == d.main.name].groupby("t_re")))
     return {int(t): _by_seed(d, rows, "accuracy") for t, rows in groups.items() if len(rows)}
 
 
 def _gan_test(d: Design, entropy: pd.DataFrame) -> dict[int, tuple[np.ndarray, int]]:
-    """The same of the real classifier on images made from those that it has not seen, and on the GAN's."""
+    """Reverse step (or GAN) → agreement in percent, one value a seed, of the real classifier with the labels of images
+    made from those that it has not seen, or of the GAN's; and the number of images."""
     rows = entropy[(entropy.protocol == PAPER) & ((entropy.split == "test") | (entropy.t_re == GAN))]
     return {int(t): _by_seed(d, mine, "agreement") for t, mine in rows.groupby("t_re")}
 
@@ -137,7 +151,7 @@ def scores(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, table4: pd
             rows = mine.assign(arm=[arm for arm, _ in cells], multiple=[k for _, k in cells])
         cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
         values = {cell: arm_percent(d, rows, cell) for cell in cells}
-        real = values.pop((REAL_ONLY, 0), None)
+        real = values.pop(REAL, None)
         if real is not None:
             found += [(arms.name, *cell, real, mine) for cell, mine in values.items()]
     tested = compare([(f"{name} {arm} ×{k:g}", name, mine, real) for name, arm, k, real, mine in found], PERCENT)
@@ -179,11 +193,8 @@ def error_ratio(real: float, synthetic: float) -> float:
 @exhibit("fig-both-ways", [both_ways], apart=NO_TABLE)
 def both_ways_curves(d: Design, found: BothWays) -> Figure:
     """Both directions against the reverse step, real-on-real as a band; the GAN's samples to the right of step 100."""
-    figure, axes = new_figure(6.4, 3.8)
-    ax = axes[0, 0]
-    real = estimate_mean(found.real, span=PERCENT)
-    band(ax, real)
-    ax.axhline(real.mean, color="black", linewidth=1, label="real-on-real")
+    figure, ax = one_panel(6.4, 3.8)
+    reference(ax, estimate_mean(found.real, span=PERCENT), "real-on-real")
     for number, way in enumerate((TRAIN, TEST)):
         sides = {t: found.sides[t, way] for t in found.steps if (t, way) in found.sides}
         rows = pd.DataFrame([{"t_re": t, "percent": v} for t, side in sides.items() for v in side.values])
@@ -191,7 +202,7 @@ def both_ways_curves(d: Design, found: BothWays) -> Figure:
             series(ax, on_steps(rows), "t_re", "percent", number, way)
         if len(rows):
             rival(ax, rows, "percent", number + 2, f"{way}, {INSTEAD[GAN]}")
-    ax.set_xlabel("reverse step t_re")
+    label_steps(ax)
     ax.set_ylabel("accuracy (%)")
     ax.legend(fontsize=7)
     figure.suptitle(f"{d.main.name}: {len(found.real)} seeds; {INTERVAL}; band: real-on-real", fontsize=8)
@@ -215,8 +226,8 @@ def both_ways_table(d: Design, found: BothWays) -> list[str]:
     caption = (
         f"Both ways, {d.main.name}: {TRAIN} (the classification accuracy score) is the accuracy of a classifier "
         f"trained on these images on {found.n:,} real test images; {TEST} that of a classifier trained on real images "
-        f"on these ({tested}, or the GAN's samples). Mean over {len(found.real)} seeds ± half-width of the 95% "
-        "interval; difference from real-on-real in points, paired by seed, with p of the paired t test after Holm's "
+        f"on these ({tested}, or the GAN's samples). {capital(mean_over(len(found.real)))}; "
+        "difference from real-on-real in points, paired by seed, with p of the paired t test after Holm's "
         "correction over the whole table"
     )
     told = [reading(found, t) for t in found.steps if t in SOURCES]
@@ -296,7 +307,7 @@ def scores_table(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, tabl
             }
         )
     caption = (
-        f"Classification accuracy score, ours (mean over {len(d.seeds)} seeds ± half-width of the 95% interval; "
+        f"Classification accuracy score, ours ({mean_over(len(d.seeds))}; "
         "differences paired by seed; p after Holm's correction over our lines) and published. Errors, times: those of "
         "the classifier trained on synthetic images over those of the one trained on real images"
     )

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, plus_minus
+from ..base.words import NOT_RUN, mean_over, plus_minus
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
@@ -16,7 +16,7 @@ from ..stats.intervals import PERCENT, estimate_mean, range_of
 from .base import WHOLE, exhibit, result
 from .classifiers import entropy
 from .introduction import accuracies
-from .samples import FEW, Collapses, collapse, fidelity, memorization
+from .samples import FEW, FIDELITY, Collapses, collapse, fidelity, memorization
 from .text import mean_of, myst_table
 
 
@@ -53,9 +53,7 @@ def rivals(
 def rivals_table(d: Design, rows: pd.DataFrame, signs: Collapses) -> list[str]:
     """The three side by side; and whether the GAN has collapsed."""
     titles = {
-        "frechet": "FD-classifier",
-        "precision": "precision",
-        "recall": "recall",
+        **FIDELITY,
         "agreement": "given their label (%)",
         **{c: f"accuracy ×{c.partition('_')[2]} (%)" for c in rows if c.startswith("accuracy_")},
         "copying": "C_T",
@@ -76,8 +74,8 @@ def rivals_table(d: Design, rows: pd.DataFrame, signs: Collapses) -> list[str]:
     if signs.rows.empty:
         out.append({"images": INSTEAD[GAN]} | dict.fromkeys(titles.values(), NOT_RUN))
     caption = (
-        f"The diffusion model and its rival, {d.main.name}: mean over {rows.seed.nunique()} seeds ± half-width of the "
-        "95% interval. Fidelity and labels: cross-fitted, by a classifier of half of the training set on the other "
+        f"The diffusion model and its rival, {d.main.name}: {mean_over(rows.seed.nunique())}. "
+        "Fidelity and labels: cross-fitted, by a classifier of half of the training set on the other "
         "half; real: that half itself. Accuracy: of classifiers trained on ×k of these images alone. C_T: far below 0 "
         f"means copying. “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import NOT_RUN, between, plus_minus, signed
+from ..base.words import NOT_RUN, between, capital, mean_over, plus_minus, signed
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
 from ..design.values import FLOOR, GAN, INSTEAD
@@ -20,8 +20,8 @@ from ..metrics.fidelity import MEASURES
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.intervals import side
 from ..stats.trends import FALLS, RISES
-from .base import IMAGES, Cells, Result, Values, exhibit, known, measured, on_steps, result
-from .drawing import COLOURS, INTERVAL, image_rows, label_steps, new_figure, nothing, rival, series
+from .base import ACCURACY, IMAGES, Cells, Result, Values, exhibit, known, measured, on_steps, result
+from .drawing import COLOURS, image_rows, label_steps, new_figure, nothing, over_seeds, rival, series
 from .preliminary import grid_cells
 from .text import (
     TOO_FEW,
@@ -35,8 +35,10 @@ from .text import (
     trends_by_protocol,
 )
 
+NO_COPIES = "the paper does not look for copies"
 FEW = ("frechet", "precision", "recall")  # of the measures of fidelity, what the paper reports
 TITLES = {"pixel": "pixel (%)", "dct": "DCT (%)"}
+FIDELITY = {"frechet": "FD-classifier", "precision": "precision", "recall": "recall"}  # their titles in tables
 
 
 def pictures(name: str, steps: Callable[[Design], tuple[int, ...]]) -> Result:
@@ -49,7 +51,6 @@ def pictures(name: str, steps: Callable[[Design], tuple[int, ...]]) -> Result:
 
     @result(name, cells, no_rows=IMAGES)
     def images(d: Design, values: Values) -> dict[int, np.ndarray]:
-        del d
         return {t: several.images for (t,), several in values.items()}
 
     return images
@@ -102,7 +103,7 @@ def detection_cells(d: Design) -> Cells:
 @result("table1", detection_cells)
 def detection(d: Design, values: Values) -> pd.DataFrame:
     """Columns domain, detector, t_re (GAN: its samples), seed, accuracy (in [0, 1]), n (pairs)."""
-    return known(measured(("domain", "detector", "t_re", "seed"), ("accuracy", "n"))(d, values))
+    return known(measured(("domain", "detector", "t_re", "seed"), ACCURACY)(d, values))
 
 
 def memorization_cells(d: Design) -> Cells:
@@ -182,8 +183,8 @@ def fidelity_curves(d: Design, rows: pd.DataFrame) -> Figure:
         right.set(ylabel="precision, recall (k = 3)", title=protocol, ylim=(-0.02, 1.02))
         for ax in (left, right):
             ax.legend(fontsize=7)
-    label_steps(axes)
-    figure.suptitle(f"{d.main.name}: {rows.seed.nunique()} seeds; {INTERVAL}", fontsize=9)
+    label_steps(*axes[-1])
+    figure.suptitle(f"{d.main.name}: {over_seeds(rows)}", fontsize=9)
     return figure
 
 
@@ -201,21 +202,12 @@ def fidelity_trends(d: Design, rows: pd.DataFrame) -> str:
 @exhibit("tab-fidelity", [fidelity], apart="the paper prints no numbers for its Figure 6")
 def fidelity_table(d: Design, rows: pd.DataFrame) -> str:
     """Figure 6's numbers with their intervals."""
-    titles = {
-        "frechet": "FD-classifier",
-        "kid": "KD-classifier",
-        "precision": "precision",
-        "recall": "recall",
-        "density": "density",
-        "coverage": "coverage",
-    }
+    titles = {"frechet": FIDELITY["frechet"], "kid": "KD-classifier", **FIDELITY}
+    titles |= {name: name for name in ("density", "coverage")}
     if rows.empty:
         return left_out("Fidelity by reverse step", "tab-fidelity")
     sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
-    caption = (
-        f"Fidelity by reverse step: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval. "
-        f"Images of each set: {sizes}"
-    )
+    caption = f"Fidelity by reverse step: {mean_over(rows.seed.nunique())}. Images of each set: {sizes}"
     return myst_table(by_step(rows, titles), caption, "tab-fidelity")
 
 
@@ -241,7 +233,7 @@ def detection_table(d: Design, rows: pd.DataFrame) -> list[str]:
         out.append(line | {title: f"{theirs[domain]:.2f}" for domain, title in TITLES.items()})
     caption = (
         f"Fake detection accuracy (the paper's Table 1; 50% is chance). Ours: five-fold cross-validation over "
-        f"{rows.n.iloc[0]:,} pairs, mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval"
+        f"{rows.n.iloc[0]:,} pairs, {mean_over(rows.seed.nunique())}"
     )
     return [myst_table(out, caption, "tab-1"), _told_apart(rows)]
 
@@ -273,7 +265,7 @@ def rival_images(d: Design, images: dict[int, np.ndarray]) -> Figure:
     return image_rows({names[t]: several for t, several in images.items()})
 
 
-@exhibit("fig-copies", [memorization], apart="the paper does not look for copies")
+@exhibit("fig-copies", [memorization], apart=NO_COPIES)
 def memorization_curves(d: Design, rows: pd.DataFrame) -> Figure:
     """Share of authentic images, and distance to train over distance to other real images, against t_re."""
     figure, axes = new_figure(8.4, 3.3, 1, 2)
@@ -286,13 +278,12 @@ def memorization_curves(d: Design, rows: pd.DataFrame) -> Figure:
         ax.set_ylabel(label)
         ax.set_ylim(bottom=0)
         ax.legend(fontsize=8)
-    label_steps(axes)
-    what = f"{d.main.name}, {rows.n_fake.iloc[0]} images, {rows.seed.nunique()} seeds"
-    figure.suptitle(f"{what}; {INTERVAL}", fontsize=9)
+    label_steps(*axes[-1])
+    figure.suptitle(f"{d.main.name}, {rows.n_fake.iloc[0]} images, {over_seeds(rows)}", fontsize=9)
     return figure
 
 
-@exhibit("tab-memorization", [memorization], apart="the paper does not look for copies")
+@exhibit("tab-memorization", [memorization], apart=NO_COPIES)
 def memorization_table(d: Design, rows: pd.DataFrame) -> list[str]:
     """Signs of copying, and what C_T says of the smallest reverse step above 0 and of the fully synthetic set."""
     titles = {
@@ -302,12 +293,11 @@ def memorization_table(d: Design, rows: pd.DataFrame) -> list[str]:
         "closest": "smallest distance to train (grey levels)",
     }
     caption = (
-        f"Signs of copying in pixels, {rows.n_fake.iloc[0]:,} images: mean over {rows.seed.nunique()} seeds "
-        "± half-width of the 95% interval. C_T: z score, far below 0 means copying. Distances are Euclidean"
+        f"Signs of copying in pixels, {rows.n_fake.iloc[0]:,} images: {mean_over(rows.seed.nunique())}. "
+        "C_T: z score, far below 0 means copying. Distances are Euclidean"
     )
     parts = [_copied(t, rows[rows.t_re == t].copying) for t in (int(rows.t_re[rows.t_re > 0].min()), REVERSE_STEPS)]
-    text = "; ".join(parts)
-    told = f"{text[0].upper()}{text[1:]}. Copies score far below 0, fresh real images about 0."
+    told = f"{capital('; '.join(parts))}. Copies score far below 0, fresh real images about 0."
     return [myst_table(by_step(rows, titles), caption, "tab-memorization"), told]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
 from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of
 from ..stats.trends import FALLS, RISES, Trend, trend
-from .base import by_seed, on_steps
+from .base import by_seed, of_arm, on_steps
 
 TOO_FEW = "too few images"
 UNMEASURED = "too few images, or too many that are alike, to measure this"
@@ -46,13 +48,39 @@ def _markdown(rows: pd.DataFrame) -> str:
 
 
 def left_out(caption: str, label: str) -> str:
-    """In the place of a table without rows: why it is left out, under the same label."""
+    """A table that says, under the label of one without rows, why that is left out."""
     return myst_table([{"left out": UNMEASURED}], caption, label)
 
 
 def listed(several: list[str]) -> str:
     """Sentences as a Markdown list."""
     return "\n".join(f"- {sentence}" for sentence in several)
+
+
+def least(low: float) -> str:
+    """The lower end of an interval for a number of images; 0 is none."""
+    return "fewer than tried" if low == 0 else f"{low:,.0f}"
+
+
+def most(high: float, train: int) -> str:
+    """The upper end of an interval for a number of images; inf, beyond all the training images, is none."""
+    return f"more than {train:,}" if high == math.inf else f"{high:,.0f}"
+
+
+def rate_span(low: float, high: float) -> str:
+    """An interval of a rate; 0 and inf are no ends."""
+    if low == 0 and high == math.inf:
+        return "any"
+    if low == 0:
+        return f"at most {high:.1f}"
+    return f"at least {low:.1f}" if high == math.inf else f"{low:.1f} to {high:.1f}"
+
+
+def multiple_span(low: float, high: float, multiples: Sequence[float]) -> str:
+    """An interval of a multiple; beyond the first and the last of the `multiples` that were tried nothing is known."""
+    first, last = f"×{multiples[0]:g} or less", f"beyond ×{multiples[-1]:g}"
+    start, end = (first if m == 0 else last if m == math.inf else f"×{m:.1f}" for m in (low, high))
+    return start if start == end else f"{start} to {end}"
 
 
 def in_percent(shares: pd.Series | np.ndarray) -> Estimate:
@@ -71,8 +99,7 @@ def arm_percent(d: Design, rows: pd.DataFrame, cell: ArmCell) -> np.ndarray:
 
     Raises UserError for a cell that the rows have not.
     """
-    arm, multiple = cell
-    mine = rows[(rows.arm == arm) & (rows.multiple == multiple)]
+    mine = of_arm(rows, cell)
     if mine.empty:
         raise UserError(f"{cell_name(cell)} is not part of the preset {d.preset.name}; table3.csv lists what is")
     return 100 * by_seed(d, mine, "accuracy")
@@ -113,6 +140,8 @@ def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direc
 
 def trends_by_protocol(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) -> list[Trend]:
     """Trends of several columns under each protocol; columns: name → (what is measured, direction in the paper)."""
+    if rows.empty:
+        return []
     return [
         trend_of(part, column, measure, protocol, direction)
         for protocol, part in rows.groupby("protocol", sort=False)

@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import escaped, interval, p_value, percent, plus_minus, points, signed
+from ..base.words import escaped, mean_over, p_value, percent, plus_minus, points, with_interval
 from ..design.loading import Design
-from ..design.values import GIVEN, NAIVE, arm_words, cell_words
-from ..stats.crossed import Crossed, crossed
+from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
+from ..stats.crossed import crossed
 from ..stats.intervals import SHARE
 from ..stats.verdict import ALPHA, OPEN
 from . import answer_figures as drawn
 from .answer import (
-    REAL,
     Compared,
     Decided,
     Task,
@@ -147,7 +146,7 @@ def classes_table(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame
             "real (%)": percent(row.real.in_points),
             "synthetic alone (%)": percent(row.alone.in_points),
             "both (%)": percent(row.beside.in_points),
-            "synthetic − real (points)": _change(row.change.in_points),
+            "synthetic − real (points)": with_interval(row.change.in_points),
         }
         for row in rows.head(MOST_LISTED).itertuples(index=False)
     ]
@@ -157,10 +156,6 @@ def classes_table(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame
         "test images)"
     )
     return myst_table(lines, caption, "tab-by-class")
-
-
-def _change(d: Crossed) -> str:
-    return f"{signed(d.mean)} ({interval(d)})"
 
 
 @exhibit("fig-misread", [misread], apart=OWN)
@@ -212,7 +207,7 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
             line[title] = plus_minus(in_percent(mine[column]))
         lines.append(line)
     caption = (
-        f"Every classifier of this page: mean over {rows.seed.nunique()} seeds ± half-width of the 95% interval over "
-        f"seeds, on these {rows.n.iloc[0]:,} test images. Balanced: the mean of the classes' shares"
+        f"Every classifier of this page: {mean_over(rows.seed.nunique())} over seeds, "
+        f"on these {rows.n.iloc[0]:,} test images. Balanced: the mean of the classes' shares"
     )
     return myst_table(lines, caption, "tab-arms")

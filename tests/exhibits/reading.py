@@ -1,9 +1,30 @@
-"""What tests of exhibits read: tables as readers see them, legends, and a design without data."""
+"""What tests of exhibits read and make: tables as readers see them, what is behind an artifact, made-up studies."""
 
+import math
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
+
+from synthgap.exhibits.base import Hits
+from synthgap.graph.specs import Data, in_order
+from synthgap.stats.intervals import estimate_mean
+
+
+def cells_of(markdown: str) -> list[list[str]]:
+    """The heading and the rows of a MyST table, all of one length; a bar that belongs to a cell is left out."""
+    lines = [line.replace(r"\|", "") for line in markdown.split("\n") if line.startswith("|")]
+    heading, rule, *rows = ([c.strip() for c in line.strip("|").split("|")] for line in lines)
+    assert set(rule) == {"---"}
+    assert {len(row) for row in rows} <= {len(heading)}
+    return [heading, *rows]
+
+
+def rows_of(markdown: str) -> list[dict[str, str]]:
+    """Each row of a MyST table by its headings."""
+    heading, *rows = cells_of(markdown)
+    return [dict(zip(heading, row, strict=True)) for row in rows]
 
 
 def parsed(markdown: str) -> pd.DataFrame:
@@ -12,10 +33,8 @@ def parsed(markdown: str) -> pd.DataFrame:
     assert lines[0].startswith("```{table} ")
     assert lines[1].startswith(":name: tab-")
     assert (lines[2], lines[-1]) == ("", "```")
-    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines[3:-1]]
-    assert len({len(row) for row in cells}) == 1
-    assert set(cells[1]) == {"---"}
-    return pd.DataFrame(cells[2:], columns=cells[0]).set_index(cells[0][0])
+    heading, *rows = cells_of("\n".join(lines))
+    return pd.DataFrame(rows, columns=heading).set_index(heading[0])
 
 
 def cell(out: pd.DataFrame, row: str, *words: str, paper: bool = False) -> str:
@@ -37,3 +56,25 @@ def design(seeds=(0, 1, 2), name="digits", preset="quick", rivals=()) -> SimpleN
     """As much of a Design as tables read."""
     arms = SimpleNamespace(name=name, rivals=rivals)
     return SimpleNamespace(seeds=seeds, main=arms, arms=arms, preset=SimpleNamespace(name=preset))
+
+
+def behind(spec) -> set[str]:
+    """Fingerprints of all images that stand behind an artifact."""
+    return {s.fingerprint for s in in_order([spec]) if isinstance(s, Data)}
+
+
+def seeds_of(spec) -> set[int]:
+    """Seeds of an artifact and of all that it is made from."""
+    return {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None}
+
+
+def about(mean: float, half: float):
+    """Three seeds with an interval of mean ± half."""
+    spread = half / 4.302653 * math.sqrt(3)  # Student's t at 2 degrees of freedom
+    return estimate_mean([mean - spread, mean, mean + spread])
+
+
+def right(shares: dict[tuple, float], seeds=(0, 1, 2), images: int = 200) -> Hits:
+    """Each seed tells so large a share of the images rightly, the first ones."""
+    several = {(*cell, s): np.arange(images) < share * images for cell, share in shares.items() for s in seeds}
+    return Hits("made", several, tuple(seeds))

@@ -5,29 +5,17 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from given_set import given_lab, lab_of
+from given_set import lab_of
+from reading import right
 from sklearn.metrics import balanced_accuracy_score
 
 from synthgap.design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.exhibits import answer as measured
 from synthgap.exhibits.answer import FLIP, REAL, Compared, Task, answer_cells, by_class, chosen, replacement
 from synthgap.exhibits.answer_images import copying, coverage, misread, nearest_pairs
-from synthgap.exhibits.base import EXHIBITS, Hits
+from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.raw import from_long, to_long
 from synthgap.graph.specs import Synthesize, TrainDiffusion, in_order
-
-
-@pytest.fixture(scope="session")
-def given(tmp_path_factory):
-    return given_lab(tmp_path_factory.getbasetemp() / "given")
-
-
-def rights(result, d, **shares):
-    """Hits, of which a share is right in every seed: cell → share."""
-    images = d.arms.data["test"].count
-    right = {cell: np.arange(images) < share * images for cell, share in shares.pop("of").items()}
-    return Hits(result, {(*cell, s): value for cell, value in right.items() for s in d.seeds}, d.seeds)
-
 
 # arms and measure
 
@@ -83,8 +71,9 @@ def test_the_mix_is_the_best_on_validation_images_and_the_first_of_equals(smoke)
 
 def test_a_set_is_worth_as_many_real_images_as_do_as_well(given):
     d = given.design
-    curve = rights("learning_curve", d, of={(10,): 0.2, (20,): 0.5, (40,): 0.8})
-    found = replacement(d, Compared(rights("answer", d, of={(GIVEN_ONLY, 1): 0.5}), curve, None))
+    curve, alone = ({(10,): 0.2, (20,): 0.5, (40,): 0.8}, {(GIVEN_ONLY, 1): 0.5})
+    curve, alone = (right(shares, d.seeds, d.arms.data["test"].count) for shares in (curve, alone))
+    found = replacement(d, Compared(alone, curve, None))
     assert found.worth.value == 20
     assert 10 < found.worth.low <= 20 <= found.worth.high
     assert (found.count, found.train, found.match) == (40, 40, None)  # one multiple is no curve
@@ -112,8 +101,8 @@ def test_classes_are_listed_worst_first_with_the_images_they_have(given):
     assert dict(zip(rows.name, rows.n, strict=True)) == {"dark": 32, "light": 8}
     changes = [c.mean for c in rows.change]
     assert changes == sorted(changes)
-    right = compared.right(REAL)[:, task.test == 0].mean()
-    assert rows[rows["name"] == "dark"].real.iloc[0].mean == pytest.approx(right)
+    share = compared.right(REAL)[:, task.test == 0].mean()
+    assert rows[rows["name"] == "dark"].real.iloc[0].mean == pytest.approx(share)
 
 
 # images one by one

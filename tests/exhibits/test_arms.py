@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reading import behind, seeds_of
 
 from synthgap.base.errors import UserError
 from synthgap.data.imageset import ImageSet
@@ -39,7 +40,7 @@ from synthgap.exhibits.base import Lab
 from synthgap.exhibits.classifiers import concentration_cells, entropy_cells, step_cells
 from synthgap.exhibits.comparisons import against_controls
 from synthgap.exhibits.limitation import sensitivity_fidelity_cells
-from synthgap.graph.specs import Bootstrap, Data, Subset, TrainClassifier, TrainDiffusion, in_order
+from synthgap.graph.specs import Bootstrap, Subset, TrainClassifier, TrainDiffusion, in_order
 from synthgap.graph.store import Store
 
 
@@ -47,11 +48,6 @@ def spend(spec) -> tuple[int, int]:
     """(optimiser steps, images a step) of a classifier."""
     streams = (spec.real is not None) + bool(spec.synthetic)
     return spec.training.steps(spec.epoch_images), streams * spec.training.batch
-
-
-def behind(spec) -> set[str]:
-    """Fingerprints of all images that stand behind an artifact."""
-    return {s.fingerprint for s in in_order([spec]) if isinstance(s, Data)}
 
 
 # steps and images
@@ -117,7 +113,7 @@ def test_a_seed_owns_its_generator_its_samples_and_its_classifier(smoke):
     for cells in (step_cells, attention_cells, entropy_cells, concentration_cells, arm_cells, validation_cells):
         assert {seed for (*_, seed) in cells(d)} == {0, 1}
         for (*_, seed), spec in cells(d).items():
-            assert {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None} == {seed}
+            assert seeds_of(spec) == {seed}
 
 
 def test_reverse_step_0_is_the_data_itself(smoke):

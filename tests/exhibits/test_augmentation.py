@@ -6,13 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from reading import cell, design, legend, parsed
+from reading import behind, cell, design, legend, parsed
 
 from synthgap.base.errors import UserError
 from synthgap.design.values import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm
 from synthgap.exhibits import augmentation, comparisons
-from synthgap.exhibits.text import arm_difference, difference_sentence
-from synthgap.graph.specs import Data, in_order
+from synthgap.exhibits.text import arm_difference
 from synthgap.stats.intervals import Comparison, Estimate, holm, paired_p, variance_parts
 
 # Table 3
@@ -127,20 +126,6 @@ def test_differences_are_paired_by_seed_in_percentage_points(rows3):
         arm_difference(design((0, 1)), rows, (Arm("25"), 5), (REAL_ONLY, 0))
 
 
-@pytest.mark.parametrize(
-    ("mean", "said"), [(3.0, "**a** is ahead of **b**"), (-3.0, "**b** is ahead of **a**"), (0.5, "undecided: +0.50")]
-)
-def test_a_difference_is_ahead_behind_or_undecided(mean, said):
-    text = difference_sentence("a", "b", Estimate(mean, 1.0, 1.0, 5))
-    assert said in text
-    assert f"{mean - 1:+.2f} to {mean + 1:+.2f}, 5 seeds".replace("-", "−") in text
-
-
-def test_neither_one_seed_nor_an_interval_that_touches_0_decides():
-    assert "run two seeds or more" in difference_sentence("a", "b", Estimate(9.0, math.nan, math.nan, 1))
-    assert "undecided" in difference_sentence("a", "b", Estimate(1.0, 1.0, 1.0, 3))
-
-
 def test_comparisons_are_paired_differences_of_the_table_corrected_as_one_family(smoke):
     rows = smoke.rows("table3")
     table, several = rows.set_index(["arm", "multiple", "seed"]).accuracy, comparisons.against_real(smoke.design, rows)
@@ -191,8 +176,7 @@ def test_a_choice_of_arm_reads_validation_images_and_no_test_image(smoke):
     assert {arm for arm, *_ in cells} == set(smoke.preset.augmentation) - {"0"}
     for spec in cells.values():
         assert spec.images == arms.data["validation"]
-        behind = {s.fingerprint for s in in_order([spec]) if isinstance(s, Data)}
-        assert arms.data["test"].fingerprint not in behind
+        assert arms.data["test"].fingerprint not in behind(spec)
 
 
 def test_the_chosen_arm_is_the_best_on_validation_whatever_test_says(rows3):

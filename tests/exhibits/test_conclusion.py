@@ -7,13 +7,13 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from reading import right, rows_of
 
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book
 from synthgap.design.values import BOOTSTRAP, MIX, REAL_ONLY, SECOND_BATCH, SYNTHETIC_ONLY
 from synthgap.exhibits import conclusion
 from synthgap.exhibits.answer import Task
-from synthgap.exhibits.base import Hits
 from synthgap.exhibits.causes import Loss
 from synthgap.exhibits.claims import ClaimVerdict
 from synthgap.paper.published import claims, inconsistencies
@@ -32,9 +32,7 @@ def design():
 
 
 def known(seeds=3, levels=LEVELS):
-    """Arms that get just that share of 1000 test images right, the first ones."""
-    right = {(*cell, s): np.arange(1000) < 1000 * a for cell, a in levels.items() for s in range(seeds)}
-    return Hits("table3", right, tuple(range(seeds)))
+    return right(levels, range(seeds), images=1000)
 
 
 def five(hits, groups=None, control="not run"):
@@ -55,13 +53,6 @@ def judged():
         p = (0.04 if i < 15 else 0.5) if tested else math.nan
         several.append(ClaimVerdict(claim, word, effect if tested else None, p, p, "3 seeds", "a_b", "accuracy|x"))
     return several
-
-
-def rectangular(table):
-    """Rows of a table whose lines all have as many cells."""
-    lines = [line.replace(r"\|", "") for line in table.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in lines}) == 1
-    return lines[2:]
 
 
 # five sentences
@@ -145,10 +136,10 @@ def test_the_takeaway_counts_every_claim_once():
 def test_the_scoreboard_lists_every_claim_by_verdict_and_then_by_place():
     several = judged()
     table = conclusion.scoreboard(design(), several)
-    rows = rectangular(table)
+    rows = rows_of(table)
     assert len(rows) == len(several)
     assert all(f"{{numref}}`{v.claim.figure}`" in table for v in several)
-    shown = [several[int(row.split("|")[1]) - 1] for row in rows]
+    shown = [several[int(row["no."]) - 1] for row in rows]
     ranks = [VERDICTS.index(v.verdict) for v in shown]
     assert ranks == sorted(ranks)
     kinds = [v.claim.places[0].split()[0] for v in shown if v.verdict == INCONCLUSIVE]
@@ -156,9 +147,9 @@ def test_the_scoreboard_lists_every_claim_by_verdict_and_then_by_place():
 
 
 def test_claims_in_the_papers_order_are_numbered_with_what_was_compared():
-    rows = rectangular(conclusion.judged(design(), judged()))
-    assert [int(row.split("|")[1]) for row in rows] == list(range(1, len(claims()) + 1))
-    assert "a\\_b: 3 seeds" in rows[0]
+    rows = rows_of(conclusion.judged(design(), judged()))
+    assert [int(row["no."]) for row in rows] == list(range(1, len(claims()) + 1))
+    assert "a\\_b: 3 seeds" in rows[0]["data"]
 
 
 def test_effects_are_written_in_the_unit_and_with_the_signs_of_their_claim():
@@ -187,14 +178,15 @@ def test_effects_are_written_in_the_unit_and_with_the_signs_of_their_claim():
 def test_inconsistencies_are_listed_by_kind_and_numbers_recomputed():
     numeric = conclusion.numeric_inconsistencies(design())
     textual = conclusion.textual_inconsistencies(design())
-    assert len(rectangular(numeric)) + len(rectangular(textual)) == len(inconsistencies())
+    assert len(rows_of(numeric)) + len(rows_of(textual)) == len(inconsistencies())
     assert "−0.030" in numeric
     assert "∞" in numeric
 
 
 def test_significance_is_shown_for_both_readings_of_the_papers_spread():
-    rows = rectangular(conclusion.significance_of_mix(design()))
+    rows = rows_of(conclusion.significance_of_mix(design()))
     assert len(rows) == 5
-    assert "| 0.050 (0.199) | 0.007 (**0.028**) | 0.182 (0.729) |" in rows[0]
-    assert [("**" in row.split("|")[3]) for row in rows] == [False] * 4 + [True]  # n = 3, SD: Car alone
-    assert len(rectangular(conclusion.significance_of_others(design()))) == 8
+    numbers = [list(row.values())[2:] for row in rows]
+    assert numbers[0][:3] == ["0.050 (0.199)", "0.007 (**0.028**)", "0.182 (0.729)"]
+    assert [("**" in several[0]) for several in numbers] == [False] * 4 + [True]  # n = 3, SD: Car alone
+    assert len(rows_of(conclusion.significance_of_others(design()))) == 8

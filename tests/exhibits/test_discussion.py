@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from reading import cells_of
 
 from synthgap.data.splits import halves, stratified_take
 from synthgap.design.arms import CROSSFIT
@@ -127,7 +128,7 @@ def trimmed_rows():
 def test_the_trimming_table_sets_the_central_images_beside_random_ones(smoke):
     synthetic = pd.DataFrame({"protocol": [CROSSFIT], "t_re": [100], "trace_ratio": [0.9], "distance_ratio": [0.8]})
     table = discussion.trimming_table(smoke.design, trimmed_rows(), synthetic)
-    _, _, central, whole, last = [line for line in table.splitlines() if line.startswith("|")]
+    _, central, whole, last = ("| " + " | ".join(row) + " |" for row in cells_of(table))
     assert "| 20 most central | 0.60" in central
     assert "| too few images a class |" in central
     assert "| 85.00\N{NO-BREAK SPACE}±" in central

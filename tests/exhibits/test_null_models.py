@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from reading import rows_of
 
 from synthgap.design.values import BOOTSTRAP, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.exhibits import null_models as a1
@@ -42,11 +43,6 @@ def gaps_of(run, arm, copied, *, given=False, asked=ACCURACY):
     cells = {(arm, k): v for k, v in run.fitted.items()} | {(BOOTSTRAP, k): run.bootstrap[k] for k in copied}
     curve = as_hits("learning_curve", {(n,): v for n, v in reversed(run.real.items())})
     return a1.gaps.make(design(a1.MULTIPLES, given=given), as_hits("table3", cells), curve, asked)
-
-
-def rows_of(table):
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
-    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
 @pytest.mark.parametrize(("arm", "given"), [(SYNTHETIC_ONLY, False), (GIVEN_ONLY, True)])
@@ -161,11 +157,3 @@ def test_the_figure_has_a_line_for_each_arm_and_for_each_closed_form(fitted):
     labels = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in (plain, closed)]
     assert list(map(len, labels)) == [4, 7]
     assert "real, closed form" in labels[1]
-
-
-@pytest.mark.parametrize(
-    ("ends", "words"),
-    [((0, math.inf), "any"), ((0, 2), "at most 2.0"), ((2, math.inf), "at least 2.0"), ((1.5, 2), "1.5 to 2.0")],
-)
-def test_an_interval_of_a_rate_says_where_it_has_no_end(ends, words):
-    assert a1.span(*ends) == words

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from reading import cell, design, legend, parsed
+from reading import about, cell, design, legend, parsed
 
 from synthgap.design.arms import PAPER
 from synthgap.design.values import GAN, GAN_ONLY, MIX, NAIVE, SYNTHETIC_ONLY
@@ -127,9 +127,9 @@ def test_the_published_lines_have_differences_and_ratios(smoke):
 
 def side(mean, half):
     """Three seeds whose difference has this mean and half-width."""
-    spread = half / 4.302653 * np.sqrt(3)  # Student's t at 2 degrees of freedom
-    values = np.array([mean - spread, mean, mean + spread])
-    return Side(90 + values, Comparison("a", "b", estimate_mean(values), 0.01, 0.02), 40)
+    difference = about(mean, half)
+    seeds = np.array([-1, 0, 1]) * difference.sd + mean
+    return Side(90 + seeds, Comparison("a", "b", difference, 0.01, 0.02), 40)
 
 
 def made(train, test=None, t=100):

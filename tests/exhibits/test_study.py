@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from reading import seeds_of
 
 from synthgap.base.errors import UserError
 from synthgap.exhibits.sections import exhibits
@@ -14,10 +15,6 @@ from synthgap.graph.specs import in_order
 
 def open_smoke(results, **options) -> Study:
     return Study(**{"preset": "smoke", "results": results, "device": "cpu", "workers": 1, **options})
-
-
-def seeds_of(spec) -> set[int]:
-    return {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None}
 
 
 # data and samples

@@ -17,9 +17,11 @@ from synthgap.exhibits.text import (
     in_percent,
     left_out,
     mean_of,
+    multiple_span,
     myst_table,
     paper_table,
     published,
+    rate_span,
     trend_of,
     trend_table,
     trends_by_protocol,
@@ -125,6 +127,27 @@ def test_a_line_is_a_protocol_and_a_step_and_what_stands_beside_the_steps_is_nam
     assert out.R.tolist() == [TOO_FEW] + ["0.50\u00a0±\u00a00.00"] * 7
     assert by_step(rows.drop(columns="protocol"), {}).iloc[:, 0].tolist()[1] == "50"
     assert mean_of(rows.iloc[2:4], "recall") == "0.50\u00a0±\u00a00.00"
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [((0, math.inf), "any"), ((0, 2), "at most 2.0"), ((2, math.inf), "at least 2.0"), ((1.5, 2), "1.5 to 2.0")],
+)
+def test_an_interval_of_a_rate_says_where_it_has_no_end(ends, words):
+    assert rate_span(*ends) == words
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((1.24, 3), "×1.2 to ×3.0"),
+        ((0, math.inf), "×1 or less to beyond ×5"),
+        ((math.inf, math.inf), "beyond ×5"),
+        ((0, 0), "×1 or less"),
+    ],
+)
+def test_an_interval_of_a_multiple_ends_where_nothing_was_tried(ends, words):
+    assert multiple_span(*ends, (1, 3, 5)) == words
 
 
 # differences

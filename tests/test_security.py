@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from synthgap.data import public
 from synthgap.metrics import extractors
 
 PACKAGE = Path(__file__).resolve().parents[1] / "synthgap"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-READER = PACKAGE / "inert.py"
+READER = PACKAGE / "base" / "inert.py"
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN = {"eval", "exec", "compile", "__import__", "yaml.load", "yaml.unsafe_load", "os.system", "os.popen"}
 FORBIDDEN |= {"torch.load"}
@@ -77,7 +76,7 @@ def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum(source):
     if path.name == "extractors.py":
         (node,) = (node for name, node in fetches if name.startswith("torch.hub"))
         assert option(node, "hash_prefix") == "Path(name).stem.rpartition('-')[2]"
-    elif path.name not in ("public.py", "cli.py"):
+    elif path.name not in ("publicfiles.py", "cli.py"):
         assert not fetches
 
 
@@ -88,12 +87,12 @@ def test_the_weights_that_are_fetched_have_their_hash_in_their_name():
 
 
 def test_every_data_set_that_is_fetched_has_a_checksum_for_what_is_opened():
-    for name in public.DOWNLOADABLE:
+    for name in DOWNLOADABLE:
         if name.startswith("cifar"):
-            found = public._cifar_md5s(name)
+            found = cifar_md5s(name)
             assert len(found) >= 3
         else:
-            found = public.PUBLIC[name].archives
+            found = PUBLIC[name].archives
             assert found
         assert all(re.fullmatch(r"[0-9a-f]{32}", md5) for md5 in found.values())
 

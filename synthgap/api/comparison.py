@@ -126,14 +126,7 @@ def compare(
         compared = fake.subset(spread(fake.labels, len(judged)))
         vectors = [features(s, chosen, cache=cache, progress=progress) for s in (real.subset(judged), compared)]
         fidelity = fidelity_of_features(*vectors, chosen.name, seed=seed)
-    copying = None
-    if other is not None:
-        if large:
-            real_part = real.subset(drawn(len(real), COPIES_REAL, seed))
-            fake_part = fake.subset(drawn(len(fake), COPIES_FAKE, seed))
-        else:
-            real_part, fake_part = real, fake
-        copying = memorization(real_part.images, other.images, fake_part.images, seed=seed)
+    copying = None if other is None else _copying(real, other, fake, large, seed)
     return Comparison(real, fake, chosen.score, fidelity, detection, floors, copying, tuple(notes), parts)
 
 
@@ -155,6 +148,14 @@ def _streamed(
             for images, positions in ((real, judged), (fake, None))
         ]
         return fidelity_of_stored(*stored, chosen.name, pairwise=pairwise, seed=seed)
+
+
+def _copying(real: ImageSet | Shards, other: ImageSet, fake: ImageSet | Shards, large: bool, seed: int) -> Memorization:
+    """Whether fake images are copies of real ones; where a set stays on the disk, draws of both are looked at."""
+    if large:
+        real = real.subset(drawn(len(real), COPIES_REAL, seed))
+        fake = fake.subset(drawn(len(fake), COPIES_FAKE, seed))
+    return memorization(real.images, other.images, fake.images, seed=seed)
 
 
 def _draws(

@@ -16,12 +16,13 @@ from ..base.errors import UserError
 from ..base.files import replacing
 from ..base.processes import joined
 from ..data.sources import load_splits
+from ..data.splits import Splits
 from ..design.options import Options
-from ..design.preset import load_preset
+from ..design.preset import Preset, load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
-from ..diffusion.train import train_edm
+from ..diffusion.train import DiffusionTraining, train_edm
 
 GRID_ROWS = 8
 
@@ -45,21 +46,9 @@ def train(
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
     choice = Options().applied(load_preset(preset), dataset)
-    main = choice.choose(dataset, image_size)
-    splits = load_splits(
-        main.dataset,
-        image_size=main.image_size,
-        train_size=main.train_size,
-        limits=choice.limits,
-        longest_side=choice.longest_side,
-        divisor=choice.generator.divisor,
-    )
+    splits = _loaded(choice, dataset, image_size)
     real = splits.train
-    changes = {k: v for k, v in (("images", images), ("precision", precision)) if v is not None}
-    try:
-        training = type(choice.generator.training)(**choice.generator.training.model_dump() | changes)
-    except ValidationError as error:
-        raise UserError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
+    training = _changed(choice.generator.training, images=images, precision=precision)
     network = generator_network(choice.generator, real.shape, len(real.classes))
     device = resolve_device(device)
 
@@ -101,6 +90,28 @@ def train(
             }
             edm.save(out, provenance)
             checkpoint.unlink(missing_ok=True)
+
+
+def _loaded(choice: Preset, dataset: str, image_size: int | str) -> Splits:
+    """The data set at the size, and with the number of images, that the preset gives it."""
+    main = choice.choose(dataset, image_size)
+    return load_splits(
+        main.dataset,
+        image_size=main.image_size,
+        train_size=main.train_size,
+        limits=choice.limits,
+        longest_side=choice.longest_side,
+        divisor=choice.generator.divisor,
+    )
+
+
+def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:
+    """The recipe with those options in the place of its own that are not None; UserError for an impossible value."""
+    changes = {k: v for k, v in options.items() if v is not None}
+    try:
+        return type(recipe)(**recipe.model_dump() | changes)
+    except ValidationError as error:
+        raise UserError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
 
 
 def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:

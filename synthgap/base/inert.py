@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from .errors import UserError
+from .names import shown
 
 # several times what the largest released checkpoint needs (about 100,000 operations)
 MOST_OPERATIONS = 500_000
@@ -164,8 +165,8 @@ class _Machine:
         path = f"{module}.{name}"
         if path not in self.rules.names and path not in self.rules.mappings:
             raise UserError(
-                f"the pickle asks for {shown(path, LONGEST_NAME)}, which no {self.rules.reader} needs; it was refused "
-                "and nothing ran"
+                f"the pickle asks for {excerpt(path, LONGEST_NAME)}, which no {self.rules.reader} needs; it was "
+                "refused and nothing ran"
             )
         return Name(path)
 
@@ -308,7 +309,6 @@ _OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def shown(text: str, most: int = MOST_SHOWN) -> str:
+def excerpt(text: str, most: int = MOST_SHOWN) -> str:
     """Text from a file as part of a one-line message, at most so many characters of it."""
-    line = text if len(text) <= most else f"{text[:most]}…"
-    return line if line.isprintable() else ascii(line)
+    return shown(text if len(text) <= most else f"{text[:most]}…")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import UserError
+from .names import normal, some
 
 
 def one_hot(labels: Tensor | None, batch: int, classes: int) -> Tensor | None:
@@ -65,7 +65,7 @@ def model_labels(
     labels = np.asarray(labels, dtype=np.int64)
     if len(classes) != count:
         raise UserError(f"{of} has {len(classes)} classes, the model {count}; give it data of its classes")
-    mine, theirs = (tuple(unicodedata.normalize("NFC", name) for name in names) for names in (classes, known))
+    mine, theirs = (tuple(map(normal, names)) for names in (classes, known))
     numbers = default_names(count)
     if sorted(mine) == sorted(theirs):
         return np.array([theirs.index(name) for name in mine], dtype=np.int64)[labels]
@@ -73,10 +73,9 @@ def model_labels(
         return labels
     if theirs not in ((), numbers):
         foreign, lacking = ([n for n in a if n not in b] for a, b in ((mine, theirs), (theirs, mine)))
-        names = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
         raise UserError(
-            f"{of} has classes that the model does not know ({names}; the model's are {', '.join(lacking[:3])}"
-            f"{', …' if len(lacking) > 3 else ''}); rename them, or give data of the model's classes"
+            f"{of} has classes that the model does not know ({some(foreign)}; the model's are {some(lacking)}); "
+            "rename them, or give data of the model's classes"
         )
     if all(name.isdecimal() for name in mine):
         return np.argsort(np.argsort([int(name) for name in mine], kind="stable"), kind="stable")[labels]

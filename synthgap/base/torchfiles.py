@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from .inert import Made, Name, Outside, Rules, Source, read_inert, shown
+from .inert import Made, Name, Outside, Rules, Source, excerpt, read_inert
 
 _KINDS = {
     "Float": torch.float32,
@@ -182,7 +182,7 @@ def _read_zip(file: BinaryIO, size: int, rules: Rules) -> tuple[Any, Blob]:
     def read(name: str) -> bytes:
         entry = entries[root + name]
         if entry.compress_type != zipfile.ZIP_STORED or not entry.file_size == entry.compress_size <= size:
-            raise ValueError(f"{shown(name)} in the zip is compressed or of an impossible size")
+            raise ValueError(f"{excerpt(name)} in the zip is compressed or of an impossible size")
         return archive.read(entry)
 
     if f"{root}byteorder" in entries and read("byteorder") != b"little":

@@ -121,8 +121,8 @@ def datasets(
 
     Example: synthgap datasets cifar10 --root ~/data --download
     """
-    from ..data.public import download as fetch
-    from ..data.public import verify
+    from ..data.publicfiles import download as fetch
+    from ..data.publicfiles import verify
     from ..data.sources import DESCRIPTIONS
 
     if name is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..base.errors import UserError
 from ..base.files import replacing
+from ..base.names import normal, shown
 
 NAMES_FILE = "synthgap-classes.json"  # lies beside class folders whose names are not those of their classes
 LARGEST_NAMES_FILE = 16 * 2**20  # bytes
@@ -43,19 +44,9 @@ def is_litter(name: str) -> bool:
     return lowered in LITTER or lowered.startswith(LITTER_STARTS)
 
 
-def normal(name: str) -> str:
-    """The name with its letters composed (NFC): one name, however a system writes "é"."""
-    return unicodedata.normalize("NFC", name)
-
-
 def has_control(name: str) -> bool:
     """Whether the name has a control character, such as a line break, which no table or message can hold."""
     return any(unicodedata.category(c) == "Cc" for c in name)
-
-
-def shown(name: str) -> str:
-    """The name on one line: what can't be printed (control characters, bytes that are no UTF-8) as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def folder_names(classes: Iterable[str]) -> list[str]:

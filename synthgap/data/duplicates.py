@@ -13,7 +13,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from ..base.errors import UserError
-from .classnames import shown
+from ..base.names import shown
 from .imageset import ImageSet
 from .splits import SPLITS, Splits
 

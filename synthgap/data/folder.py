@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from ..base.errors import UserError
-from .classnames import shown
+from ..base.names import shown, some
 from .depth import Span, scale_of
 
 # what Pillow raises for damaged files; those after struct.error for damaged EXIF and tags, which it writes anew to turn
@@ -282,8 +282,7 @@ def fit_all(paths: list[Path], height: int, width: int) -> Readout:
             pixels[i] = scale.applied(pixels[i])
     if several := [f"{names[i]} {n}" for i, n in enumerate(pages) if n > 1]:
         have = "file holds" if len(several) == 1 else "files hold"
-        first = ", ".join([*several[:3], "…"] if len(several) > 3 else several)
-        notes.append(f"{len(several):,} {have} several pages or frames ({first}); the first of each is used")
+        notes.append(f"{len(several):,} {have} several pages or frames ({some(several)}); the first of each is used")
     colours = Counter("grey" if p.ndim == 2 else "colour" for p in pixels)
     if not colours["colour"]:
         return Readout(np.stack(pixels)[:, None], colours, tuple(notes))
@@ -311,8 +310,8 @@ def _decoded(paths: list[Path], use: Callable[[Picture], Any]) -> list:
     if faults:
         common = Path(os.path.commonpath([path.parent for path in faults]))
         names = [shown(path.relative_to(common).as_posix()) for path in faults]
-        listed = ", ".join([*names[:SHOWN], "…"] if len(names) > SHOWN else names)
         raise UserError(
-            f"{shown(str(common))}: {len(faults)} files can't be read as images ({listed}); replace or remove them"
+            f"{shown(str(common))}: {len(faults)} files can't be read as images ({some(names, SHOWN)}); replace or "
+            "remove them"
         )
     return made

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
-from .classnames import SPLIT_NAMES, has_control, normal, read_names, shown
+from ..base.names import normal, shown
+from .classnames import SPLIT_NAMES, has_control, read_names
 from .splits import SPLITS
 from .tree import BROKEN, LINKED, OTHER, UNREAD, Tree, walk
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..base.errors import UserError
-from .classnames import normal, shown
+from ..base.names import normal, shown
 
 NAMED = 3  # labels or classes that a message names
 
@@ -43,7 +43,7 @@ def numbered(
     if names is None:
         called = {label: str(label) for label in present}
         if present[-1] != len(present) - 1:
-            notes.append(f"labels {_some(present)}: {len(present):,} classes, called by their numbers, and no others")
+            notes.append(f"labels {_ends(present)}: {len(present):,} classes, called by their numbers, and no others")
     else:
         first = 1 if present[0] == 1 and present[-1] == len(names) else 0
         if present[-1] - first >= len(names):
@@ -58,7 +58,7 @@ def numbered(
         if absent:
             verb = "class has" if len(absent) == 1 else "classes have"
             notes.append(
-                f"{len(absent):,} {verb} no image and {'is' if len(absent) == 1 else 'are'} left out: {_some(absent)}"
+                f"{len(absent):,} {verb} no image and {'is' if len(absent) == 1 else 'are'} left out: {_ends(absent)}"
             )
     if len(set(called.values())) < len(called):
         raise UserError(f"{where}: two classes have one name; give every class a name of its own")
@@ -83,7 +83,7 @@ def _from_texts(labels: dict[str, np.ndarray], where: str) -> tuple[dict[str, np
     return out, classes, [f"labels are texts: {len(classes):,} classes in their alphabetical order"]
 
 
-def _some(values: Sequence) -> str:
+def _ends(values: Sequence) -> str:
     """ "1, 2, 3, …, 12", or all of them where they are few."""
     values = [shown(str(v)) for v in values]
     return ", ".join(values if len(values) <= NAMED + 1 else [*values[:NAMED], "…", values[-1]])

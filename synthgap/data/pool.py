@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..base.errors import UserError
-from .classnames import normal, shown
+from ..base.names import normal, shown, some
 from .folder import fit, fit_all, read_images
 from .imageset import ImageSet
 from .layout import ALL, UNLABELLED, Layout, alike, named_split, read_layout
@@ -115,8 +115,7 @@ def load_like(source: str, real: ImageSet, grey: bool = False, notes: list[str] 
     if unknown:
         raise UserError(
             f"{source} has a class {unknown[0]!r}, which {real.name} lacks; name its class folders as those of "
-            f"the real images: {', '.join(map(shown, real.classes[:10]))}{', …' if len(real.classes) > 10 else ''}"
-            + alike(unknown[0], real.classes)
+            f"the real images: {some(map(shown, real.classes), 10)}" + alike(unknown[0], real.classes)
         )
     if grey:
         images = replace(images, images=luminance(images.images))

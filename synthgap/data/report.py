@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
-from .classnames import shown
+from ..base.names import shown, some
 from .inspect import FolderReport
 from .layout import Layout
 from .splits import UNEVEN
@@ -54,7 +53,7 @@ def _split_line(split: str, counts: dict[str, int]) -> str:
     if len(counts) <= FEW_CLASSES:
         return f"{line}: {_listed(counts)}"
     absent = [c for c, n in counts.items() if n == 0]
-    return line + (f", none of {_many(len(absent), 'class', 'classes')} ({_some(absent)})" if absent else "")
+    return line + (f", none of {_many(len(absent), 'class', 'classes')} ({some(absent)})" if absent else "")
 
 
 def _image_lines(report: FolderReport) -> list[str]:
@@ -88,7 +87,7 @@ def layout_lines(layout: Layout) -> list[str]:
         (passed.get(LINKED), "link to a folder that is read already is", "links to folders that are read already are"),
     ):
         if paths:
-            lines.append(f"{len(paths):,} {one if len(paths) == 1 else more} passed over: {_some(map(shown, paths))}")
+            lines.append(f"{len(paths):,} {one if len(paths) == 1 else more} passed over: {some(map(shown, paths))}")
     no_class = {name: why for name, why in layout.empty.items() if why.startswith(NO_CLASS)}
     if no_class:
         lines.append(f"{_many(len(no_class), 'folder')} without images: {_reasons(no_class)}")
@@ -125,7 +124,7 @@ def _doubts(layout: Layout) -> list[str]:
     for names in folded.values():
         if len(names) > 1:
             lines.append(
-                f"classes {_some(map(repr, names))} differ only in case or spaces; rename one if they are the same"
+                f"classes {some(map(repr, names))} differ only in case or spaces; rename one if they are the same"
             )
     if layout.hint is not None and len(layout.classes) == 1:
         lines.append(
@@ -136,7 +135,7 @@ def _doubts(layout: Layout) -> list[str]:
 
 
 def _reasons(empty: dict[str, str]) -> str:
-    return _some(f"{shown(name)} ({why})" for name, why in empty.items())
+    return some(f"{shown(name)} ({why})" for name, why in empty.items())
 
 
 def _repeats(report: FolderReport) -> list[str]:
@@ -162,7 +161,7 @@ def _warnings(report: FolderReport) -> list[str]:
         (report.repeats_across_classes, "classes", "one of the labels must be wrong; keep the right one"),
     ):
         if n := len(groups):
-            first = _some(map(shown, groups[0]), " = ")
+            first = some(map(shown, groups[0]), between=" = ")
             which = first if n == 1 else f"{first} and {n - 1:,} more"
             verb = "is" if n == 1 else "are"
             lines.append(f"{_many(n, 'image')} {verb} in different {places} as identical files ({which}): {harm}")
@@ -173,7 +172,7 @@ def _warnings(report: FolderReport) -> list[str]:
         name, n = next(iter(small.items()))
         lines.append(f"class {name!r} has {_many(n, 'image')}: {advice} it out")
     elif small:
-        which = _some([f"{c} {n}" for c, n in small.items()])
+        which = some([f"{c} {n}" for c, n in small.items()])
         lines.append(f"{len(small):,} classes have fewer than {FEW_IMAGES} images ({which}): {advice} them out")
     return [f"WARNING: {line}" for line in lines]
 
@@ -197,9 +196,3 @@ def _many(n: int, one: str, more: str | None = None) -> str:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in counts.items())
-
-
-def _some(names: Iterable[str], between: str = ", ") -> str:
-    """At most three names, and "…" for the others."""
-    names = list(names)
-    return between.join([*names[:3], "…"] if len(names) > 3 else names)

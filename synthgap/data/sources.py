@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..base.errors import UserError
-from .classnames import shown
+from ..base.names import shown
 from .duplicates import repeated_files
 from .edmzip import load_edm_zip
 from .folder import read_images
@@ -14,7 +14,8 @@ from .imageset import ImageSet
 from .layout import ALL, Listing, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import load_npz
-from .public import PUBLIC, load_public
+from .public import load_public
+from .publicsets import PUBLIC
 from .report import layout_lines
 from .shards import load_shards
 from .splits import Splits, complete_splits

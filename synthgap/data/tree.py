@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import UserError
-from .classnames import NAMES_FILE, is_litter, shown
+from ..base.names import shown
+from .classnames import NAMES_FILE, is_litter
 
 EXTENSIONS = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif"),

@@ -12,9 +12,9 @@ from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import FLOOR
 from ..diffusion.schedule import REVERSE_STEPS
-from ..graph.compute import centralities
 from ..graph.specs import MeasureLikelihood, Snapshot, Subset, Trim
 from ..metrics.likelihood import Likelihood
+from ..metrics.projection import centralities
 from ..stats.intervals import PERCENT, estimate_mean, paired_difference, range_of
 from ..stats.trends import RISES
 from .base import ACCURACY, Cells, Hits, Values, exhibit, hits, measured, read, result

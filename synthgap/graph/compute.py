@@ -31,7 +31,7 @@ from ..metrics.fidelity import MEASURES, Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
 from ..metrics.memorization import Memorization, memorization
-from ..metrics.projection import centrality
+from ..metrics.projection import centralities
 from .encoding import (
     Arrays,
     Meta,
@@ -203,14 +203,6 @@ def trim(spec: Trim, job: Job) -> ImageSet:
     images = job.get(spec.images)
     values = centralities(images.labels, [job.get(seen).features for seen in spec.seen])
     return images.subset(stratified_lowest(images.labels, spec.count, values))
-
-
-def centralities(labels: np.ndarray, features: list[np.ndarray]) -> np.ndarray:
-    """`centrality` of each image within its half; features: of half a and of half b."""
-    out = np.empty(len(labels))
-    for positions, vectors in zip(halves(labels), features, strict=True):
-        out[positions] = centrality(vectors, labels[positions])
-    return out
 
 
 def classify(spec: TrainClassifier, job: Job) -> Classifier:

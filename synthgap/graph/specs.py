@@ -190,7 +190,6 @@ class Trim(Spec):
     code: ClassVar[tuple[str, ...]] = (
         "synthgap.data.splits",
         "synthgap.metrics.projection",
-        "synthgap.graph.compute:centralities",
         "synthgap.graph.compute:trim",
     )
 

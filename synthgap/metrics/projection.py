@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from ..base.errors import UserError
+from ..data.splits import halves
 
 NEIGHBOURS = 3  # k of Kynkäänniemi et al. 2019
 LEAST = 2  # samples that a class needs in each set
@@ -158,6 +159,14 @@ def centrality(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
         mine = np.flatnonzero(labels == label)
         distances = np.linalg.norm(features[mine] - features[mine].mean(axis=0), axis=1)
         out[mine[np.argsort(distances, kind="stable")]] = np.arange(len(mine)) / len(mine)
+    return out
+
+
+def centralities(labels: np.ndarray, features: list[np.ndarray]) -> np.ndarray:
+    """`centrality` of each image within its half; features: of half a and of half b."""
+    out = np.empty(len(labels))
+    for positions, vectors in zip(halves(labels), features, strict=True):
+        out[positions] = centrality(vectors, labels[positions])
     return out
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 
 from ..data.imageset import ImageSet
-from ..data.public import PUBLIC, stand_in
+from ..data.public import stand_in
+from ..data.publicsets import PUBLIC
 from ..data.splits import Splits
 from ..data.transform import greyed, mirrored, padded
 from ..design.loading import load

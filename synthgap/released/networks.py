@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ..base.errors import UserError
-from ..base.inert import shown
+from ..base.inert import excerpt
 from ..base.weights import filled, impossible
 from .nvidia import Persistent, read_pickle
 
@@ -39,7 +39,7 @@ def network_in(path: str | Path, readers: Mapping[str, Callable[[Persistent], Ne
         reason = impossible(error, THEIRS)
         raise UserError(f"{path}: the network's description is wrong ({reason})") from error
     except Exception as error:  # a made-up file may hold anything anywhere
-        reason = f"{type(error).__name__}: {shown(str(error))}"
+        reason = f"{type(error).__name__}: {excerpt(str(error))}"
         raise UserError(f"{path}: the network's description is incomplete or wrong ({reason})") from error
 
 

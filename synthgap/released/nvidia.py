@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from ..base.errors import UserError
-from ..base.inert import Made, Rules, Source, read_inert, shown
+from ..base.inert import Made, Rules, Source, excerpt, read_inert
 from ..base.torchfiles import ENCODE, LOAD, PARAMETER, SLACK, TENSOR, Tensors, as_bytes
 
 NETWORKS = {"ema": "EDM", "G_ema": "StyleGAN3"}  # where a kind of checkpoint keeps its averaged network
@@ -60,7 +60,7 @@ class Persistent:
         given = self.state.get("_init_kwargs", {})
         if not isinstance(given, dict):
             raise UserError(f"the arguments of the file's {self.class_name!r} are no dictionary")
-        return {shown(str(name)): plain(value, shown(str(name))) for name, value in given.items()}
+        return {excerpt(str(name)): plain(value, excerpt(str(name))) for name, value in given.items()}
 
 
 def read_pickle(path: str | Path, *entries: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def read_pickle(path: str | Path, *entries: str) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle raises almost anything
-        reason = f"{type(error).__name__}: {shown(str(error))}"
+        reason = f"{type(error).__name__}: {excerpt(str(error))}"
         raise UserError(f"{path} can't be read as a released pickle ({reason})") from error
     if not isinstance(content, dict) or not any(isinstance(content.get(entry), Persistent) for entry in entries):
         wanted = " or ".join(map(repr, entries))
@@ -104,7 +104,7 @@ def plain(value: Any, where: str) -> Any:
         if isinstance(value, (list, tuple)):
             return [made(v, depth + 1) for v in value]
         if isinstance(value, dict):
-            return {shown(str(k)): made(v, depth + 1) for k, v in value.items()}
+            return {excerpt(str(k)): made(v, depth + 1) for k, v in value.items()}
         if isinstance(value, Made) and value.path in SCALARS:
             return _number(*value.arguments)
         if value is None or isinstance(value, (bool, int, float, str)):

@@ -90,7 +90,7 @@ def test_a_change_of_the_statistics_names_every_chapter(edited, published):
         ("exhibits/base.py", '.transform("any")', '.transform("all")', {stale.STATISTICS}),
         ("design/arms.py", "0 if protocol == PAPER else FLOOR", "0", {stale.STATISTICS}),
         ("metrics/entropy.py", "def output_entropy(", "def output_entropy(*unused, ", {stale.STATISTICS}),
-        ("graph/compute.py", "= centrality(vectors", "= -centrality(vectors", {stale.STATISTICS, "trim"}),
+        ("metrics/projection.py", "= centrality(vectors", "= -centrality(vectors", {stale.STATISTICS, "trim"}),
         ("base/disk.py", "check the disk", "look at the disk", set()),
         ("base/inert.py", "class ", "# a comment\nBOUND = 7\n\n\nclass ", set()),
         ("base/words.py", "import math", "import math\nWORD = 'more'", set()),

@@ -10,15 +10,16 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from synthgap.data import public
+from synthgap.data.publicfiles import read_official
+from synthgap.data.publicsets import PUBLIC
 
 RED, GREEN, BLUE, YELLOW = (220, 30, 30), (30, 200, 30), (30, 30, 220), (220, 220, 30)
 
 
 def as_official(monkeypatch, name, root):
     """Take the copy of set `name` in `root` for the published one: its counts, classes and loose files' MD5s."""
-    official = public._official(name, root)
-    known = public.PUBLIC[name]
+    official = read_official(name, root)
+    known = PUBLIC[name]
     archives = dict(known.archives)
     for archive in archives:
         path = root / known.folder / archive
@@ -26,7 +27,7 @@ def as_official(monkeypatch, name, root):
             archives[archive] = md5(path)
     counts = {split: len(labels) for split, labels in official.labels.items()}
     changed = replace(known, counts=counts, classes=len(official.classes), archives=archives)
-    monkeypatch.setitem(public.PUBLIC, name, changed)
+    monkeypatch.setitem(PUBLIC, name, changed)
 
 
 def fabricate_cifar10(root, monkeypatch, train=4, test=2):

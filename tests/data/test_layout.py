@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from synthgap.base.errors import UserError
+from synthgap.base.names import shown
 from synthgap.data import tree
-from synthgap.data.classnames import NAMES_FILE, folder_names, read_names, shown
+from synthgap.data.classnames import NAMES_FILE, folder_names, read_names
 from synthgap.data.imageset import ImageSet
 from synthgap.data.layout import read_layout
 from synthgap.data.report import layout_lines

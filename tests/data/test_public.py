@@ -7,6 +7,7 @@ import re
 import tarfile
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ from fabricated import (
 from scipy.io import savemat
 from torchvision.datasets import CIFAR10
 
-from synthgap.data import public
-from synthgap.data.public import PUBLIC, data_root, download, load_public, verify
+from synthgap.data import public, publicfiles
+from synthgap.data.public import load_public
+from synthgap.data.publicfiles import cifar_md5s, download, verify
+from synthgap.data.publicsets import PUBLIC, data_root
 from synthgap.data.splits import SPLITS
 from synthgap.data.transform import limited
 
@@ -89,8 +92,8 @@ def test_counts_are_those_of_the_publications():
 
 def test_cifar_archives_are_torchvisions():
     assert PUBLIC["cifar10"].archives == {CIFAR10.filename: CIFAR10.tgz_md5}
-    assert set(PUBLIC["cifar10"].files) == set(public._cifar_md5s("cifar10"))
-    assert set(PUBLIC["cifar100"].files) == set(public._cifar_md5s("cifar100"))
+    assert set(PUBLIC["cifar10"].files) == set(cifar_md5s("cifar10"))
+    assert set(PUBLIC["cifar100"].files) == set(cifar_md5s("cifar100"))
 
 
 def test_what_the_paper_does_not_state_is_said_to_be_inferred(all_five):
@@ -174,7 +177,7 @@ def test_code_in_a_cifar_pickle_is_not_run(file, first_check, tmp_path, monkeypa
     trap, path = tmp_path / "trap", tmp_path / "cifar-10-batches-py" / file
     path.write_bytes(pickle.dumps(_Payload(trap), protocol=2))
     if not first_check:
-        monkeypatch.setattr(public, "_check_md5", lambda *args: None)
+        monkeypatch.setattr(publicfiles, "_check_md5", lambda *args: None)
     refused("cifar-10-batches-py.*unpack in", load, "cifar10", tmp_path)
     assert not trap.exists()
     pickle.loads(path.read_bytes())
@@ -460,7 +463,7 @@ def test_each_count_is_compared(all_five, monkeypatch):
     known = PUBLIC["cub"]
     for what in ("train", "test", "classes"):
         changed = {"classes": 7} if what == "classes" else {"counts": known.counts | {what: 7}}
-        monkeypatch.setitem(PUBLIC, "cub", public.replace(PUBLIC["cub"], **changed))
+        monkeypatch.setitem(PUBLIC, "cub", replace(PUBLIC["cub"], **changed))
         refused(f"CUB_200_2011 has .* {what}( images)?, not the 7 published; get", verify, "cub", all_five)
         as_official(monkeypatch, "cub", all_five)
 
@@ -500,7 +503,7 @@ def test_archive_left_beside_the_folder_is_checked(name, all_five, monkeypatch):
         path.unlink()
     path.write_bytes(b"whole")
     archives = PUBLIC[name].archives | {archive: md5(path)}
-    monkeypatch.setitem(PUBLIC, name, public.replace(PUBLIC[name], archives=archives))
+    monkeypatch.setitem(PUBLIC, name, replace(PUBLIC[name], archives=archives))
     assert f"{archive}: MD5 {md5(path)} as published" in verify(name, all_five)
 
 
@@ -527,7 +530,7 @@ def test_cifar_is_unpacked_by_torchvision_and_checked(tmp_path, monkeypatch):
     before = load("cifar10", tmp_path)
     found = pack(tmp_path, "cifar-10-batches-py", CIFAR10.filename)
     monkeypatch.setattr(CIFAR10, "tgz_md5", found)
-    monkeypatch.setitem(PUBLIC, "cifar10", public.replace(PUBLIC["cifar10"], archives={CIFAR10.filename: found}))
+    monkeypatch.setitem(PUBLIC, "cifar10", replace(PUBLIC["cifar10"], archives={CIFAR10.filename: found}))
     assert download("cifar10", tmp_path) == tmp_path / "cifar-10-batches-py"
     assert same(load("cifar10", tmp_path), before)
 
@@ -537,7 +540,7 @@ def test_downloaded_aircraft_archive_that_is_not_the_published_one_is_refused(tm
     archive = "fgvc-aircraft-2013b.tar.gz"
     found = pack(tmp_path, "fgvc-aircraft-2013b", archive)
     refused(f"{archive} is not the published file .*remove it", download, "aircraft", tmp_path)
-    monkeypatch.setitem(PUBLIC, "aircraft", public.replace(PUBLIC["aircraft"], archives={archive: found}))
+    monkeypatch.setitem(PUBLIC, "aircraft", replace(PUBLIC["aircraft"], archives={archive: found}))
     assert len(load("aircraft", download("aircraft", tmp_path).parents[1], 8).train) == 9
 
 

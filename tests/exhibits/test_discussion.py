@@ -11,9 +11,10 @@ from synthgap.diffusion.train import train_edm
 from synthgap.exhibits import discussion
 from synthgap.exhibits.classifiers import concentration
 from synthgap.exhibits.discussion import trimmed_cells
-from synthgap.graph.compute import Job, centralities
+from synthgap.graph.compute import Job
 from synthgap.graph.compute import compute as compute_spec
 from synthgap.graph.specs import Snapshot, parse_spec
+from synthgap.metrics.projection import centralities
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 
 from synthgap.base.marks import filled
 from synthgap.classifier.resnet import ResNet18
-from synthgap.data.public import PUBLIC
+from synthgap.data.publicsets import PUBLIC
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.graph.estimate import cost, network_evaluations, unet_flop, work_of
 from synthgap.graph.specs import in_order

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from synthgap.data.publicfiles import cifar_md5s
+from synthgap.data.publicsets import DOWNLOADABLE, PUBLIC
 from synthgap.metrics import extractors
 
 PACKAGE = Path(__file__).resolve().parents[1] / "synthgap"

@@ -13,7 +13,6 @@ from synthgap.base.errors import UserError
 from synthgap.book import execute as book
 from synthgap.design.values import BOOTSTRAP, MIX, REAL_ONLY, SECOND_BATCH, SYNTHETIC_ONLY
 from synthgap.exhibits import conclusion
-from synthgap.exhibits.answer import Task
 from synthgap.exhibits.causes import Loss
 from synthgap.exhibits.claims import ClaimVerdict
 from synthgap.paper.published import claims, inconsistencies
@@ -38,7 +37,7 @@ def known(seeds=3, levels=LEVELS):
 def five(hits, groups=None, control="not run"):
     arms = (MIX, 5), (SECOND_BATCH, 1)
     (verdict,) = decide([crossed(hits[arms[0]].astype(float) - hits[arms[1]], groups)])
-    asked = Task("accuracy" if groups is None else "balanced accuracy", groups)
+    asked = SimpleNamespace(measure="accuracy" if groups is None else "balanced accuracy", groups=groups)
     text = conclusion.five_sentences(design(), judged(), hits, asked, {"augment": (*arms, verdict)}, control)
     return text.split("\n")
 

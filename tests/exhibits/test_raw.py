@@ -9,7 +9,7 @@ import pytest
 
 from synthgap.book.execute import find_root
 from synthgap.exhibits import files
-from synthgap.exhibits.null_models import nulls
+from synthgap.exhibits.null_models import gaps
 from synthgap.exhibits.raw import NAMES, from_long, pack, to_long, unpack
 from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.study import Study
@@ -64,7 +64,7 @@ def hits(smoke, tmp_path_factory):
 def test_intervals_over_seeds_and_images_regenerate_from_the_hits(smoke, hits):
     alone, copies = ({k: hits["table3", f"{arm}; {k}"] for k in (1, 3)} for arm in ("synthetic only", "real bootstrap"))
     curve = {int(cell): values for (result, cell), values in hits.items() if result == "learning_curve"}
-    assert report("digits", curve, alone, copies) == smoke.lab.value(nulls)
+    assert report("digits", curve, alone, copies) == smoke.lab.value(gaps)
 
 
 def test_packing_keeps_every_image():

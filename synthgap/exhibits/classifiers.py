@@ -20,10 +20,20 @@ from ..metrics.entropy import marginal_entropy, output_entropy
 from ..metrics.projection import concentration as concentration_of
 from ..stats.intervals import PERCENT, estimate_mean, paired_difference
 from ..stats.trends import FALLS
-from .base import ACCURACY, Cells, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
+from .base import ACCURACY, Cells, Hits, Values, by_seed, exhibit, hits, known, measured, on_steps, read, result
 from .drawing import label_steps, new_figure, one_panel, over_seeds, rival, series
 from .introduction import Planes, feature_planes, projections
-from .text import by_step, left_out, myst_table, paper_table, published, trend_of, trend_table, trends_by_protocol
+from .text import (
+    by_step,
+    in_percent,
+    left_out,
+    myst_table,
+    paper_table,
+    published,
+    trend_of,
+    trend_table,
+    trends_by_protocol,
+)
 
 CONCENTRATION = ("trace_ratio", "distance_ratio", "outer_coverage")
 TRAINED = "classifier trained on them"  # who looks at the images
@@ -153,6 +163,27 @@ def accuracy_trends(d: Design, rows: pd.DataFrame) -> str:
         for name, part in rows.groupby("dataset", sort=False)
     ]
     return trend_table(several, "tab-accuracy-trends")
+
+
+@exhibit("tab-disagreement", [table2_hits], apart="the paper does not set its classifiers side by side")
+def disagreement(d: Design, right: Hits) -> str:
+    """Test images that one of two classifiers alone tells rightly: the one trained on real images, and the other.
+
+    In the row of t_re = 0 the other is the next seed's classifier of real images: what another seed alone changes.
+    """
+    if (0,) not in right or len(d.seeds) < 2:
+        return "This takes classifiers of real images of two seeds or more."
+    real, out = right[0,], []
+    for (t,) in right.names:
+        other = right[t,] if t else np.roll(real, -1, axis=0)
+        shares = {"real alone": real & ~other, "the other alone": ~real & other, "neither": ~real & ~other}
+        row = {"the other is trained on": f"t_re = {t}" if t else "real images, another seed"}
+        out.append(row | {f"{who} (%)": plus_minus(in_percent(share.mean(axis=1))) for who, share in shares.items()})
+    caption = (
+        f"Who tells a test image rightly: the classifier of real images, or another ({d.main.name}; "
+        f"{mean_over(len(d.seeds))}, {real.shape[1]:,} test images). The first row is what another seed alone changes"
+    )
+    return myst_table(out, caption, "tab-disagreement")
 
 
 @exhibit("fig-8", [entropy], paper=["Figure 8"])

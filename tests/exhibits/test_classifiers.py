@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from reading import behind, cell, design, legend, parsed
+from reading import behind, cell, design, legend, parsed, right
 
 from synthgap.base.errors import UserError
 from synthgap.design.arms import CROSSFIT, PAPER
@@ -55,6 +55,20 @@ def test_one_seed_has_no_interval_and_a_step_that_the_paper_lacks_is_a_dash(rows
     assert cell(out, "40", "digits", "%") == "89.00"
     assert cell(out, "40", "digits", "change") == "-1.00"
     assert cell(out, "40", "CIFAR-10", paper=True) == cell(out, "40", "CIFAR-100", paper=True) == "–"
+
+
+def test_disagreement_counts_the_images_that_one_classifier_alone_tells_rightly():
+    """200 images, of which classifiers tell the first ones rightly: a larger share holds all of a smaller one."""
+    shares = {(0,): 0.9, (50,): 0.8, (100,): 0.95}
+    out = parsed(classifiers.disagreement(design(), right(shares)))
+    columns = ["real alone (%)", "the other alone (%)", "neither (%)"]
+    assert list(out.index) == ["real images, another seed", "t_re = 50", "t_re = 100"]
+    found = out[columns].map(lambda text: float(text.split(" ")[0]))
+    assert found.to_numpy().tolist() == [[0, 0, 10], [10, 0, 10], [0, 5, 5]]
+
+
+def test_disagreement_takes_two_seeds():
+    assert "two seeds" in classifiers.disagreement(design((0,)), right({(0,): 0.9}, seeds=(0,)))
 
 
 def test_table_2_has_one_row_a_seed_for_every_data_set_and_reverse_step(smoke):

@@ -34,7 +34,7 @@ from ..design.loading import Design
 from ..design.values import GAN, GAN_ONLY, INSTEAD, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell
 from ..diffusion.schedule import REVERSE_STEPS
 from ..paper.published import read_paper
-from ..stats.intervals import PERCENT, Comparison, Estimate, compare, estimate_mean
+from ..stats.intervals import PERCENT, Comparison, Estimate, compare, error_ratio, estimate_mean
 from .augmentation import table3, table4
 from .base import WHOLE, by_seed, exhibit, of_arm, on_steps, result, sentences
 from .classifiers import entropy, table2
@@ -180,11 +180,6 @@ def published_scores() -> list[Published]:
     pairs |= {data: (real[data][0], synthetic[data][0]) for data in real}
     papers = [Published("yamaguchi2024analyzing", data, "ResNet-18", *pair, digits=2) for data, pair in pairs.items()]
     return papers + [Published(**row) for row in read_paper("neighbours.yaml")["scores"]]
-
-
-def error_ratio(real: float, synthetic: float) -> float:
-    """How many times as many errors: (100 − synthetic) / (100 − real), both in percent; NaN without an error."""
-    return (100 - synthetic) / (100 - real) if real < 100 else math.nan
 
 
 # what the book shows

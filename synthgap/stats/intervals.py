@@ -121,6 +121,11 @@ def slopes(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return np.array(out)
 
 
+def error_ratio(real: float, synthetic: float) -> float:
+    """How many times as many errors: (100 − synthetic) / (100 − real), both in percent; NaN without an error."""
+    return (100 - synthetic) / (100 - real) if real < 100 else math.nan
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One paired comparison of a family: a − b over seeds, its p-value, and the same after Holm's correction.

@@ -15,7 +15,7 @@ from synthgap.exhibits import related_work
 from synthgap.exhibits.related_work import TEST, TRAIN, BothWays, Side, effect, reading, scores
 from synthgap.exhibits.text import paper_table
 from synthgap.paper.published import read_paper
-from synthgap.stats.intervals import Comparison, estimate_mean, holm
+from synthgap.stats.intervals import Comparison, error_ratio, estimate_mean, holm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,8 +113,8 @@ def test_every_work_that_a_chapter_or_page_cites_is_in_the_references():
 
 
 def test_errors_are_set_in_relation():
-    assert related_work.error_ratio(95, 90) == pytest.approx(2)
-    assert np.isnan(related_work.error_ratio(100, 90))
+    assert error_ratio(95, 90) == pytest.approx(2)
+    assert np.isnan(error_ratio(100, 90))
 
 
 def test_the_published_lines_have_differences_and_ratios(smoke):

@@ -16,7 +16,7 @@ from synthgap.design.parameters import PARAMETERS
 from synthgap.graph.specs import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST_MODULE, LONGEST_FUNCTION = 350, 60  # lines
+LONGEST_MODULE, LONGEST_FUNCTION = 350, 60  # lines, those of a function without its docstring
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 
@@ -83,7 +83,8 @@ def test_modules_and_functions_are_short():
         assert len(text.splitlines()) <= LONGEST_MODULE, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
+                words = (ast.get_docstring(node, clean=False) or "").count("\n") + 1
+                assert node.end_lineno - node.lineno - words < LONGEST_FUNCTION, f"{path}: {node.name}"
 
 
 def test_the_picture_of_the_artifact_graph_names_every_kind():

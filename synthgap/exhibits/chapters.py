@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython.display import HTML, Markdown, display
+import IPython.display
+from IPython.display import HTML, Markdown
 
 from ..design.parameters import checked
 from .base import Html
@@ -33,13 +34,13 @@ class Show:
         """Display what is called `name`; UserError for a name that no exhibit has."""
         for shown in self.study.lab.show(name, **options):
             if isinstance(shown, str):
-                display(HTML(shown) if isinstance(shown, Html) else Markdown(shown))
+                IPython.display.display(HTML(shown) if isinstance(shown, Html) else Markdown(shown))
             else:
-                display(shown)
+                IPython.display.display(shown)
 
     def how_made(self) -> None:
         """Display how the chapter's numbers were made."""
-        display(Markdown(colophon(self.study)))
+        IPython.display.display(Markdown(colophon(self.study)))
 
 
 def open_book(namespace: dict) -> Show:

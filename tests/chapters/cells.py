@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -88,14 +87,12 @@ def executed(name: str, parameters: dict, monkeypatch) -> str:
     names: dict = {"__name__": "__main__"}
     notebook = nbformat.read(ROOT / "chapters" / f"{name}.ipynb", as_version=4)
     for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
-        body, where = ast.parse(cell.source).body, f"{name}, cell {number}"
-        last = ast.Expression(body.pop().value) if body and isinstance(body[-1], ast.Expr) else None
-        exec(compile(ast.Module(body, []), where, "exec"), names)
-        if last is not None and isinstance(value := eval(compile(last, where, "eval"), names), Figure):
-            value.draw_without_rendering()
+        exec(compile(cell.source, f"{name}, cell {number}", "exec"), names)
         if "parameters" in cell.metadata.get("tags", ()):
             names |= parameters
-    return "\n".join(one.data for one in shown)
+    for figure in (one for one in shown if isinstance(one, Figure)):
+        figure.draw_without_rendering()
+    return "\n".join(one.data for one in shown if not isinstance(one, Figure))
 
 
 def impossible(text: str) -> list[str]:

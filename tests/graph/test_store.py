@@ -50,7 +50,7 @@ def test_an_artifact_holds_three_files_and_the_digests_of_two(smoke, prediction)
     folder = smoke.store.folder(prediction)
     assert {p.name for p in folder.iterdir()} == {DATA, SPEC, PROVENANCE}
     provenance = smoke.store.provenance(prediction)
-    assert provenance["files"] == {name: store_module._sha256(folder / name) for name in (DATA, SPEC)}
+    assert provenance["files"] == {name: store_module.file_sha256(folder / name) for name in (DATA, SPEC)}
     assert provenance["packages"]["torch"] == version("torch")
 
 
@@ -200,7 +200,7 @@ def test_progress_is_the_share_done_of_an_unfinished_artifact(only_data, smoke, 
 TWO_AT_ONCE = """
 import sys
 from pathlib import Path
-from synthgap.study import store
+from synthgap.graph import store
 from synthgap.graph.specs import parse_spec
 
 compute, count = store.compute, 0

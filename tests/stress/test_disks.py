@@ -186,7 +186,7 @@ def test_damage_that_comes_back_is_told_of_and_not_tried_for_ever(damageable, sm
 
 def test_an_artifact_that_another_process_has_mended_is_left_alone(damageable, smoke, monkeypatch, capsys):
     spec = smoke.main.test(smoke.main.classifier(0, 0))
-    path, digest = damageable.folder(spec) / DATA, store_module._sha256
+    path, digest = damageable.folder(spec) / DATA, store_module.file_sha256
     good = path.read_bytes()
     path.write_bytes(good[:-1])
 
@@ -198,10 +198,10 @@ def test_an_artifact_that_another_process_has_mended_is_left_alone(damageable, s
             path.parent.with_name("new").rename(path.parent)
             path.write_bytes(good)
             os.utime(path.with_name(store_module.PROVENANCE), ns=(1, 1))
-            monkeypatch.setattr(store_module, "_sha256", digest)
+            monkeypatch.setattr(store_module, "file_sha256", digest)
         return found
 
-    monkeypatch.setattr(store_module, "_sha256", mended_meanwhile)
+    monkeypatch.setattr(store_module, "file_sha256", mended_meanwhile)
     monkeypatch.setattr(store_module, "compute", lambda *_: pytest.fail("computed again"))
     assert damageable.get(spec).n == 40
     assert "is damaged" in capsys.readouterr().err

@@ -17,7 +17,8 @@ from synthgap.book import execute as book
 EXECUTE = """
 import signal, sys
 from pathlib import Path
-from synthgap import book, cli
+from synthgap.book import execute as book
+from synthgap.cli import commands as cli
 
 def run():
     root = Path(sys.argv[1])

@@ -11,7 +11,6 @@ from ..exhibits.files import write_tables
 from ..exhibits.study import Study
 from ..graph.specs import Spec
 from . import costs, execute, guards, provenance, trace
-from .execute import find_root as find_root
 from .stages import Stages
 
 

@@ -56,7 +56,8 @@ def run(
 
     Example: synthgap run --dataset folder:photos
     """
-    from ..book.making import Making, find_root
+    from ..book.execute import find_root
+    from ..book.making import Making
     from ..exhibits.study import Study
 
     started = time.monotonic()

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from tqdm import tqdm
 
 from ..base.errors import UserError
+from ..base.words import clock
 from .estimate import cost
 from .specs import Spec
 from .store import Store
@@ -109,7 +110,7 @@ class _Progress:
             self.bar.close()
         elif time.monotonic() - self.started > 5 and not any(error):
             print(
-                f"{self.label}: {self.count} artifacts in {_clock(time.monotonic() - self.started)}",
+                f"{self.label}: {self.count} artifacts in {clock(time.monotonic() - self.started)}",
                 flush=True,
             )
 
@@ -125,7 +126,7 @@ class _Progress:
         running = {k: self.store.progress(s) for k, s in self.left.items()}
         share = 1 - sum(self.costs[k] * (1 - running[k]) for k in self.left) / max(self.total, 1e-9)
         elapsed = time.monotonic() - self.started
-        remaining = _clock(elapsed * (1 - share) / share) if share > 0.01 else "?"
+        remaining = clock(elapsed * (1 - share) / share) if share > 0.01 else "?"
         text = f" {self.count - len(self.left)}/{self.count} artifacts, {remaining} left"
         active = sorted({self.left[k].kind for k, v in running.items() if v > 0})
         if active:
@@ -155,9 +156,3 @@ class _Watch:
     def __exit__(self, *error: object) -> None:
         self.stop.set()
         self.thread.join()
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

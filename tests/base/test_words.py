@@ -75,7 +75,7 @@ def test_p_values_have_three_decimals(p, text):
 def test_times_counts_and_durations():
     assert (words.times(2.04), words.times(NAN)) == ("2.0", "–")
     assert [words.plural(n, "seed") for n in (0, 1, 1200)] == ["0 seeds", "1 seed", "1,200 seeds"]
-    assert [words.clock(s) for s in (5, 65, 7205)] == ["0:05", "1:05", "2:00:05"]
+    assert [words.clock(s) for s in (0.4, 75, 3599.6, 7384)] == ["0:00", "1:15", "1:00:00", "2:03:04"]
 
 
 def test_a_users_name_is_shown_by_markdown_as_it_is():

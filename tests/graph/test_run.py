@@ -90,8 +90,3 @@ def test_without_a_terminal_progress_is_plain_lines(only_data, cells, capsys, mo
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("table 2: 100%, 2/2 artifacts")
     assert all("\r" not in line and "\x1b" not in line for line in lines)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (75, "1:15"), (3599.6, "1:00:00"), (7384, "2:03:04")])
-def test_clock(seconds, text):
-    assert run_module._clock(seconds) == text

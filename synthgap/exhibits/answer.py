@@ -21,7 +21,7 @@ from ..stats.crossed import Crossed, Crossing, crossed, crossing
 from ..stats.intervals import SHARE
 from ..stats.verdict import Flattening, Verdict, decide, flattening
 from .augmentation import ARM, curve_hits
-from .base import WHOLE, Cells, Hits, Values, hits, measured, result
+from .base import WHOLE, Cells, Hits, Values, contrast, hits, measured, result
 
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": the same images a step, all of them real
 FLIP = Arm("flip")
@@ -137,12 +137,14 @@ def mixes(d: Design, values: Values, task: Task) -> pd.DataFrame:
 class Compared:
     """Who is right on which test image, and how arms compare; differences are of shares in [0, 1].
 
-    arms : the answer's; curve : of subsets of the real images, by their number (the last: all of them).
+    arms : the answer's; curve : of subsets of the real images, by their number (the last: all of them). listed : arms
+    of Table 3, by which variances are told.
     """
 
     arms: Hits
     curve: Hits
     groups: np.ndarray | None
+    listed: tuple[ArmCell, ...]
 
     def right(self, cell: ArmCell) -> np.ndarray:
         """bool, seeds × test images: is the image's class told rightly by the classifier of this arm?"""
@@ -150,8 +152,7 @@ class Compared:
 
     def difference(self, first: ArmCell, second: ArmCell, *, plain: bool = False) -> Crossed:
         """First minus second arm, in the answer's measure or (`plain`) in accuracy."""
-        values = self.right(first).astype(float) - self.right(second)
-        return crossed(values, None if plain else self.groups)
+        return contrast(self.right, self.listed, first, second, None if plain else self.groups)
 
     def level(self, cell: ArmCell) -> Crossed:
         """The arm's own value of the answer's measure."""
@@ -165,7 +166,8 @@ class Compared:
 @result("compared", reads=[task, answer_hits, curve_hits], no_rows=WHOLE)
 def compared(d: Design, task: Task, arms: Hits, curve: Hits) -> Compared:
     """The arms of the answer on the test images."""
-    return Compared(arms, curve, task.groups)
+    known = [cell for cell in d.arms.listed() if cell in arms or cell == REAL]
+    return Compared(arms, curve, task.groups, tuple(known))
 
 
 @result("verdicts", reads=[compared, mixes], no_rows=WHOLE)

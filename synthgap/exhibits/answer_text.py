@@ -13,7 +13,7 @@ from ..design.loading import Design
 from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed, Crossing
-from ..stats.verdict import ALPHA, BETTER, OF_INTEREST, OPEN, SAME, WORSE, Verdict
+from ..stats.verdict import ALPHA, BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import (
     Compared,
     Decided,
@@ -93,12 +93,7 @@ class Known:
 def replace(known: Known) -> Said:
     cell, other, verdict = known.decided["replace"]
     found = replacement(known.design, known.compared)
-    word = {
-        WORSE: "**No**",
-        SAME: "**Yes, as far as this can be seen**",
-        BETTER: "**Yes**",
-        OPEN: open_words(verdict),
-    }[verdict.word]
+    word = standing_words(verdict, {WORSE: "No", SAME: "Yes, as far as this can be seen", BETTER: "Yes"})
     images = f"{round(cell[1] * found.train):,} synthetic images alone (×{cell[1]:g})"
     text = (
         f"{word}: a classifier trained on {images} has {_against(cell, other, verdict, known)} than one trained on "
@@ -110,12 +105,7 @@ def replace(known: Known) -> Said:
 
 def augment(known: Known) -> Said:
     cell, other, verdict = known.decided["augment"]
-    word = {
-        WORSE: "**No, they do harm**",
-        SAME: "**No difference that matters**",
-        BETTER: "**Yes**",
-        OPEN: open_words(verdict),
-    }[verdict.word]
+    word = standing_words(verdict, {WORSE: "No, they do harm", SAME: "No difference that matters", BETTER: "Yes"})
     text = (
         f"{word}: with {mix_words(cell)} beside your images, the mix chosen on validation images, a "
         f"classifier has {_against(cell, other, verdict, known)} than with as many real images a step."
@@ -219,11 +209,13 @@ def sure(known: Known) -> Said:
     basis = f"{plural(seeds, 'seed')} and {images:,} test images"
     if seeds < 2:
         return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
-    decided = sum(v.word != OPEN for v in several)
+    counts = {standing: sum(v.standing == standing for v in several) for standing in (DECIDED, LEANING)}
     widest = min(1.0, max(v.difference.half_width() for v in several))
+    leaning = f", {counts[LEANING]} more {'lean' if counts[LEANING] > 1 else 'leans'} to one side"
     return Said(
-        f"**{decided} of {len(several)} questions are decided**, at an error of {ALPHA:.0%} for both together, with "
-        f"{basis}, whose 95% intervals are up to ±{100 * widest:.1f} points wide."
+        f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ALPHA:.0%} for both together"
+        f"{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to ±{100 * widest:.1f} points "
+        "wide."
     )
 
 
@@ -252,10 +244,12 @@ def against_words(difference: Crossed, measure: str, plain: Crossed | None) -> s
     return text + ")"
 
 
-def open_words(verdict: Verdict) -> str:
-    """An open question, and the side that its 95% interval lies on, if it lies on one."""
-    leans = {1: "yes", -1: "no"}.get(verdict.difference.side)
-    return f"**Can't tell for sure, it leans to {leans}**" if leans else "**Can't tell**"
+def standing_words(verdict: Verdict, words: dict[str, str]) -> str:
+    """The first words of an answer: what is decided, what it leans to (with the word of `words` for it), or neither."""
+    if verdict.word == UNKNOWN:
+        return "**Can't tell**"
+    word = words[verdict.word]
+    return f"**{word}**" if verdict.standing == DECIDED else f"**Not decided; it leans to “{word.lower()}”**"
 
 
 def needed_words(verdict: Verdict) -> str:

@@ -16,8 +16,7 @@ from ..base.words import plural
 from ..design.loading import Design
 from ..paper.published import NEEDS, PublishedClaim
 from ..paper.published import claims as published_claims
-from ..stats.intervals import holm
-from ..stats.judge import NOT_TESTED, Effect, judge
+from ..stats.judge import NOT_TESTED, Effect, Measured, judge
 from .base import WHOLE, Result, result
 from .measures import MEASURES
 
@@ -39,18 +38,18 @@ READS = tuple(dict.fromkeys(read for measure in MEASURES.values() for read in me
 class ClaimVerdict:
     """One claim judged.
 
+    standing : DECIDED, LEANING or OPEN (`stats.verdict`); "" where it is not tested.
     effect : None where nothing was measured; given for comparison where the claim is a number of another scale.
-    p : see `stats.judge.Measured`; p_holm: corrected for all tested claims. NaN with one seed or without a test. The
-        verdict goes by the interval.
+    p : of what the verdict says, corrected for all tested claims; NaN with one seed or without a test.
     n, dataset : what the number rests on: "3 seeds, 1,097 test images", "digits"; empty where nothing was measured.
     why : what was compared, or why it was not.
     """
 
     claim: PublishedClaim
     verdict: str
+    standing: str = ""
     effect: Effect | None = None
     p: float = math.nan
-    p_holm: float = math.nan
     n: str = ""
     dataset: str = ""
     why: str = ""
@@ -60,24 +59,34 @@ class ClaimVerdict:
 def claims(d: Design, *values: Any) -> list[ClaimVerdict]:
     """Every claim of the paper, in the order of `published.claims`, judged on what the study has."""
     known = dict(zip(READS, values, strict=True))
-    several = [_judged(claim, d, known) for claim in published_claims()]
-    return [replace(v, p_holm=float(p)) for v, p in zip(several, holm([v.p for v in several]), strict=True)]
+    looked = [_looked(claim, d, known) for claim in published_claims()]
+    count = sum(measured is not None for _, measured in looked)
+    return [_judged(verdict, measured, count) for verdict, measured in looked]
 
 
-def _judged(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> ClaimVerdict:
+def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple[ClaimVerdict, Measured | None]:
+    """What was measured, and what is to be judged; None: the claim is not tested here, for the reason given."""
     try:
         _check(claim, d)
         measure = MEASURES[claim.id]
         found = measure.find(d, claim, *(known[read] for read in measure.reads))
     except UserError as error:
-        return ClaimVerdict(claim, NOT_TESTED, why=str(error))
-    effect, seeds, images = found.measured.effect, found.measured.seeds, found.measured.images
-    n = found.n or plural(seeds, "seed") + (f", {images:,} test images" if images else "")
-    verdict = ClaimVerdict(claim, NOT_TESTED, effect, n=n, dataset=found.dataset, why=f"{claim.measure}{found.detail}")
+        return ClaimVerdict(claim, NOT_TESTED, why=str(error)), None
+    measured = found.measured
+    n = found.n or plural(measured.seeds, "seed") + (f", {measured.images:,} test images" if measured.images else "")
+    why = f"{claim.measure}{found.detail}"
+    verdict = ClaimVerdict(claim, NOT_TESTED, effect=measured.effect, n=n, dataset=found.dataset, why=why)
     if claim.id in NUMBERS and not _of_the_papers_scale(d, found.dataset):
-        return replace(verdict, why=f"a number of the paper's data sets and sizes; here, for comparison: {verdict.why}")
-    word = judge(claim.direction, claim.interest.value, effect.low - claim.level, effect.high - claim.level)
-    return replace(verdict, verdict=word, p=found.measured.p)
+        why = f"a number of the paper's data sets and sizes; here, for comparison: {why}"
+        return replace(verdict, why=why), None
+    return verdict, measured
+
+
+def _judged(verdict: ClaimVerdict, measured: Measured | None, count: int) -> ClaimVerdict:
+    if measured is None:
+        return verdict
+    word, found = judge(verdict.claim.direction, measured, count)
+    return replace(verdict, verdict=word, standing=found.standing, p=found.p)
 
 
 def _check(claim: PublishedClaim, d: Design) -> None:

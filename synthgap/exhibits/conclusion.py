@@ -11,12 +11,12 @@ from ..design.loading import Design
 from ..design.values import BOOTSTRAP, REAL, SYNTHETIC_ONLY, ArmCell, cell_title, mix_words
 from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
 from ..paper.published import inconsistencies as published_inconsistencies
-from ..stats.crossed import Crossed, crossed
-from ..stats.judge import ALPHA, EQUAL, NOT_TESTED, REPRODUCED, REVERSED, VERDICTS
-from ..stats.verdict import Verdict
+from ..stats.crossed import Crossed
+from ..stats.judge import ALPHA, EQUAL, INCONCLUSIVE, NOT_TESTED, VERDICTS
+from ..stats.verdict import DECIDED, LEANING, Verdict
 from .answer import Decided, Task, task, verdicts
 from .augmentation import table3_hits
-from .base import Hits, exhibit, sentences
+from .base import Hits, contrast, exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
 from .text import myst_table
@@ -57,7 +57,7 @@ def five_sentences(
 
 def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
     """First minus second arm, in the answer's measure, in points."""
-    return crossed(known.minus(first, second), asked.groups).in_points
+    return contrast(lambda cell: known[cell], known.names, first, second, asked.groups).in_points
 
 
 def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:
@@ -132,12 +132,13 @@ def takeaway(d: Design, several: list[ClaimVerdict]) -> str:
     counts = Counter(v.verdict for v in several)
     tested = len(several) - counts[NOT_TESTED]
     words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word != NOT_TESTED)
-    decided = [v for v in several if v.verdict in (REPRODUCED, REVERSED)]
-    survive = sum(v.p_holm < ALPHA for v in decided)
+    decided = sum(v.standing == DECIDED for v in several)
+    leaning = sum(v.standing == LEANING for v in several)
     return (
         f"Of the paper's {len(several)} claims {tested} are tested at the preset {escaped(d.preset.name)} on "
-        f"{escaped(_data_sets(d))}: {words}. {counts[NOT_TESTED]} are {NOT_TESTED}. Of the {len(decided)} reproduced "
-        f"or reversed ones Holm's correction for all {tested} tests leaves {survive}."
+        f"{escaped(_data_sets(d))}: {words}. {decided} of these verdicts are **decided**, at an error of {ALPHA:.0%} "
+        f"for all {tested} together; {leaning} **lean** that way by their 95% intervals. {counts[NOT_TESTED]} are "
+        f"{NOT_TESTED}."
     )
 
 
@@ -152,15 +153,16 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
             "in the paper": ", ".join(v.claim.places),
             "the paper says": _says(v.claim),
             "here": _effect(v),
-            "p, Holm": p_value(v.p_holm),
+            "p, corrected": p_value(v.p),
             "verdict": _word(v),
         }
         for i, v in numbered
     ]
     caption = (
         f"The paper's claims and what this run says of them, {_data_sets(d)}, by verdict and place. Here: the measure "
-        "(see the table in the paper's order) with its 95% interval, by which the verdict goes; of a multiple 0 stands "
-        "for “from the smallest on” and ∞ for “nowhere”. p: corrected for all tested claims"
+        "(see the table in the paper's order) with its 95% interval; of a multiple 0 stands for “from the smallest on” "
+        "and ∞ for “nowhere”. p: of what the verdict says, times the number of tested claims. A verdict is decided "
+        f"where that is below {ALPHA:g}, and leans where only the interval says it"
     )
     return myst_table(out, caption, "tab-scoreboard", sortable=True)
 
@@ -190,7 +192,9 @@ def _rank(v: ClaimVerdict) -> tuple[int, int, str]:
 
 
 def _word(v: ClaimVerdict) -> str:
-    return v.verdict if v.verdict == NOT_TESTED else f"**{v.verdict}**"
+    if v.verdict in (NOT_TESTED, INCONCLUSIVE):
+        return v.verdict
+    return f"**{v.verdict}**" if v.standing == DECIDED else f"leaning: {v.verdict}"
 
 
 def _says(claim: PublishedClaim) -> str:

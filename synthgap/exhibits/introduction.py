@@ -13,9 +13,21 @@ from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_O
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from ..stats.intervals import PERCENT, estimate_mean
-from .base import ACCURACY, WHOLE, Cells, Values, exhibit, measured, result, sentences
+from .base import (
+    ACCURACY,
+    WHOLE,
+    Cells,
+    Hits,
+    Values,
+    arm_difference,
+    exhibit,
+    hits,
+    measured,
+    result,
+    sentences,
+)
 from .drawing import COLOURS, INTERVAL, MARKERS, new_figure, one_panel
-from .text import arm_difference, arm_percent, difference_sentence, myst_table
+from .text import arm_percent, difference_sentence, myst_table
 
 ALONE = {REAL_ONLY: "real", SYNTHETIC_ONLY: "synthetic", GAN_ONLY: INSTEAD[GAN]}  # no augmentation and no controls
 HATCHES = ("", "//", "xx", "..", "\\\\")  # of neighbouring bars
@@ -54,6 +66,7 @@ def alone_cells(d: Design) -> Cells:
 
 # columns arm, multiple (0: real images), seed, accuracy (in [0, 1]), n (test images)
 accuracies = result("figure1", alone_cells)(measured(("arm", "multiple", "seed"), ACCURACY))
+alone_hits = hits("figure1", alone_cells, no_rows="they are in those of table3")
 
 
 @dataclass(frozen=True)
@@ -132,11 +145,11 @@ def accuracy_bars(d: Design, rows: pd.DataFrame) -> Figure:
     return figure
 
 
-@sentences("gap", [accuracies])
-def gaps(d: Design, rows: pd.DataFrame) -> list[str]:
+@sentences("gap", [alone_hits])
+def gaps(d: Design, known: Hits) -> list[str]:
     """Real images against synthetic ones, a sentence a multiple."""
     several = d.main.preset.replication
-    losses = {k: arm_difference(d, rows, REAL, (SYNTHETIC_ONLY, k)) for k in several}
+    losses = {k: arm_difference(d, known, REAL, (SYNTHETIC_ONLY, k)) for k in several}
     return [difference_sentence("real", f"synthetic ×{k}", loss) for k, loss in losses.items()]
 
 

@@ -20,7 +20,7 @@ from ..stats.intervals import slopes
 from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, slope
 from .attention import attention
 from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
-from .base import Hits, Result, by_steps, crossfitted, hits
+from .base import Hits, Result, arm_difference, by_steps, crossfitted, hits
 from .causes import Loss, trimmed_loss
 from .classifiers import concentration, entropy, step_cells
 from .discussion import likelihood
@@ -76,17 +76,12 @@ def _right(d: Design, known: Hits, cell: ArmCell, dataset: str = "") -> np.ndarr
     return known[name].astype(np.float64)
 
 
-def _difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, dataset: str = "") -> Crossed:
-    """First minus second arm, in points."""
-    return crossed(_right(d, known, first, dataset) - _right(d, known, second, dataset)).in_points
-
-
 def difference(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
     """Accuracy of one arm minus another's; of several pairs the one that speaks least for the claim."""
 
     @reading(table3_hits)
     def find(d: Design, claim: PublishedClaim, known: Hits) -> Found:
-        return _found([_difference(d, known, *pair) for pair in pairs], claim, d.arms.name)
+        return _found([arm_difference(d, known, *pair) for pair in pairs], claim, d.arms.name)
 
     return find
 
@@ -97,7 +92,7 @@ def difference_everywhere(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
     @reading(all_arm_hits)
     def find(d: Design, claim: PublishedClaim, known: Hits) -> Found:
         columns = d.columns_of(4)
-        several = [_difference(d, known, *pair, arms.name) for arms in columns for pair in pairs]
+        several = [arm_difference(d, known, *pair, arms.name) for arms in columns for pair in pairs]
         found = _found(several, claim, ", ".join(arms.name for arms in columns))
         images = sum(arms.data["test"].count for arms in columns)
         return replace(found, n=f"{plural(len(d.seeds), 'seed')}, {images:,} test images of {len(columns)} data sets")
@@ -138,7 +133,7 @@ def _by_generator(d: Design, rows: pd.DataFrame) -> list[str]:
 @reading(all_arm_hits, table4_fidelity)
 def _poor_generator(d: Design, claim: PublishedClaim, known: Hits, rows: pd.DataFrame) -> Found:
     worst = _by_generator(d, rows)[-1]
-    return _found([_difference(d, known, (SYNTHETIC_ONLY, 5), REAL, worst)], claim, worst)
+    return _found([arm_difference(d, known, (SYNTHETIC_ONLY, 5), REAL, worst)], claim, worst)
 
 
 @reading(all_arm_hits, table4_fidelity)
@@ -150,7 +145,7 @@ def _advantage_by_generator(d: Design, claim: PublishedClaim, known: Hits, rows:
 
 def _advantage(d: Design, known: Hits, dataset: str) -> Crossed:
     """Naïve ×5 minus the better of the two policies, in points."""
-    several = [_difference(d, known, (NAIVE, 5), policy, dataset) for policy in POLICY_CELLS]
+    several = [arm_difference(d, known, (NAIVE, 5), policy, dataset) for policy in POLICY_CELLS]
     return min(several, key=lambda difference: difference.mean)
 
 

@@ -14,7 +14,8 @@ from ..base.words import PM, difference, interval, p_value, plural, plus_minus, 
 from ..design.loading import Design
 from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
-from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of
+from ..stats.crossed import Crossed
+from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
 from ..stats.trends import FALLS, RISES, Trend, trend
 from .base import by_seed, of_arm, on_steps
 
@@ -105,11 +106,6 @@ def arm_percent(d: Design, rows: pd.DataFrame, cell: ArmCell) -> np.ndarray:
     return 100 * by_seed(d, mine, "accuracy")
 
 
-def arm_difference(d: Design, rows: pd.DataFrame, first: ArmCell, second: ArmCell) -> Estimate:
-    """Accuracy of one arm minus another's, paired by seed, in points; rows and errors as of `arm_percent`."""
-    return paired_difference(arm_percent(d, rows, first), arm_percent(d, rows, second), span=PERCENT)
-
-
 def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
@@ -121,15 +117,12 @@ def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def difference_sentence(first: str, second: str, e: Estimate) -> str:
-    """One sentence on first − second (points): which is ahead, or that the interval does not decide."""
-    if np.isnan(e.half_width):
+def difference_sentence(first: str, second: str, e: Crossed) -> str:
+    """One sentence on first − second (points), with its interval; it holds no verdict."""
+    if e.seeds < 2:
         return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
-    span = f"{interval(e, 2)}, {plural(e.n, 'seed')}"
-    if not e.side:
-        return f"**{first}** against **{second}** is undecided: {signed(e.mean, 2)} points ({span})."
-    ahead, behind = (first, second) if e.side > 0 else (second, first)
-    return f"**{ahead}** is ahead of **{behind}** by {abs(e.mean):.2f} points ({first} − {second}: {span})."
+    span = f"{interval(e, 2)}, {plural(e.seeds, 'seed')}"
+    return f"{first} − {second}: {signed(e.mean, 2)} points ({span})."
 
 
 def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:

@@ -11,7 +11,7 @@ from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..stats.crossed import crossed
 from ..stats.intervals import SHARE
-from ..stats.verdict import ALPHA, OPEN
+from ..stats.verdict import ALPHA, DECIDED
 from . import answer_figures as drawn
 from .answer import (
     Compared,
@@ -183,16 +183,18 @@ def verdicts_table(d: Design, decided: Decided) -> str:
                 "question": QUESTIONS[question],
                 "compared": f"{cell_words(first)} − {cell_words(second)}",
                 "difference": points(verdict.difference.in_points),
-                "p, Holm": p_value(verdict.p_holm),
-                "answer": f"**{verdict.word}**" if verdict.word != OPEN else verdict.word,
+                "p, corrected": p_value(verdict.p),
+                "answer": f"**{verdict.word}**" if verdict.standing == DECIDED else verdict.word,
+                "standing": verdict.standing,
                 "seeds needed": "–" if need is None or need.seeds is None else f"≈ {need.seeds:,}",
                 "or test images": "–" if need is None or need.images is None else f"≈ {need.images:,}",
                 "or both": "–" if need is None else f"≈ {need.both[0]:,} and {need.both[1]:,}",
             }
         )
     caption = (
-        f"What is decided: the answers are wrong in at most {ALPHA:.0%} of runs, both questions together. Needed: with "
-        "power 80%, to tell the difference found (one point at least) from none"
+        f"What is decided: the answers are wrong in at most {ALPHA:.0%} of runs, both questions together (p: times "
+        "their number). An answer that leans goes by the 95% interval. Needed: with power 80%, to tell the difference "
+        "found (one point at least) from none"
     )
     return myst_table(lines, caption, "tab-sure")
 

@@ -2,13 +2,18 @@
 
 An interval over seeds alone treats the test images as given: of the difference on all images of the kind it covers 60%
 to 96% instead of 95% (simulated: benchmarks/crossed_coverage.py). A decision by it is one about those images.
+
+Three seeds tell a variance badly. Two remedies: the variance over seeds counts as no smaller than what seeds and images
+do together, which many images tell well; and comparisons without a generator, each of two classifiers' runs, lend their
+variance to one another (`pooled`). Comparisons whose arms share a generator lend nothing: all of them rest on the same
+few generators.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +23,11 @@ from .intervals import ANY, SHARE, Range, range_of_difference, side, within
 
 POWER = 0.8  # with which `Crossed.needed` wants a difference to be decided
 POWER_QUANTILE = float(stats.norm.ppf(POWER))
+SMALLEST_P = 1e-12
 GRID = 101  # places at which a crossing is looked for
 DIFFERENCE = range_of_difference(SHARE)
 MOST_SEEDS = 200  # beyond that more seeds alone are no advice
+LENT = 3.0  # most degrees of freedom that other comparisons lend one; chosen by simulation (benchmarks/inference.py)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Crossed:
         variance of the mean by drawing other test images.
     noise_part
         what of seed_part is neither seeds nor images but the two together; it falls with either number.
+    lent
+        degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `pooled`).
     """
 
     mean: float
@@ -65,13 +74,17 @@ class Crossed:
     seeds: int
     images: int
     span: Range = ANY
+    lent: float = 0.0
 
     def half_width(self, level: float = 0.95) -> float:
-        """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares."""
+        """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares.
+
+        The part of the seeds counts as no smaller than `noise_part`, which is in it.
+        """
         if self.seeds < 2:
             return math.nan
-        t, z = _quantiles(level, self.seeds)
-        return float(math.sqrt(t**2 * self.seed_part + z**2 * self.image_part))
+        t, z = _quantiles(level, self.seeds - 1 + self.lent)
+        return float(math.sqrt(t**2 * max(self.seed_part, self.noise_part) + z**2 * self.image_part))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         return within(self.mean, self.half_width(level), self.span)
@@ -103,13 +116,23 @@ class Crossed:
     @property
     def p(self) -> float:
         """Two-sided p-value against 0, the level at which the interval just reaches it; NaN with one seed."""
+        return self.p_of(abs(self.mean))
+
+    def p_within(self, interest: float) -> float:
+        """p-value of “the difference is ± interest or more”: where it is small, the difference is smaller than that.
+
+        The level at which the interval just fits between −interest and interest; NaN with one seed.
+        """
+        return self.p_of(interest - abs(self.mean))
+
+    def p_of(self, distance: float) -> float:
+        """The p at which the interval of level 1 − p reaches as far as `distance`; 1 for 0 and below, NaN: one seed."""
         if self.seeds < 2:
             return math.nan
-        if self.mean == 0:
+        if distance <= 0:
             return 1.0
-        reach = lambda p: self.half_width(1 - p) - abs(self.mean)  # noqa: E731 (falls with p)
-        smallest = 1e-12
-        return smallest if reach(smallest) <= 0 else float(optimize.brentq(reach, smallest, 1.0))
+        reach = lambda p: self.half_width(1 - p) - distance  # noqa: E731 (falls with p)
+        return SMALLEST_P if reach(SMALLEST_P) <= 0 else float(optimize.brentq(reach, SMALLEST_P, 1.0))
 
     def needed(self, effect: float, level: float = 0.95) -> Needed:
         """About how many seeds or test images would tell a difference of `effect` from 0, with power 0.8.
@@ -123,7 +146,7 @@ class Crossed:
             fewer, less = self.seeds / seeds, self.images / images
             noise = self.noise_part * fewer * less
             alone = max(0.0, self.seed_part - self.noise_part) * fewer
-            grown = Crossed(self.mean, alone + noise, self.image_part * less, noise, seeds, int(images))
+            grown = Crossed(self.mean, alone + noise, self.image_part * less, noise, seeds, int(images), lent=self.lent)
             spread = math.sqrt(grown.seed_part + grown.image_part)
             return grown.half_width(level) + POWER_QUANTILE * spread <= effect
 
@@ -136,9 +159,9 @@ class Crossed:
 
 
 @functools.lru_cache(maxsize=4096)
-def _quantiles(level: float, seeds: int) -> tuple[float, float]:
-    """Of Student's t with seeds − 1 degrees of freedom, and of the normal."""
-    return float(stats.t.ppf(0.5 + level / 2, seeds - 1)), float(stats.norm.ppf(0.5 + level / 2))
+def _quantiles(level: float, freedom: float) -> tuple[float, float]:
+    """Of Student's t with so many degrees of freedom, and of the normal."""
+    return float(stats.t.ppf(0.5 + level / 2, freedom)), float(stats.norm.ppf(0.5 + level / 2))
 
 
 def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
@@ -181,6 +204,47 @@ def _image_variances(values: np.ndarray) -> tuple[float, float]:
     rest = values - means - values.mean(axis=1, keepdims=True) + values.mean()
     noise = (rest**2).sum() / ((seeds - 1) * (images - 1))
     return max(between - noise / seeds, 1 / (images + 1)) / images, noise / (seeds * images)
+
+
+def pooled(family: Mapping[tuple[Hashable, Hashable], Crossed]) -> dict[tuple[Hashable, Hashable], Crossed]:
+    """The comparisons of a family, each with its variance over seeds drawn towards that of the family.
+
+    family : (first run, second run) → their difference; runs are classifiers trained apart from one another, whose
+        variances are alike, on the same seeds and test images. Runs that share a generator don't belong here.
+
+    Each variance becomes the mean of its own, with seeds − 1 degrees of freedom, and of the family's, with f: moderated
+    variances (Smyth 2004). f is at most `LENT`, and at most what the family's independent comparisons know beyond one
+    of them: differences from one run share its variance, so that n of them are worth 4n/(n + 3) (`independent`). f is
+    not estimated: from so few correlated variances an estimate is often infinite, and its intervals too short.
+    The family's variance is fitted without what images add to it, and that of each comparison added again.
+    """
+    if len(family) < 2:
+        return dict(family)
+    several = list(family.values())
+    own = several[0].seeds - 1
+    beyond = own * (independent(list(family)) - 1)
+    if beyond < 1e-9:  # one seed, or one comparison again and again
+        return dict(family)
+    lent = 1 / (1 / LENT + 1 / beyond)
+    alone = max(0.0, float(np.mean([d.seed_part - d.noise_part for d in several])))
+    return {
+        pair: replace(d, seed_part=(lent * (alone + d.noise_part) + own * d.seed_part) / (lent + own), lent=lent)
+        for pair, d in family.items()
+    }
+
+
+def independent(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
+    """How many independent comparisons tell a common variance as well as these (after Satterthwaite 1946).
+
+    With covariances S of the differences of independent runs of one variance it is tr(S)² / tr(S²).
+    """
+    runs = {run: i for i, run in enumerate(dict.fromkeys(run for pair in pairs for run in pair))}
+    signs = np.zeros((len(pairs), len(runs)))
+    for row, (first, second) in zip(signs, pairs, strict=True):
+        row[runs[first]] += 1
+        row[runs[second]] -= 1
+    covariances = signs @ signs.T
+    return float(np.trace(covariances) ** 2 / (covariances**2).sum())
 
 
 @dataclass(frozen=True)

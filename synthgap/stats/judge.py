@@ -14,14 +14,15 @@ import numpy as np
 
 from ..base.errors import UserError
 from .crossed import Crossed, crossed, crossing
-from .intervals import ANY, estimate_mean, range_of_difference, side
+from .intervals import ANY, estimate_mean, range_of_difference
+from .verdict import OPEN, Reading, read
 
 REPRODUCED, REVERSED, NO_EFFECT = "reproduced", "reversed", "no effect of interest"
 INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested at this scale"
 VERDICTS = (REPRODUCED, REVERSED, NO_EFFECT, INCONCLUSIVE, NOT_TESTED)
 SIGN = {"rises": 1, "larger": 1, "falls": -1, "smaller": -1}
 EQUAL = "equal"  # the direction that has no sign
-ALPHA = 0.05  # of the intervals, and of Holm's correction over all tested claims
+ALPHA = 0.05  # chance that any verdict on a claim is wrong
 
 
 @dataclass(frozen=True)
@@ -37,28 +38,33 @@ class Effect:
 class Measured:
     """What a measure says of a claim.
 
-    p : two-sided, against the claim's level (of an equivalence: against the nearer end of level ± interest); NaN with
-        one seed. images : test images that the interval is over; 0 where it is over seeds alone.
+    side : of the claim's level that the effect lies on. p : two-sided, against the level (of an equivalence: against
+    the nearer end of level ± interest). p_within : against effects of level ± interest or beyond. Both are NaN with
+    one seed. images : test images that the interval is over; 0 where it is over seeds alone.
     """
 
     effect: Effect
+    side: int
     p: float
+    p_within: float
     seeds: int
     images: int
 
 
-def judge(direction: str, interest: float, low: float, high: float) -> str:
-    """The verdict on an interval of (measure − the claim's level); NaN, of one seed, is inconclusive.
+def judge(direction: str, measured: Measured, count: int) -> tuple[str, Reading]:
+    """The verdict on one of `count` tested claims, and how it stands (`verdict.read`); open ones are inconclusive.
 
-    An interval inside ± interest is "no effect of interest", on whichever side of 0 it lies; for the direction "equal"
-    it is what was claimed, and an interval outside ± interest is the reverse.
+    An effect within ± interest is "no effect of interest", on whichever side of the level it lies; for the direction
+    "equal" it is what was claimed, and one beyond ± interest is the reverse.
     """
-    inside = -interest < low and high < interest
+    found = read(measured.side, measured.p, measured.p_within, count, ALPHA)
+    if found.standing == OPEN:
+        return INCONCLUSIVE, found
     if direction == EQUAL:
-        return REPRODUCED if inside else REVERSED if low >= interest or high <= -interest else INCONCLUSIVE
-    if inside:
-        return NO_EFFECT
-    return {SIGN[direction]: REPRODUCED, -SIGN[direction]: REVERSED, 0: INCONCLUSIVE}[side(low, high)]
+        return (REVERSED if found.side else REPRODUCED), found
+    if found.side == 0:
+        return NO_EFFECT, found
+    return (REPRODUCED if found.side == SIGN[direction] else REVERSED), found
 
 
 def least(several: Sequence[Crossed], direction: str, level: float, interest: float) -> Measured:
@@ -71,13 +77,20 @@ def least(several: Sequence[Crossed], direction: str, level: float, interest: fl
     mean = min(d.mean for d in shifted)
     ends = (min(d.low for d in shifted), min(d.interval(1 - ALPHA / count)[1] for d in shifted))
     if direction == EQUAL:
-        p = replace(first, mean=abs(mean) - interest).p
+        p = replace(first, mean=abs(mean) - interest).p if abs(mean) > interest else _none(first)
     elif mean > 0:
         p = max(d.p for d in shifted)
     else:
         p = float(np.minimum(1.0, count * min(d.p for d in shifted if d.mean <= 0)))
+    within = max(d.p_within(interest) for d in shifted)
     low, high = sorted(level + sign * end for end in ends)
-    return Measured(Effect(level + sign * mean, low, high), p, first.seeds, first.images)
+    side = sign if mean > 0 else -sign
+    return Measured(Effect(level + sign * mean, low, high), side, p, within, first.seeds, first.images)
+
+
+def _none(d: Crossed) -> float:
+    """The p-value of no effect at all; NaN with one seed."""
+    return math.nan if d.seeds < 2 else 1.0
 
 
 def _from_level(d: Crossed, level: float, sign: int) -> Crossed:
@@ -87,7 +100,7 @@ def _from_level(d: Crossed, level: float, sign: int) -> Crossed:
 
 
 def reached(curve: Sequence[tuple[float, np.ndarray]], target: np.ndarray, whole: float, level: float) -> Measured:
-    """Where a curve reaches a target, its places in units of `whole`; p is that of the two at the place `level`.
+    """Where a curve reaches a target, its places in units of `whole`; side and p are those of the two at `level`.
 
     curve : (place, seeds × images) in ascending order; target : seeds × images.
     Raises UserError where the curve has fewer than two places, or none at `level`.
@@ -98,7 +111,9 @@ def reached(curve: Sequence[tuple[float, np.ndarray]], target: np.ndarray, whole
     at_level = crossed(known[level] - target)
     place = crossing(curve, target)
     low, high = (math.nan, math.nan) if at_level.seeds < 2 else (place.low, place.high)
-    return Measured(Effect(place.value / whole, low / whole, high / whole), at_level.p, at_level.seeds, at_level.images)
+    effect = Effect(place.value / whole, low / whole, high / whole)
+    side = -1 if at_level.mean > 0 else 1  # a curve that is above the target at the level has reached it before
+    return Measured(effect, side, at_level.p, _none(at_level), at_level.seeds, at_level.images)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -117,8 +132,8 @@ def over_seeds(values: np.ndarray) -> Crossed:
 def apart(a: Crossed, b: Crossed) -> Crossed:
     """a − b of different test images and different seeds' work; as many seeds, and so a cautious Student's t."""
     parts = {name: getattr(a, name) + getattr(b, name) for name in ("seed_part", "image_part", "noise_part")}
-    span = range_of_difference(a.span)
-    return replace(a, mean=a.mean - b.mean, images=a.images + b.images, span=span, **parts)
+    span, lent = range_of_difference(a.span), min(a.lent, b.lent)
+    return replace(a, mean=a.mean - b.mean, images=a.images + b.images, span=span, lent=lent, **parts)
 
 
 def slope(steps: dict[int, np.ndarray]) -> Crossed:

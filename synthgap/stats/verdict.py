@@ -1,51 +1,96 @@
-"""From intervals to words: what a run decides, what it leaves open, and what it would take."""
+"""From intervals to words: what a run decides, what it leaves open, and what it would take.
+
+One rule for all comparisons that carry a verdict (`read`): those of the plain answer, and the paper's claims. They are
+two families, corrected apart: the chance that any verdict of a family is wrong is at most its alpha.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .crossed import Crossed, Needed
-from .intervals import holm
 
-BETTER, WORSE, SAME, OPEN = "better", "worse", "about the same", "can't tell"
-ALPHA = 0.01  # chance that any of the verdicts of one answer is wrong; chosen by us, before any run
+BETTER, WORSE, SAME, UNKNOWN = "better", "worse", "about the same", "can't tell"
+DECIDED, LEANING, OPEN = "decided", "leaning", "open"
+ALPHA = 0.01  # chance that any verdict of one answer is wrong; chosen by us, before any run
+LEANS = 0.05  # level of a reading that leans: that of the 95% intervals, not corrected
 OF_INTEREST = 0.01  # accuracy: a smaller difference counts as none; one point, chosen by us, before any run
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What one comparison says.
+
+    Attributes
+    ----------
+    side
+        1 above 0, −1 below; 0: within ± the interest, or (where it is `OPEN`) unknown.
+    standing
+        DECIDED where the corrected p is below the family's alpha; LEANING where the 95% interval says so, which is not
+        corrected; else OPEN.
+    p
+        p-value of what is read, times the number of comparisons in the family, 1 at most; NaN with one seed.
+    """
+
+    side: int
+    standing: str
+    p: float
+
+
+def read(side: int, p: float, p_within: float, count: int, alpha: float) -> Reading:
+    """The rule, for one of `count` comparisons of a family.
+
+    side : of 0 that the difference lies on. p : against 0. p_within : against differences of the interest or more.
+
+    A difference within ± the interest counts as none, also where it is told from 0. The correction is Bonferroni's:
+    Holm's would be wrong a little too often here, since a comparison has two ways to be decided.
+    """
+    if math.isnan(p):
+        return Reading(0, OPEN, math.nan)
+    for standing, limit in ((DECIDED, alpha / count), (LEANING, LEANS)):
+        if p_within < limit:
+            return Reading(0, standing, min(1.0, count * p_within))
+        if p < limit:
+            return Reading(side, standing, min(1.0, count * p))
+    return Reading(0, OPEN, min(1.0, count * min(p, p_within)))
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """One question decided, or not.
+    """One question of an answer read.
 
     Attributes
     ----------
     word
-        BETTER or WORSE where the difference is told from 0 (p_holm < ALPHA); SAME where its 99% interval lies
-        within ± OF_INTEREST; else OPEN, and `needed` says what would tell a difference of `max(|mean|, OF_INTEREST)`.
-    p_holm
-        p-value corrected for the answer's other verdicts; NaN with one seed.
+        BETTER, WORSE, SAME (a difference below OF_INTEREST); UNKNOWN where the standing is OPEN.
+    standing, p
+        as of `Reading`.
+    needed
+        what would tell a difference of `max(|mean|, OF_INTEREST)`; None where the question is decided, or with one
+        seed.
     """
 
     word: str
+    standing: str
+    p: float
     difference: Crossed
-    p_holm: float
     needed: Needed | None
 
 
-def decide(differences: list[Crossed]) -> list[Verdict]:
+def decide(differences: Sequence[Crossed]) -> list[Verdict]:
     """Verdicts of one answer's questions, together wrong in at most one answer of a hundred."""
-    return [_verdict(d, float(p)) for d, p in zip(differences, holm([d.p for d in differences]), strict=True)]
+    return [_verdict(d, len(differences)) for d in differences]
 
 
-def _verdict(difference: Crossed, p: float) -> Verdict:
-    low, high = difference.interval(1 - ALPHA)
-    if low > -OF_INTEREST and high < OF_INTEREST:
-        return Verdict(SAME, difference, p, None)
-    if p < ALPHA:
-        return Verdict(BETTER if difference.mean > 0 else WORSE, difference, p, None)
+def _verdict(d: Crossed, count: int) -> Verdict:
+    found = read(1 if d.mean > 0 else -1, d.p, d.p_within(OF_INTEREST), count, ALPHA)
+    word = UNKNOWN if found.standing == OPEN else {1: BETTER, -1: WORSE, 0: SAME}[found.side]
     needed = None
-    if difference.seeds > 1:
-        needed = difference.needed(max(abs(difference.mean), OF_INTEREST), 1 - ALPHA)
-    return Verdict(OPEN, difference, p, needed)
+    if found.standing != DECIDED and d.seeds > 1:
+        needed = d.needed(max(abs(d.mean), OF_INTEREST), 1 - ALPHA / count)
+    return Verdict(word, found.standing, found.p, d, needed)
 
 
 @dataclass(frozen=True)

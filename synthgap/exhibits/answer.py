@@ -19,9 +19,10 @@ from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL, SECOND_BATCH, S
 from ..graph.specs import Predict
 from ..stats.crossed import Crossed, Crossing, crossed, crossing
 from ..stats.intervals import SHARE
+from ..stats.pooling import contrast
 from ..stats.verdict import Flattening, Verdict, decide, flattening
 from .augmentation import ARM, curve_hits
-from .base import WHOLE, Cells, Hits, Values, contrast, hits, measured, result
+from .base import WHOLE, Cells, Hits, Values, alike, hits, measured, result
 
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": the same images a step, all of them real
 FLIP = Arm("flip")
@@ -152,7 +153,8 @@ class Compared:
 
     def difference(self, first: ArmCell, second: ArmCell, *, plain: bool = False) -> Crossed:
         """First minus second arm, in the answer's measure or (`plain`) in accuracy."""
-        return contrast(self.right, self.listed, first, second, None if plain else self.groups)
+        runs = alike(self.listed, first, second)
+        return contrast(self.right, first, second, runs, REAL, None if plain else self.groups)
 
     def level(self, cell: ArmCell) -> Crossed:
         """The arm's own value of the answer's measure."""

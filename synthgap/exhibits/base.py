@@ -27,7 +27,8 @@ from ..design.values import GIVEN, GIVEN_ONLY, REAL, REAL_ONLY, SECOND_BATCH, Ar
 from ..graph.run import run
 from ..graph.specs import Spec
 from ..graph.store import Store
-from ..stats.crossed import Crossed, crossed, pooled
+from ..stats.crossed import Crossed
+from ..stats.pooling import contrast
 from .raw import NAMES, pack
 
 Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
@@ -286,45 +287,26 @@ def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "") -> Resu
 # one comparison, one interval
 
 
-def contrast(
-    right: Callable[[ArmCell], np.ndarray],
-    cells: Iterable[ArmCell],
-    first: ArmCell,
-    second: ArmCell,
-    groups: np.ndarray | None = None,
-) -> Crossed:
-    """First minus second arm, shares in [0, 1]: the interval of these two wherever they are compared.
-
-    right : cell → bool, seeds × test images. cells : the study's, by which a variance may be told. groups : as of
-    `crossed`.
-
-    Arms of `ALIKE`, under whatever policy, are classifiers' runs of like variance, which they tell together
-    (`stats.crossed.pooled`). Arms with images of the study's generators share these, and drawn subsets vary by
-    themselves: there each comparison is told by its own seeds.
-    """
-
-    def difference(a: ArmCell, b: ArmCell) -> Crossed:
-        return crossed(right(a).astype(np.float64) - right(b), groups)
-
-    asked = first, second
-    if not all(cell[0].base in ALIKE for cell in asked):
-        return difference(*asked)
-    others = [cell for cell in cells if cell[0].base in ALIKE and cell != REAL]
-    pairs = [asked, *((cell, REAL) for cell in others if {cell, REAL} != {first, second})]
-    return pooled({pair: difference(*pair) for pair in pairs})[asked]
-
-
 def arm_difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, dataset: str = "") -> Crossed:
-    """`contrast` of two cells of Table 3, or of Table 4 on one of its data sets, in points.
+    """First minus second arm, in points: the one interval of the two wherever they are compared.
 
-    Raises UserError for a cell that the preset does not run.
+    known : hits of Table 3, or of Table 4 with the name of its `dataset`. Raises UserError for a cell that the preset
+    does not run.
     """
     where = (dataset,) if dataset else ()
     for cell in (first, second):
         if (*where, *cell) not in known:
             raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
     cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    return contrast(lambda cell: known[*where, *cell], cells, first, second).in_points
+    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), REAL).in_points
+
+
+def alike(cells: Iterable[ArmCell], *asked: ArmCell) -> list[ArmCell]:
+    """Of a study's cells and those that are asked about the ones whose seeds differ in a classifier's training alone.
+
+    Arms with images of the study's generators share these, and drawn subsets vary by themselves.
+    """
+    return [cell for cell in dict.fromkeys([*cells, *asked]) if cell[0].base in ALIKE]
 
 
 def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:

@@ -13,10 +13,11 @@ from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, 
 from ..paper.published import inconsistencies as published_inconsistencies
 from ..stats.crossed import Crossed
 from ..stats.judge import ALPHA, EQUAL, INCONCLUSIVE, NOT_TESTED, VERDICTS
+from ..stats.pooling import contrast
 from ..stats.verdict import DECIDED, LEANING, Verdict
 from .answer import Decided, Task, task, verdicts
 from .augmentation import table3_hits
-from .base import Hits, contrast, exhibit, sentences
+from .base import Hits, alike, exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
 from .text import myst_table
@@ -57,7 +58,8 @@ def five_sentences(
 
 def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
     """First minus second arm, in the answer's measure, in points."""
-    return contrast(lambda cell: known[cell], known.names, first, second, asked.groups).in_points
+    runs = alike(known.names, first, second)
+    return contrast(known.__getitem__, first, second, runs, REAL, asked.groups).in_points
 
 
 def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:

@@ -2,18 +2,13 @@
 
 An interval over seeds alone treats the test images as given: of the difference on all images of the kind it covers 60%
 to 96% instead of 95% (simulated: benchmarks/crossed_coverage.py). A decision by it is one about those images.
-
-Three seeds tell a variance badly. Two remedies: the variance over seeds counts as no smaller than what seeds and images
-do together, which many images tell well; and comparisons without a generator, each of two classifiers' runs, lend their
-variance to one another (`pooled`). Comparisons whose arms share a generator lend nothing: all of them rest on the same
-few generators.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +22,6 @@ SMALLEST_P = 1e-12
 GRID = 101  # places at which a crossing is looked for
 DIFFERENCE = range_of_difference(SHARE)
 MOST_SEEDS = 200  # beyond that more seeds alone are no advice
-LENT = 3.0  # most degrees of freedom that other comparisons lend one; chosen by simulation (benchmarks/inference.py)
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Crossed:
     noise_part
         what of seed_part is neither seeds nor images but the two together; it falls with either number.
     lent
-        degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `pooled`).
+        degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `stats.pooling`).
     """
 
     mean: float
@@ -79,12 +73,13 @@ class Crossed:
     def half_width(self, level: float = 0.95) -> float:
         """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares.
 
-        The part of the seeds counts as no smaller than `noise_part`, which is in it.
+        That of the seeds is no shorter than if they differed in nothing but what they and the images do together: a
+        few seeds may agree by luck, the noise is told by all images.
         """
         if self.seeds < 2:
             return math.nan
         t, z = _quantiles(level, self.seeds - 1 + self.lent)
-        return float(math.sqrt(t**2 * max(self.seed_part, self.noise_part) + z**2 * self.image_part))
+        return math.sqrt(max(t**2 * self.seed_part, z**2 * self.noise_part) + z**2 * self.image_part)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         return within(self.mean, self.half_width(level), self.span)
@@ -204,47 +199,6 @@ def _image_variances(values: np.ndarray) -> tuple[float, float]:
     rest = values - means - values.mean(axis=1, keepdims=True) + values.mean()
     noise = (rest**2).sum() / ((seeds - 1) * (images - 1))
     return max(between - noise / seeds, 1 / (images + 1)) / images, noise / (seeds * images)
-
-
-def pooled(family: Mapping[tuple[Hashable, Hashable], Crossed]) -> dict[tuple[Hashable, Hashable], Crossed]:
-    """The comparisons of a family, each with its variance over seeds drawn towards that of the family.
-
-    family : (first run, second run) → their difference; runs are classifiers trained apart from one another, whose
-        variances are alike, on the same seeds and test images. Runs that share a generator don't belong here.
-
-    Each variance becomes the mean of its own, with seeds − 1 degrees of freedom, and of the family's, with f: moderated
-    variances (Smyth 2004). f is at most `LENT`, and at most what the family's independent comparisons know beyond one
-    of them: differences from one run share its variance, so that n of them are worth 4n/(n + 3) (`independent`). f is
-    not estimated: from so few correlated variances an estimate is often infinite, and its intervals too short.
-    The family's variance is fitted without what images add to it, and that of each comparison added again.
-    """
-    if len(family) < 2:
-        return dict(family)
-    several = list(family.values())
-    own = several[0].seeds - 1
-    beyond = own * (independent(list(family)) - 1)
-    if beyond < 1e-9:  # one seed, or one comparison again and again
-        return dict(family)
-    lent = 1 / (1 / LENT + 1 / beyond)
-    alone = max(0.0, float(np.mean([d.seed_part - d.noise_part for d in several])))
-    return {
-        pair: replace(d, seed_part=(lent * (alone + d.noise_part) + own * d.seed_part) / (lent + own), lent=lent)
-        for pair, d in family.items()
-    }
-
-
-def independent(pairs: Sequence[tuple[Hashable, Hashable]]) -> float:
-    """How many independent comparisons tell a common variance as well as these (after Satterthwaite 1946).
-
-    With covariances S of the differences of independent runs of one variance it is tr(S)² / tr(S²).
-    """
-    runs = {run: i for i, run in enumerate(dict.fromkeys(run for pair in pairs for run in pair))}
-    signs = np.zeros((len(pairs), len(runs)))
-    for row, (first, second) in zip(signs, pairs, strict=True):
-        row[runs[first]] += 1
-        row[runs[second]] -= 1
-    covariances = signs @ signs.T
-    return float(np.trace(covariances) ** 2 / (covariances**2).sum())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.stats.crossed import at_spread, crossed, crossing
+from synthgap.stats.crossed import Crossed, at_spread, crossed, crossing
 from synthgap.stats.intervals import ANY, SHARE
 
 
@@ -201,3 +201,22 @@ def test_a_loss_is_read_off_between_sets_of_known_spread_in_any_order(spread, lo
     spreads, losses = np.array([0.5, 0.8, 1.0]), np.array([[4.0, 8.0], [1.0, 2.0], [0.0, 0.0]])
     for order in ([0, 1, 2], [2, 0, 1]):
         assert at_spread(spread, spreads[order], losses[order]) == pytest.approx(loss)
+
+
+# what few seeds don't tell
+
+
+def test_seeds_that_agree_by_luck_don_t_make_an_interval_shorter_than_their_noise():
+    rng = np.random.default_rng(0)
+    values = rng.choice([-1.0, 1.0], size=(3, 500))
+    values -= values.mean(axis=1, keepdims=True)  # every seed has the same mean, though its images are all noise
+    found = crossed(values)
+    assert found.seed_part == pytest.approx(0.0, abs=1e-20)
+    assert found.half_width() >= stats.norm.ppf(0.975) * math.sqrt(1 / (3 * 500))
+
+
+def test_p_values_are_the_levels_at_which_the_interval_reaches_0_or_the_interest():
+    d = Crossed(0.02, 2e-5, 3e-5, 1e-5, 4, 200)
+    assert d.half_width(1 - d.p) == pytest.approx(0.02)
+    assert d.half_width(1 - d.p_within(0.03)) == pytest.approx(0.01)
+    assert d.p_within(0.02) == 1.0

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from synthgap.stats.crossed import Crossed, crossed
-from synthgap.stats.verdict import BETTER, OPEN, SAME, WORSE, decide, flattening
+from synthgap.stats.verdict import BETTER, DECIDED, LEANING, OPEN, SAME, UNKNOWN, WORSE, decide, flattening, read
 
 
 def certain(mean, error, seeds=3, images=300):
@@ -21,7 +21,8 @@ def with_p(p, mean=0.05):
 
 
 def words(*differences):
-    return [v.word for v in decide(list(differences))]
+    """What is decided; `UNKNOWN` where nothing is."""
+    return [v.word if v.standing == DECIDED else UNKNOWN for v in decide(list(differences))]
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ def words(*differences):
         (0.05, 0.01, BETTER),
         (-0.05, 0.01, WORSE),
         (0.0, 0.003, SAME),
-        (0.05, 0.03, OPEN),
-        (0.0, 0.01, OPEN),
-        (0.0, 0.0045, OPEN),  # ±0.88 points at 95%, ±1.16 at 99%
+        (0.05, 0.03, UNKNOWN),
+        (0.0, 0.01, UNKNOWN),
+        (0.0, 0.0045, UNKNOWN),  # ±0.88 points at 95%, ±1.16 at 99%
         (0.004, 0.002, SAME),  # −0.1 to +0.9 points
         (0.006, 0.002, BETTER),  # p = .003, +0.1 to +1.1 points
         (0.002, 0.0002, SAME),  # ten standard errors from 0, and a fifth of a point
@@ -47,53 +48,70 @@ def test_the_word_is_that_of_the_interval_at_99_percent(mean, error, word):
 
 def test_a_tiny_difference_is_the_same_though_its_p_value_is_small():
     (verdict,) = decide([certain(0.002, 0.0002)])
-    assert verdict.word == SAME
-    assert verdict.p_holm < 1e-9
-    assert verdict.needed is None
+    assert (verdict.word, verdict.standing, verdict.needed) == (SAME, DECIDED, None)
+    assert verdict.p == pytest.approx(2 * stats.norm.sf(0.008 / 0.0002), abs=1e-11)
 
 
 @pytest.mark.parametrize(
-    ("p", "corrected", "word"),
+    ("p", "corrected", "found"),
     [
-        ([0.006], [0.006], [BETTER]),
-        ([0.006, 0.008], [0.012, 0.012], [OPEN, OPEN]),
-        ([0.004, 0.008], [0.008, 0.008], [BETTER, BETTER]),
-        ([0.008, 0.004], [0.008, 0.008], [BETTER, BETTER]),
-        ([0.004, 0.02], [0.008, 0.02], [BETTER, OPEN]),
-        ([0.02, 0.004], [0.02, 0.008], [OPEN, BETTER]),
-        ([0.003, 0.004, 0.5], [0.009, 0.009, 0.5], [BETTER, BETTER, OPEN]),
+        ([0.006], [0.006], [DECIDED]),
+        ([0.006, 0.008], [0.012, 0.016], [LEANING, LEANING]),
+        ([0.004, 0.008], [0.008, 0.016], [DECIDED, LEANING]),
+        ([0.004, 0.02], [0.008, 0.04], [DECIDED, LEANING]),
+        ([0.06, 0.004], [0.12, 0.008], [OPEN, DECIDED]),
+        ([0.003, 0.004, 0.5], [0.009, 0.012, 1], [DECIDED, LEANING, OPEN]),
     ],
 )
-def test_verdicts_of_one_answer_are_corrected_together(p, corrected, word):
+def test_verdicts_of_one_answer_are_corrected_together(p, corrected, found):
     verdicts = decide([with_p(value) for value in p])
-    assert [v.p_holm for v in verdicts] == pytest.approx(corrected, rel=1e-6)
-    assert [v.word for v in verdicts] == word
+    assert [v.p for v in verdicts] == pytest.approx(corrected, rel=1e-6)
+    assert [v.standing for v in verdicts] == found
+
+
+def test_a_verdict_that_leans_says_what_would_decide_it():
+    (verdict,) = decide([with_p(0.03)])
+    assert (verdict.word, verdict.standing) == (BETTER, LEANING)
+    assert verdict.needed.images > 300
+
+
+@pytest.mark.parametrize(
+    ("side", "p", "p_within", "found"),
+    [
+        (1, 0.001, 0.9, (1, DECIDED, 0.004)),
+        (-1, 0.001, 0.9, (-1, DECIDED, 0.004)),
+        (1, 0.03, 0.9, (1, LEANING, 0.12)),
+        (1, 0.2, 0.01, (0, DECIDED, 0.04)),
+        (1, 0.001, 0.002, (0, DECIDED, 0.008)),  # told from 0, and smaller than what matters
+        (1, 0.001, 0.03, (1, DECIDED, 0.004)),
+        (1, 0.03, 0.04, (0, LEANING, 0.16)),
+        (1, 0.2, 0.3, (0, OPEN, 0.8)),
+        (1, 0.5, 0.6, (0, OPEN, 1.0)),
+    ],
+)
+def test_one_rule_reads_a_comparison_of_four(side, p, p_within, found):
+    one = read(side, p, p_within, 4, 0.05)
+    assert (one.side, one.standing, pytest.approx(one.p)) == found
 
 
 def test_verdicts_keep_the_order_and_the_differences():
     differences = [with_p(0.5), with_p(0.001, -0.05), with_p(0.001)]
     verdicts = decide(differences)
-    assert [v.word for v in verdicts] == [OPEN, WORSE, BETTER]
+    assert [v.word for v in verdicts] == [UNKNOWN, WORSE, BETTER]
     assert all(v.difference is d for v, d in zip(verdicts, differences, strict=True))
     assert decide([]) == []
 
 
 def test_one_seed_leaves_everything_open_and_nothing_can_be_planned():
     (verdict,) = decide([crossed(np.ones((1, 300)))])
-    assert (verdict.word, verdict.needed) == (OPEN, None)
-    assert math.isnan(verdict.p_holm)
-
-
-def test_one_seed_beside_several_is_no_test_of_the_family():
-    first, second = decide([crossed(np.ones((1, 300))), with_p(0.006)])
-    assert (first.word, second.word) == (OPEN, BETTER)
-    assert second.p_holm == pytest.approx(0.006, rel=1e-6)
+    assert (verdict.word, verdict.standing, verdict.needed) == (UNKNOWN, OPEN, None)
+    assert math.isnan(verdict.p)
 
 
 @pytest.mark.parametrize(("mean", "effect"), [(0.02, 0.02), (-0.02, 0.02), (0.001, 0.01), (0.0, 0.01)])
 def test_an_open_verdict_says_how_many_images_would_tell_the_difference_or_one_point(mean, effect):
     (verdict,) = decide([certain(mean, 0.02)])
-    assert verdict.word == OPEN
+    assert verdict.standing == OPEN
     quantiles = stats.norm.ppf(0.995) + stats.norm.ppf(0.8)
     images = 300 * (0.02 * quantiles / effect) ** 2
     assert images <= verdict.needed.images <= 1.1 * images  # two digits, rounded up
@@ -136,7 +154,7 @@ def simulated(truth, studies=400, **of):
 @pytest.mark.parametrize("truth", TRUTHS)
 def test_at_most_3_answers_in_200_are_wrong_and_large_effects_are_mostly_told(truth):
     found = simulated(truth, of_seed=0.02, of_image=0.4, of_both=0.1)
-    wrong = [any(word not in (RIGHT[truth], OPEN) for word in answer) for answer in found]
+    wrong = [any(word not in (RIGHT[truth], UNKNOWN) for word in answer) for answer in found]
     assert np.mean(wrong) <= 0.015
     told = Counter(word for answer in found for word in answer)
     if truth != "none":

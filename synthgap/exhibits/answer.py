@@ -154,7 +154,7 @@ class Compared:
     def difference(self, first: ArmCell, second: ArmCell, *, plain: bool = False) -> Crossed:
         """First minus second arm, in the answer's measure or (`plain`) in accuracy."""
         runs = alike(self.listed, first, second)
-        return contrast(self.right, first, second, runs, REAL, None if plain else self.groups)
+        return contrast(self.right, first, second, runs, None if plain else self.groups)
 
     def level(self, cell: ArmCell) -> Crossed:
         """The arm's own value of the answer's measure."""

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from ..base.errors import UserError
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
-from ..design.values import GIVEN, GIVEN_ONLY, REAL, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
+from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
 from ..graph.run import run
 from ..graph.specs import Spec
 from ..graph.store import Store
@@ -298,7 +298,7 @@ def arm_difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, data
         if (*where, *cell) not in known:
             raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
     cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), REAL).in_points
+    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second)).in_points
 
 
 def alike(cells: Iterable[ArmCell], *asked: ArmCell) -> list[ArmCell]:

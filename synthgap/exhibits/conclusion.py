@@ -59,7 +59,7 @@ def five_sentences(
 def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
     """First minus second arm, in the answer's measure, in points."""
     runs = alike(known.names, first, second)
-    return contrast(known.__getitem__, first, second, runs, REAL, asked.groups).in_points
+    return contrast(known.__getitem__, first, second, runs, asked.groups).in_points
 
 
 def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:

@@ -8,16 +8,15 @@ intervals hold, and how often a decision is wrong, is simulated (`stats.simulati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from .crossed import Crossed, crossed
 
-LENT = (
-    3.0  # most degrees of freedom that other comparisons lend one; chosen by simulation, before looking at runs
-)
+LENT = 6.0  # most degrees of freedom that other runs lend a comparison; chosen by simulated coverage
 
 Run = Hashable  # the name of a classifier's runs, one a seed
 
@@ -26,25 +25,18 @@ def contrast(
     right: Callable[[Run], np.ndarray],
     first: Run,
     second: Run,
-    alike: Collection[Run] = (),
-    reference: Run = None,
+    alike: Iterable[Run] = (),
     groups: np.ndarray | None = None,
 ) -> Crossed:
     """First minus second arm: shares in [0, 1].
 
     right : arm → bool, seeds × test images. alike : arms whose runs are of like variance. Where both arms are among
-    them, the variance is told by all of these, each against the `reference`; else by the two themselves. groups : as of
-    `crossed`.
+    them, the variance is told by all of these together; else by the two themselves. groups : as of `crossed`.
     """
-
-    def difference(a: Run, b: Run) -> Crossed:
-        return crossed(right(a).astype(np.float64) - right(b), groups)
-
-    asked = first, second
-    if not {first, second} <= set(alike):
-        return difference(*asked)
-    others = ((run, reference) for run in alike if run != reference and {run, reference} != {first, second})
-    return pooled({pair: difference(*pair) for pair in (asked, *others)})[asked]
+    pairs = list(itertools.combinations(alike, 2)) if {first, second} <= set(alike) else []
+    pairs = [(first, second), *(pair for pair in pairs if set(pair) != {first, second})]
+    family = {(a, b): crossed(right(a).astype(np.float64) - right(b), groups) for a, b in pairs}
+    return pooled(family)[first, second]
 
 
 def pooled(family: Mapping[tuple[Hashable, Hashable], Crossed]) -> dict[tuple[Hashable, Hashable], Crossed]:
@@ -54,10 +46,13 @@ def pooled(family: Mapping[tuple[Hashable, Hashable], Crossed]) -> dict[tuple[Ha
         variances are alike, on the same seeds and test images. Runs that share a generator don't belong here.
 
     Each variance becomes the mean of its own, with seeds − 1 degrees of freedom, and of the family's, with f: moderated
-    variances (Smyth 2004). f is at most `LENT`, and at most what the family's independent comparisons know beyond one
-    of them: differences from one run share its variance, so that n of them are worth 4n/(n + 3) (`independent`). f is
-    not estimated: from so few correlated variances an estimate is often infinite, and its intervals too short.
-    The family's variance is fitted without what images add to it, and that of each comparison added again.
+    variances (Smyth 2004). f stays below `LENT`, and below what the family knows beyond one comparison: all pairs of n
+    runs are worth n − 1 independent ones (`independent`). f is not estimated: from so few correlated variances an
+    estimate is often infinite, and the intervals are too short. The family's variance is fitted without what images
+    add to it (it depends on their number); that of each comparison is added again.
+
+    95% intervals hold in 93% or more where the runs' standard deviations differ by up to a factor of two, also for the
+    arm that varies most; in 91% where they differ by a factor of four and there are three seeds.
     """
     if len(family) < 2:
         return dict(family)

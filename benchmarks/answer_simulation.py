@@ -9,7 +9,8 @@ hurts   150 real images, and as many synthetic ones whose labels are drawn at ra
 none    the synthetic set is the real training set itself, in another order: the expected difference is exactly 0
 
 A verdict is wrong where it says better for harm or worse for help, or either of the two for none, or "about the same"
-for help or harm. Results go to standard output; artifacts to a temporary folder.
+for help or harm. Beside each decision stands that of the first edition's rule on the same predictions (Student's t of
+each comparison by itself, Holm's correction). Results go to standard output; artifacts to a temporary folder.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from inference import first_edition
 
 from synthgap import ImageSet, Study
 from synthgap.data.npz import save_npz
+from synthgap.exhibits.answer import compared
 from synthgap.exhibits.answer import verdicts as decided
-from synthgap.stats.verdict import BETTER, OPEN, SAME, WORSE
+from synthgap.stats.crossed import crossed
+from synthgap.stats.verdict import BETTER, DECIDED, SAME, WORSE
 
 KINDS = ("helps", "hurts", "none")
 TRUTH = {"helps": {BETTER}, "hurts": {WORSE}, "none": {SAME}}
+OPEN = "open"
 REAL, TEST, CLASSES = {"helps": 30, "hurts": 150, "none": 100}, 400, ("dark", "light")
 
 
@@ -73,14 +78,19 @@ def preset(folder: Path) -> str:
     return str(path)
 
 
-def verdicts(kind: str, seed: int) -> dict[str, tuple[str, float, float, float]]:
-    """Question → (word, difference, its 95% interval), of one simulated data set."""
+def verdicts(kind: str, seed: int) -> dict[str, tuple[str, str, float, float, float]]:
+    """Question → (today's word, the first edition's, difference, its 95% interval), of one simulated data set."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         real, synthetic = data_set(kind, seed, folder)
         study = Study(real, preset(folder), folder / "results", synthetic=synthetic, workers=1)
-        found = study.lab.value(decided)
-        return {q: (v.word, v.difference.mean, v.difference.low, v.difference.high) for q, (_, _, v) in found.items()}
+        found, known = study.lab.value(decided), study.lab.value(compared)
+        old = first_edition([crossed(known.right(a).astype(float) - known.right(b)) for a, b, _ in found.values()])
+        out = {}
+        for (question, (_, _, v)), before in zip(found.items(), old, strict=True):
+            word = v.word if v.standing == DECIDED else OPEN
+            out[question] = (word, before, v.difference.mean, v.difference.low, v.difference.high)
+        return out
 
 
 def main() -> None:
@@ -89,16 +99,17 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     options = parser.parse_args()
     for kind in options.kinds:
-        words: dict[str, Counter] = {}
+        words: dict[tuple[str, str], Counter] = {}
         for seed in range(options.sets):
-            for question, (word, mean, low, high) in verdicts(kind, seed).items():
-                words.setdefault(question, Counter())[word] += 1
+            for question, (word, before, mean, low, high) in verdicts(kind, seed).items():
+                words.setdefault((question, "today"), Counter())[word] += 1
+                words.setdefault((question, "first edition"), Counter())[before] += 1
                 span = f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-                print(f"{kind} {seed:2d} {question:8s} {span:28s} {word}", flush=True)
-        for question, counts in words.items():
+                print(f"{kind} {seed:2d} {question:8s} {span:28s} {word} (first edition: {before})", flush=True)
+        for (question, rule), counts in words.items():
             wrong = sum(n for word, n in counts.items() if word not in TRUTH[kind] | {OPEN})
             told = ", ".join(f"{n} {word}" for word, n in counts.most_common())
-            print(f"{kind}, {question}: {told}; wrong: {wrong} of {options.sets}", flush=True)
+            print(f"{kind}, {question}, {rule}: {told}; wrong: {wrong} of {options.sets}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Differences that must hold for other seeds *and* other test images: intervals, decisions, and n to decide.
 
 An interval over seeds alone treats the test images as given: of the difference on all images of the kind it covers 60%
-to 96% instead of 95% (simulated: benchmarks/crossed_coverage.py). A decision by it is one about those images.
+to 96% instead of 95% (simulated: benchmarks/inference.py). A decision by it is one about those images.
 """
 
 from __future__ import annotations

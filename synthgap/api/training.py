@@ -16,9 +16,8 @@ from ..base.errors import UserError
 from ..base.files import replacing
 from ..base.processes import joined
 from ..data.sources import load_splits
-from ..data.splits import Splits
 from ..design.options import Options
-from ..design.preset import Preset, load_preset
+from ..design.preset import load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
@@ -45,11 +44,20 @@ def train(
     """
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
-    choice = Options().applied(load_preset(preset), dataset)
-    splits = _loaded(choice, dataset, image_size)
+    chosen = Options().applied(load_preset(preset), dataset)
+    main = chosen.choose(dataset, image_size)
+    choice = chosen.of(main).generator
+    splits = load_splits(
+        main.dataset,
+        image_size=main.image_size,
+        train_size=main.train_size,
+        limits=chosen.limits,
+        longest_side=chosen.longest_side,
+        divisor=choice.divisor,
+    )
     real = splits.train
-    training = _changed(choice.generator.training, images=images, precision=precision)
-    network = generator_network(choice.generator, real.shape, len(real.classes))
+    training = _changed(choice.training, images=images, precision=precision)
+    network = generator_network(choice, real.shape, len(real.classes))
     device = resolve_device(device)
 
     checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
@@ -66,7 +74,7 @@ def train(
 
             def draw(edm: EDM, seen: int) -> None:
                 if samples:
-                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.generator.solver.steps)
+                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.solver.steps)
 
             edm = train_edm(
                 real,
@@ -90,19 +98,6 @@ def train(
             }
             edm.save(out, provenance)
             checkpoint.unlink(missing_ok=True)
-
-
-def _loaded(choice: Preset, dataset: str, image_size: int | str) -> Splits:
-    """The data set at the size, and with the number of images, that the preset gives it."""
-    main = choice.choose(dataset, image_size)
-    return load_splits(
-        main.dataset,
-        image_size=main.image_size,
-        train_size=main.train_size,
-        limits=choice.limits,
-        longest_side=choice.longest_side,
-        divisor=choice.generator.divisor,
-    )
 
 
 def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:

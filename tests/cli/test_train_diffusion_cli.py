@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from synthgap.api import training as train_cli
@@ -148,6 +150,18 @@ def test_two_processes_train_what_one_does(whole, tmp_path):
     state, wanted = weights(out), weights(whole / "edm.safetensors")
     assert state.keys() == wanted.keys()
     assert max(float((state[k] - wanted[k]).abs().max()) for k in wanted) < 1e-5
+
+
+def test_a_data_set_of_the_preset_gets_its_own_network_and_is_padded_for_it(tmp_path):
+    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+    own = {"channel_mult": [1, 1, 2], "attention_levels": []}  # 3 levels, where the preset has 2
+    content["data"] = [content["data"][0], {"dataset": "digit-pairs", "train_size": 100, "generator": own}]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+    words = ("digit-pairs", str(tmp_path / "own.yaml"), 12, "cpu", 0, 32, None, False)
+    train_cli.train(tmp_path / "edm.safetensors", *words)
+    edm = load_edm(tmp_path / "edm.safetensors")
+    assert edm.config.network.channel_mult == (1, 1, 2)
+    assert edm.image_shape == (1, 8, 12)  # of 6 × 12: sides are multiples of 4
 
 
 def test_a_colour_set_in_the_release_s_format_and_bf16(synthgap, tmp_path, make_images):

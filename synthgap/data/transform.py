@@ -10,7 +10,6 @@ from PIL import Image
 
 from .splits import SPLITS, Splits, split_record, stratified_take
 
-
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 

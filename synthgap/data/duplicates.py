@@ -64,8 +64,8 @@ def _image_digests(images: ImageSet) -> list[tuple[tuple[int, int, int], bytes]]
 def near_pairs(images: np.ndarray) -> np.ndarray:
     """Pairs of images that show the same picture, scaled or encoded anew: int array P × 2, the first before the second.
 
-    images : uint8, N × C × H × W. Compared are their COMPARED × COMPARED lowest frequencies (cosine transform, as in the
-        perceptual hash pHash), channels weighted as in luminance. Two are a pair where the RMS of the difference
+    images : uint8, N × C × H × W. Their COMPARED × COMPARED lowest frequencies are compared (cosine transform, as in
+        the perceptual hash pHash), channels weighted as in luminance. Two are a pair where the RMS of the difference
         is within `_tolerance` of the RMS detail of the plainer one; detail is what lies above the PLAIN × PLAIN lowest
         frequencies, and FLAT grey levels or more. Pixel for pixel equal images are pairs, too; turned or mirrored
         ones are not found.

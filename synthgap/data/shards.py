@@ -24,7 +24,7 @@ from ..base.errors import UserError
 from ..base.files import file_sha256
 from .imageset import ImageSet
 from .numbering import numbered
-from .splits import Splits, complete_splits
+from .splits import Given
 
 INDEX = "index.json"
 ENDING = ".shards"
@@ -184,16 +184,12 @@ def is_shards(path: Path) -> bool:
     return path.suffix == ENDING
 
 
-def load_shards(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
-    """All images of a sharded set in memory; validation and test are cut from it, class by class."""
+def read_shards(path: Path) -> Given:
+    """All images of a sharded set in memory, as "train"; those of its classes that have images."""
     images = Shards.open(path).subset(slice(None))
-    if len(np.unique(images.labels)) < 2:
-        raise UserError(f"{path} holds images of one class; a classifier needs two or more: generate more classes")
-    labels, classes, found = numbered({"train": images.labels}, images.classes, str(path))
-    members = {"train": list(range(len(images)))}
-    given = {"train": replace(images, labels=labels["train"], classes=classes, name=f"{path.stem}/train")}
-    splits = complete_splits(given, members, train_size, seed, f"shards:{path}", [], limits)
-    return replace(splits, record=splits.record | {"found": found})
+    labels, classes, notes = numbered({"train": images.labels}, images.classes, str(path))
+    whole = replace(images, labels=labels["train"], classes=classes, name=f"{path.stem}/train")
+    return {"train": whole}, {"train": list(range(len(whole)))}, {"found": notes}
 
 
 def read_index(folder: Path) -> Index:

@@ -165,7 +165,6 @@ def test_the_noise_that_was_added_to_a_point_mass_is_found_exactly(t):
     found = eps(x_t, t, None)
     assert found.dtype == torch.float64
     assert torch.allclose(found, noise, rtol=0, atol=1e-12)
-    assert training_loss(eps, FULL, x0, t, noise, None).max() < 1e-20
 
 
 @pytest.mark.parametrize("t", [1, 300, 1000])

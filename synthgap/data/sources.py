@@ -11,12 +11,11 @@ from .duplicates import repeated_files
 from .edmzip import read_edm_zip
 from .folder import read_images
 from .imageset import ImageSet
-from .layout import ALL, Listing, read_layout
+from .layout import ALL, Listing, layout_lines, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import read_npz
 from .public import load_public
 from .publicsets import PUBLIC
-from .report import layout_lines
 from .shards import read_shards
 from .splits import Given, Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized

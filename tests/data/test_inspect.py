@@ -7,8 +7,7 @@ from PIL import Image
 from synthgap.base.errors import UserError
 from synthgap.data.duplicates import repeated_files, shared_images
 from synthgap.data.imageset import ImageSet
-from synthgap.data.inspect import inspect_folder
-from synthgap.data.report import report_lines
+from synthgap.data.inspect import inspect_folder, report_lines
 from synthgap.data.splits import Splits
 
 rng = np.random.default_rng(0)

@@ -12,8 +12,7 @@ from synthgap.base.names import shown
 from synthgap.data import tree
 from synthgap.data.classnames import NAMES_FILE, folder_names, read_names
 from synthgap.data.imageset import ImageSet
-from synthgap.data.layout import read_layout
-from synthgap.data.report import layout_lines
+from synthgap.data.layout import layout_lines, read_layout
 
 
 def touch(root, *files):

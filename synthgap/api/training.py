@@ -11,13 +11,14 @@ from PIL import Image
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from ..base.device import resolve_device
 from ..base.errors import UserError
 from ..base.files import replacing
+from ..base.machine import resolve_device
 from ..base.processes import joined
 from ..data.sources import load_splits
+from ..data.splits import Splits
 from ..design.options import Options
-from ..design.preset import load_preset
+from ..design.preset import DataChoice, Preset, load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
@@ -46,15 +47,7 @@ def train(
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
     chosen = Options().applied(load_preset(preset), dataset)
     main = chosen.choose(dataset, image_size)
-    choice = chosen.of(main).generator
-    splits = load_splits(
-        main.dataset,
-        image_size=main.image_size,
-        train_size=main.train_size,
-        limits=chosen.limits,
-        longest_side=chosen.longest_side,
-        divisor=choice.divisor,
-    )
+    choice, splits = chosen.of(main).generator, _loaded(chosen, main)
     real = splits.train
     training = _changed(choice.training, images=images, precision=precision)
     network = generator_network(choice, real.shape, len(real.classes))
@@ -98,6 +91,18 @@ def train(
             }
             edm.save(out, provenance)
             checkpoint.unlink(missing_ok=True)
+
+
+def _loaded(preset: Preset, choice: DataChoice) -> Splits:
+    """The data set at the size, and with the number of images, that the preset gives it."""
+    return load_splits(
+        choice.dataset,
+        image_size=choice.image_size,
+        train_size=choice.train_size,
+        limits=preset.limits,
+        longest_side=preset.longest_side,
+        divisor=preset.of(choice).generator.divisor,
+    )
 
 
 def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:

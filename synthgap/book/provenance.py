@@ -89,11 +89,6 @@ class Provenance(_Model):
     exhibits: dict[str, Made]
     since: Since | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Was everything recorded, or is it a file for what was published before?"""
-        return self.device is not None and all(made.seconds is not None for made in self.exhibits.values())
-
     def chapters_of(self, kinds: Sequence[str]) -> list[str]:
         """Chapters that show something made from artifacts of these kinds."""
         return [

@@ -14,7 +14,6 @@ from scipy.fft import dctn
 
 from ..base.errors import UserError
 from ..base.names import shown
-from .imageset import ImageSet
 from .splits import SPLITS, Splits
 from .transform import LUMA
 
@@ -50,15 +49,10 @@ def shared_images(splits: Splits) -> dict[tuple[str, str], int]:
     Images are compared in the form in which the study uses them, whatever their class. Pairs that share none
     are left out.
     """
-    digests = {s: _image_digests(splits[s]) for s in SPLITS}
+    digests = {s: [(splits[s].shape, hashlib.sha256(image).digest()) for image in splits[s].images] for s in SPLITS}
     known = {s: set(d) for s, d in digests.items()}
     shared = {(a, b): sum(d in known[a] for d in digests[b]) for a, b in combinations(SPLITS, 2)}
     return {pair: n for pair, n in shared.items() if n}
-
-
-def _image_digests(images: ImageSet) -> list[tuple[tuple[int, int, int], bytes]]:
-    """(shape, SHA-256 of the pixels) of each image."""
-    return [(images.shape, hashlib.sha256(image).digest()) for image in images.images]
 
 
 def near_pairs(images: np.ndarray) -> np.ndarray:

@@ -32,13 +32,16 @@ def read_edm_zip(path: Path) -> Given:
         with zipfile.ZipFile(path) as file:
             listed = json.loads(_read(file, "dataset.json", path))
             entries, names = _labels(listed, path)
-            images = _stack([_image(_read(file, name, path), name, path) for name, _ in entries], path)
+            images = [_image(_read(file, name, path), name, path) for name, _ in entries]
     except UserError:
         raise
     except DAMAGE as error:
         raise UserError(f"{path} is not a readable EDM data set ({error}); write it again") from error
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise UserError(f"{path} holds images of {len(shapes)} shapes, {sorted(shapes)[:2]}, …; bring them to one")
     labels = np.array([label for _, label in entries], dtype=np.int64)
-    sets, told = sets_of({"train": (images, labels)}, names, path)
+    sets, told = sets_of({"train": (np.stack(images), labels)}, names, path)
     return sets, {"train": [name for name, _ in entries]}, told
 
 
@@ -62,18 +65,14 @@ def _labels(listed: object, path: Path) -> tuple[list[tuple[str, int]], list[str
     if not pairs:
         raise UserError(f"{path} has no labels in dataset.json; a classifier needs them (unconditional set?)")
     valid = isinstance(pairs, list) and all(
-        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and _is_label(p[1]) for p in pairs
+        isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and type(p[1]) is int for p in pairs
     )
-    if not valid:
+    if not valid or not all(0 <= label < 2**63 for _, label in pairs):
         raise UserError(f'{path}: labels in dataset.json are not pairs ["path", whole number]')
     if len({name for name, _ in pairs}) < len(pairs):
         raise UserError(f"{path}: dataset.json lists an image twice; it would come to lie in two splits")
     names = listed.get("classes")
     return [(name, label) for name, label in pairs], [str(n) for n in names] if isinstance(names, list) else None
-
-
-def _is_label(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63
 
 
 def _image(data: bytes, name: str, path: Path) -> np.ndarray:
@@ -89,10 +88,3 @@ def _image(data: bytes, name: str, path: Path) -> np.ndarray:
     except (*DAMAGE, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: {name!r} can't be read as a PNG ({error})") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def _stack(images: list[np.ndarray], path: Path) -> np.ndarray:
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        raise UserError(f"{path} holds images of {len(shapes)} shapes, {sorted(shapes)[:2]}, …; bring them to one")
-    return np.stack(images)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -85,15 +86,10 @@ class FolderReport:
         """The groups of `repeats` that lie in one class and one split."""
         return tuple(g for g in self.repeats if len({self.places[f] for f in g}) == 1)
 
-    @property
-    def repeats_across_classes(self) -> tuple[tuple[str, ...], ...]:
-        """The groups of `repeats` that lie in more than one class."""
-        return tuple(g for g in self.repeats if len({self.places[f][1] for f in g}) > 1)
-
-    @property
-    def repeats_across_splits(self) -> tuple[tuple[str, ...], ...]:
-        """The groups of `repeats` that lie in more than one split."""
-        return tuple(g for g in self.repeats if len({self.places[f][0] for f in g}) > 1)
+    def repeats_across(self, part: Literal["splits", "classes"]) -> tuple[tuple[str, ...], ...]:
+        """The groups of `repeats` that lie in more than one split, or in more than one class."""
+        place = 0 if part == "splits" else 1
+        return tuple(g for g in self.repeats if len({self.places[f][place] for f in g}) > 1)
 
 
 def inspect_folder(root: Path, progress: Callable[[int, int], None] | None = None) -> FolderReport:
@@ -115,7 +111,10 @@ def inspect_folder(root: Path, progress: Callable[[int, int], None] | None = Non
     formats, modes, sizes, turned = zip(*headers.values(), strict=True) if headers else ((),) * 4
     groups = repeated_files([paths[i] for i in readable])
     return FolderReport(
-        counts={s: _class_counts(listing.labels, layout.classes) for s, listing in layout.listings.items()},
+        counts={
+            s: dict(zip(layout.classes, np.bincount(v.labels, minlength=len(layout.classes)).tolist(), strict=True))
+            for s, v in layout.listings.items()
+        },
         formats=_most_first(formats),
         modes=_most_first(modes),
         sizes=_most_first(sizes),
@@ -129,10 +128,6 @@ def inspect_folder(root: Path, progress: Callable[[int, int], None] | None = Non
         layout=layout,
         repeats=tuple(sorted(tuple(sorted(names[readable[i]] for i in group)) for group in groups)),
     )
-
-
-def _class_counts(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
-    return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
 
 
 def _most_first(values: Iterable) -> dict:
@@ -235,10 +230,11 @@ def _warnings(report: FolderReport) -> list[str]:
             f"{n:,} files can't be read as images, the first {shown(report.unreadable[0])}; the run will stop there: "
             "replace or remove them"
         )
-    for groups, places, harm in (
-        (report.repeats_across_splits, "splits", "the test would be too easy; keep each in one split"),
-        (report.repeats_across_classes, "classes", "one of the labels must be wrong; keep the right one"),
+    for places, harm in (
+        ("splits", "the test would be too easy; keep each in one split"),
+        ("classes", "one of the labels must be wrong; keep the right one"),
     ):
+        groups = report.repeats_across(places)
         if n := len(groups):
             first = some(map(shown, groups[0]), between=" = ")
             which = first if n == 1 else f"{first} and {n - 1:,} more"

@@ -59,7 +59,7 @@ def read_npz(path: Path) -> Given:
         )
     if listed is not None and listed.ndim != 1:
         raise UserError(f"{path}: classes have shape {listed.shape}; give one name per class")
-    arrays = {split: (_channels_first(path, images), _labels(labels)) for split, (images, labels) in given.items()}
+    arrays = {split: (_channels_first(path, images), labels) for split, (images, labels) in given.items()}
     sets, told = sets_of(arrays, names, path)
     shapes = {s: v.shape for s, v in sets.items()}
     if len(set(shapes.values())) > 1:
@@ -89,7 +89,3 @@ def _channels_first(path: Path, raw: np.ndarray) -> np.ndarray:
     if raw.ndim == 4 and raw.shape[-1] in (1, 3):
         return np.ascontiguousarray(raw.transpose(0, 3, 1, 2))
     raise UserError(f"{path}: images have shape {raw.shape}; expected N×H×W, N×H×W×C or N×C×H×W, C = 1 or 3")
-
-
-def _labels(raw: np.ndarray) -> np.ndarray:
-    return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw  # MedMNIST

@@ -20,10 +20,11 @@ def sets_of(
 ) -> tuple[dict[str, ImageSet], dict[str, list[str]]]:
     """({split: images}, {"found": what was assumed}) of what a file holds.
 
-    given : a split's images, N × C × H × W of any depth (see `depth.array_scale`), and labels.
+    given : a split's images, N × C × H × W of any depth (see `depth.array_scale`), and labels, N or N × 1.
     names, and errors : as of `numbered`.
     """
-    labels, classes, notes = numbered({s: raw for s, (_, raw) in given.items()}, names, str(path))
+    raw = {s: v[:, 0] if v.ndim == 2 and v.shape[1] == 1 else v for s, (_, v) in given.items()}  # MedMNIST has N × 1
+    labels, classes, notes = numbered(raw, names, str(path))
     scale = array_scale([images for images, _ in given.values()], str(path))
     sets = {s: ImageSet(scale.applied(v), labels[s], classes, f"{path.stem}/{s}") for s, (v, _) in given.items()}
     return sets, {"found": [*notes, *scale.notes]}

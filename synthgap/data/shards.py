@@ -125,7 +125,7 @@ class Shards:
         digest = hashlib.sha256()
         header = {"shape": (len(self), *self.shape), "classes": self.classes, "augment": self.augment}
         digest.update(json.dumps(header, sort_keys=True).encode())
-        for block in self.blocks():
+        for block in blocks_of(self, np.arange(len(self))):
             digest.update(block.images.tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -162,10 +162,6 @@ class Shards:
         for fit in self.fits:
             out = fit(out)
         return out
-
-    def blocks(self, size: int = BLOCK) -> Iterator[ImageSet]:
-        """All images in order, at most `size` at a time in memory."""
-        return blocks_of(self, np.arange(len(self)), size)
 
     def changed(self, fit: Callable[[ImageSet], ImageSet]) -> Shards:
         """This set with `fit` applied to what is read: to the pixels of each image alone, whatever is beside it."""

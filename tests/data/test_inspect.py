@@ -189,8 +189,8 @@ def test_repeats_may_span_splits_classes_or_both(tmp_path):
     classes, within = ("train/a/2.png", "train/b/z.png"), ("train/a/3.png", "train/a/w.png")
     report = inspect_folder(tmp_path)
     assert report.repeats == (splits, both, classes, within)
-    assert report.repeats_across_splits == (splits, both)
-    assert report.repeats_across_classes == (both, classes)
+    assert report.repeats_across("splits") == (splits, both)
+    assert report.repeats_across("classes") == (both, classes)
     assert report.repeats_within == (within,)
 
 

@@ -64,13 +64,6 @@ def test_a_folder_one_level_too_high_names_the_one_that_is_meant(inner, tmp_path
     assert any(f"did you mean folder:{tmp_path}/photos?" in line for line in told)
 
 
-def test_composed_and_decomposed_letters_are_one_class_in_every_split(tmp_path):
-    nfd = unicodedata.normalize("NFD", "café")
-    layout = read_layout(touch(tmp_path, f"train/{nfd}/1.png", "train/café/2.png", "train/x/1.png", "test/café/1.png"))
-    assert layout.classes == ("café", "x")
-    assert np.bincount(layout.listings["train"].labels).tolist() == [2, 1]
-
-
 def test_a_file_may_have_any_name(tmp_path):
     touch(tmp_path, "a/1\n2.png", "b/1.png", os.fsdecode(b"caf\xe9.txt"))
     assert all_of(tmp_path).files == ("a/1\n2.png", "b/1.png")

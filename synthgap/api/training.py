@@ -15,6 +15,7 @@ from ..base.errors import UserError
 from ..base.files import replacing
 from ..base.machine import resolve_device
 from ..base.processes import joined
+from ..base.weights import impossible
 from ..data.sources import load_splits
 from ..data.splits import Splits
 from ..design.options import Options
@@ -111,7 +112,7 @@ def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:
     try:
         return type(recipe)(**recipe.model_dump() | changes)
     except ValidationError as error:
-        raise UserError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
+        raise UserError(impossible(error)) from error
 
 
 def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.words import plural
 
 DEPTHS = (1, 2, 4, 8, 10, 12, 14, 16)  # bits that instruments and masks use
 DEEPEST = 2 ** DEPTHS[-1] - 1
@@ -70,7 +71,7 @@ def scale_of(spans: Sequence[Span], names: Sequence[str], where: str) -> Scale:
             raise UserError(f"{bad[0]} has pixels that are no finite numbers; mend them, or {REMEDY}")
         hint = ", for values from −1 to 1: ((x + 1) * 127.5).round() as uint8" if low >= -1 and high <= 1 else ""
         raise UserError(f"{bad[0]} has pixels outside 0–{top}; nobody knows which value is white: {REMEDY}{hint}")
-    count = f"{len(spans):,} {kind} image{'' if len(spans) == 1 else 's'}"
+    count = plural(len(spans), f"{kind} image")
     if kind == "float":
         if high < DIMMEST:
             raise UserError(f"{where}: the largest value of {count} is {high:.3g}, nearly black on 0–1; {REMEDY}")

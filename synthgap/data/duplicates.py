@@ -13,6 +13,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from ..base.errors import UserError
+from ..base.files import file_sha256
 from ..base.names import shown
 from .splits import SPLITS, Splits
 from .transform import LUMA
@@ -30,14 +31,13 @@ def repeated_files(paths: list[Path]) -> list[list[int]]:
     Only files that share their size with another one are read. Raises UserError for one that can't be.
     """
     by_size: dict[int, list[int]] = defaultdict(list)
-    by_bytes: dict[bytes, list[int]] = defaultdict(list)
+    by_bytes: dict[str, list[int]] = defaultdict(list)
     try:
         for i, path in enumerate(paths):
             by_size[path.stat().st_size].append(i)
         for i in (i for group in by_size.values() if len(group) > 1 for i in group):
             path = paths[i]
-            with path.open("rb") as file:
-                by_bytes[hashlib.file_digest(file, "sha256").digest()].append(i)
+            by_bytes[file_sha256(path)].append(i)
     except OSError as error:
         raise UserError(f"{shown(str(path))} can't be read ({error.strerror}); replace or remove it") from error
     return sorted(group for group in by_bytes.values() if len(group) > 1)

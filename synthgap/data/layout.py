@@ -83,9 +83,9 @@ def read_layout(path: str | Path, least_classes: int = 2) -> Layout:
     """
     root, split = named_split(Path(path))
     if not root.is_dir():
-        what = "is a file and no folder" if root.exists() else "is not there"
-        start = f"there is no folder {shown(str(root))}" if what == "is not there" else f"{shown(str(root))} {what}"
-        raise UserError(f"{start}; give the path of an ImageFolder (one subfolder a class)")
+        name = shown(str(root))
+        fault = f"{name} is a file and no folder" if root.exists() else f"there is no folder {name}"
+        raise UserError(f"{fault}; give the path of an ImageFolder (one subfolder a class)")
     root = root.resolve()
     tree = walk(root)
     folders = _split_folders(tree)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .errors import UserError
-from .weights import read_weights
+from .weights import read_weights, write_weights
 
 
 def run_identity(*what: Any) -> str:
@@ -20,10 +20,13 @@ def run_identity(*what: Any) -> str:
     return hashlib.sha256(json.dumps(list(what), sort_keys=True, default=list).encode()).hexdigest()
 
 
-def load_checkpoint(path: Path, run: str, images: int, batch: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata ("run" and "step" among them) that `write_weights` wrote.
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write tensors and JSON metadata ("run", the identity, and "step" among them)."""
+    write_weights(path, tensors, meta)
 
-    run, images, batch : the identity of the run that goes on, the images that it is to see, and its batches.
+
+def load_checkpoint(path: Path, run: str, images: int, batch: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_checkpoint` wrote, for the run of identity `run` that is to see `images` in batches of `batch`.
 
     Raises UserError when it is damaged, of another run, or past the run's end.
     """

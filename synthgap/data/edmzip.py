@@ -14,8 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..base.errors import UserError
-from .numbering import sets_of
-from .splits import Given
+from .numbering import Given, sets_of
 
 LARGEST_IMAGE = 64 * 2**20  # bytes of one unpacked file; more is no training image
 # what a damaged or hostile archive, its JSON or its PNGs make their readers raise

@@ -11,8 +11,7 @@ import numpy as np
 from ..base.errors import UserError
 from ..base.files import replacing
 from .imageset import ImageSet
-from .numbering import sets_of
-from .splits import Given
+from .numbering import Given, sets_of
 
 LARGEST = 16 * 2**30  # bytes that a file may unpack to
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from ..base.names import normal, shown
 from .depth import array_scale
 from .imageset import ImageSet
 
+# a user's data before they are split further: {split: images}, {split: files or positions}, more for the record
+Given = tuple[dict[str, ImageSet], dict[str, list], dict[str, Any]]
 NAMED = 3  # labels or classes that a message names
 
 

@@ -23,8 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..base.errors import UserError
 from ..base.files import file_sha256
 from .imageset import ImageSet
-from .numbering import numbered
-from .splits import Given
+from .numbering import Given, numbered
 
 INDEX = "index.json"
 ENDING = ".shards"

@@ -14,10 +14,11 @@ from .imageset import ImageSet
 from .layout import ALL, Listing, layout_lines, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
 from .npz import read_npz
+from .numbering import Given
 from .public import load_public
 from .publicsets import PUBLIC
 from .shards import read_shards
-from .splits import Given, Splits, complete_splits
+from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
 
 LARGEST_SIDE = 1024  # pixels that may be asked for

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -18,8 +17,6 @@ CUT = {"validation": 0.2, "test": 0.2}  # what is cut out of train where the use
 UNEVEN = 1.5  # largest class over smallest from which balanced accuracy is pointed to
 
 Sizes = dict[str, int | float | None]
-# a user's data before they are split further: {split: images}, {split: files or positions}, more for the record
-Given = tuple[dict[str, ImageSet], dict[str, list], dict[str, Any]]
 
 
 def stratified_split(

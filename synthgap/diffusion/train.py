@@ -26,10 +26,10 @@ from ..base.checkpoint import (
     restore_module,
     restore_optimizer,
     run_identity,
+    save_checkpoint,
 )
 from ..base.errors import UserError
 from ..base.seeding import batch_positions, step_generator, torch_seed
-from ..base.weights import write_weights
 from ..data.imageset import ImageSet
 from .augment import LABELS, augment
 from .edm import EDM, EDMConfig
@@ -248,7 +248,7 @@ class _State:
         tensors = module_tensors("net", self.net) | module_tensors("ema", self.ema)
         tensors |= optimizer_tensors("adam", self.adam)
         meta = {"step": self.step, "run": self.identity, "scaler": self.scaler.state_dict()}
-        write_weights(path, tensors, meta)
+        save_checkpoint(path, tensors, meta)
 
     def load(self, path: Path) -> None:
         """Continue from what `save` wrote; UserError when it is damaged, of another run or past the run's end."""

@@ -24,10 +24,10 @@ from ..base.checkpoint import (
     restore_module,
     restore_optimizer,
     run_identity,
+    save_checkpoint,
 )
 from ..base.errors import UserError
 from ..base.seeding import batch_positions, step_generator, torch_seed
-from ..base.weights import write_weights
 from ..data.imageset import ImageSet
 from ..diffusion.pixels import to_model
 from .augment import augment
@@ -260,7 +260,7 @@ class _State:
         for name, adam in self._adams().items():
             tensors |= optimizer_tensors(name, adam)
         meta = {"step": self.step, "run": self.identity, "p": self.p, "signs": self.signs, "r1": self.r1}
-        write_weights(path, tensors, meta)
+        save_checkpoint(path, tensors, meta)
 
     def load(self, path: Path) -> None:
         """Continue from what `save` wrote; UserError when it is damaged, of another run or past the run's end."""

@@ -312,19 +312,6 @@ def test_formats_modes_and_rotation_are_told_most_frequent_first(tmp_path):
     assert "4 are stored turned (EXIF) and will be set upright" in told
 
 
-def test_what_is_passed_over_is_named_up_to_three_files(tmp_path):
-    pictures(tmp_path, a=1, b=1)
-    for i in range(4):
-        (tmp_path / f"a/{i}.txt").write_text("x")
-    save(tmp_path, "1.png")
-    told = lines(tmp_path)
-    assert "4 files without an image's ending are passed over: a/0.txt, a/1.txt, a/2.txt, …" in told
-    assert "1 image lies outside of class folders and is passed over: 1.png" in told
-    for i in (2, 3):
-        save(tmp_path, f"{i}.png")
-    assert "3 images lie outside of class folders and are passed over: 1.png, 2.png, 3.png" in lines(tmp_path)
-
-
 def test_repeats_within_a_class_count_the_copies(tmp_path):
     copy(pictures(tmp_path, a=10, b=10), "a/0.png", "a/x.png", "a/y.png")
     assert "2 files repeat another one of their class byte for byte; each is used once" in lines(tmp_path)

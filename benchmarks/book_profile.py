@@ -18,7 +18,7 @@ from performance import PAGE, machine
 
 from synthgap.base.errors import UserError
 from synthgap.base.marks import fill
-from synthgap.book.stages import TIMES
+from synthgap.book.making import TIMES
 
 STAGES = {
     "artifacts": "computing artifacts, on all cores",

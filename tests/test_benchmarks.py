@@ -21,7 +21,7 @@ from measure import Row
 from synthgap import Study
 from synthgap.base.errors import UserError
 from synthgap.base.marks import between
-from synthgap.book.stages import TIMES, Stages
+from synthgap.book.making import TIMES, Stages
 from synthgap.graph import cluster
 
 ROWS = [

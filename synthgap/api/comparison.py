@@ -32,14 +32,6 @@ FEW = 100
 DETECTED = 5_000, 2**24  # pairs that a detector sees, and pixels of either set; it holds them many times in float64
 TRAINED = 50_000  # real images that train the classifier
 COPIES_REAL, COPIES_FAKE = 50_000, 10_000  # images that are looked at for copies
-TITLES = {
-    "frechet": "Fréchet distance",
-    "kid": "kernel distance",
-    "precision": "precision",
-    "recall": "recall",
-    "density": "density",
-    "coverage": "coverage",
-}
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,8 @@ def compare(
     notes = [f"real: {_say(real)}", f"fake: {_say(fake)}"]
     notes += [f"{which}: {line}" for which, lines in told.items() for line in lines]
     _check_sizes(real, fake, extractor_name)
-    count = min(len(real), len(fake), *(_detected(real) if large else ()))
+    limits = (DETECTED[0], max(DETECTED[1] // math.prod(real.shape), 10)) if large else ()
+    count = min(len(real), len(fake), *limits)
     pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
     detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
     floors = tuple(real_floor(pairs[0], domain, detector, seed) for domain in DOMAINS)
@@ -181,12 +174,6 @@ def _draws(
     return lines
 
 
-def _detected(real: ImageSet | Shards) -> tuple[int, int]:
-    """Limits of the pairs that a detector sees."""
-    pairs, pixels = DETECTED
-    return pairs, max(pixels // math.prod(real.shape), 10)
-
-
 def _halves(real: ImageSet | Shards) -> tuple[np.ndarray, np.ndarray]:
     """Positions of (the real images that train the classifier, the other half)."""
     if len(real.classes) < 2:
@@ -239,7 +226,7 @@ def as_text(result: Comparison) -> str:
         heads += [f"fake, n = {f.floor.n[0]:,}", f"real, n = {f.floor.n[0]:,}"]
     rows = []
     for name in MEASURES:
-        title = result.score if name == "frechet" else TITLES[name]
+        title = {"frechet": result.score, "kid": "kernel distance"}.get(name, name)
         span = "{:.4g} to {:.4g}".format(*f.intervals[name]) if name in f.intervals else "–"
         beside = [f"{getattr(v, name):.4g}" for v in (f.matched, f.floor) if v is not None]
         rows.append([title, f"{getattr(f, name):.4g}", span, *beside])
@@ -315,10 +302,4 @@ def as_json(result: Comparison) -> str:
         c = result.copying
         numbers_of_copying = {"authentic": c.authentic, "ratio": c.ratio, "c_t": c.copying, "closest": c.closest}
         out["copying"] = numbers_of_copying | {"reading": reading(c)}
-    return json.dumps(out, indent=1, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value)} has no JSON")
+    return json.dumps(out, indent=1, ensure_ascii=False, default=np.generic.item)

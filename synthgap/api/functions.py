@@ -21,27 +21,13 @@ from ..gan.sample import generate_gan
 from ..gan.stylegan3 import Generator
 from ..gan.train import GanStep
 from ..gan.train import train_gan as _train_gan
-from ..metrics.detection import fake_detection
-from ..metrics.entropy import output_entropy
 from ..metrics.extractors import extractor as build_extractor
 from ..metrics.features import features
 from ..metrics.fidelity import Fidelity, fidelity_of_features
-from ..metrics.gradcam import gradcam
 from ..released.edm import edm_of
 from ..released.networks import network_in
 from ..released.stylegan3 import generator_of
 
-__all__ = [
-    "fake_detection",
-    "fidelity",
-    "generate",
-    "gradcam",
-    "load_model",
-    "output_entropy",
-    "train_classifier",
-    "train_edm",
-    "train_gan",
-]
 SOLVER_OPTIONS = {"solver", "steps", "guide", "callback"}
 
 

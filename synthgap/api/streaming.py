@@ -56,10 +56,12 @@ def generate_shards(
     ------
     UserError : as `generate` and `write_shards` do.
     """
-    known, shape, config = _facts(model)
-    if isinstance(model, Generator) and solver is not None:
+    gan = isinstance(model, Generator)
+    sizes = model.config if gan else model.config.network
+    known, shape = sizes.label_dim, (sizes.channels, sizes.height, sizes.width)
+    if gan and solver is not None:
         raise UserError("solver is an option of diffusion models; a GAN has no reverse process")
-    options = {} if isinstance(model, Generator) else {"solver": solver or Solver()}
+    options = {} if gan else {"solver": solver or Solver()}
     if shard_images < 1:
         raise UserError(f"shard_images is {shard_images}; give 1 or more")
     labels = None if labels is None else np.asarray(labels)
@@ -80,7 +82,7 @@ def generate_shards(
         return out
 
     provenance = {
-        "model": weights_hash(model.state_dict(), config),
+        "model": weights_hash(model.state_dict(), model.config.model_dump_json()),
         "seed": seed,
         "solver": options["solver"].model_dump() if options else None,
         "lanes": LANES,
@@ -89,11 +91,3 @@ def generate_shards(
     }
     size = -(-shard_images // LANES) * LANES
     return write_shards(folder, labels, names, shape, make, shard_images=size, provenance=provenance, progress=progress)
-
-
-def _facts(model: EDM | Generator) -> tuple[int, tuple[int, int, int], str]:
-    """(number of classes or 0, (C, H, W), the configuration as JSON)."""
-    config = model.config
-    if isinstance(model, Generator):
-        return config.label_dim, (config.channels, config.height, config.width), config.model_dump_json()
-    return config.network.label_dim, tuple(model.image_shape), config.model_dump_json()

@@ -11,14 +11,15 @@ from PIL import Image
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from ..base.device import resolve_device
 from ..base.errors import UserError
 from ..base.files import replacing
+from ..base.machine import resolve_device
 from ..base.processes import joined
+from ..base.weights import impossible
 from ..data.sources import load_splits
 from ..data.splits import Splits
 from ..design.options import Options
-from ..design.preset import Preset, load_preset
+from ..design.preset import DataChoice, Preset, load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
@@ -45,11 +46,12 @@ def train(
     """
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
-    choice = Options().applied(load_preset(preset), dataset)
-    splits = _loaded(choice, dataset, image_size)
+    chosen = Options().applied(load_preset(preset), dataset)
+    main = chosen.choose(dataset, image_size)
+    choice, splits = chosen.of(main).generator, _loaded(chosen, main)
     real = splits.train
-    training = _changed(choice.generator.training, images=images, precision=precision)
-    network = generator_network(choice.generator, real.shape, len(real.classes))
+    training = _changed(choice.training, images=images, precision=precision)
+    network = generator_network(choice, real.shape, len(real.classes))
     device = resolve_device(device)
 
     checkpoint = out.with_name(f"{out.stem}.checkpoint.safetensors")
@@ -66,7 +68,7 @@ def train(
 
             def draw(edm: EDM, seen: int) -> None:
                 if samples:
-                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.generator.solver.steps)
+                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.solver.steps)
 
             edm = train_edm(
                 real,
@@ -92,16 +94,15 @@ def train(
             checkpoint.unlink(missing_ok=True)
 
 
-def _loaded(choice: Preset, dataset: str, image_size: int | str) -> Splits:
+def _loaded(preset: Preset, choice: DataChoice) -> Splits:
     """The data set at the size, and with the number of images, that the preset gives it."""
-    main = choice.choose(dataset, image_size)
     return load_splits(
-        main.dataset,
-        image_size=main.image_size,
-        train_size=main.train_size,
-        limits=choice.limits,
-        longest_side=choice.longest_side,
-        divisor=choice.generator.divisor,
+        choice.dataset,
+        image_size=choice.image_size,
+        train_size=choice.train_size,
+        limits=preset.limits,
+        longest_side=preset.longest_side,
+        divisor=preset.of(choice).generator.divisor,
     )
 
 
@@ -111,7 +112,7 @@ def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:
     try:
         return type(recipe)(**recipe.model_dump() | changes)
     except ValidationError as error:
-        raise UserError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
+        raise UserError(impossible(error)) from error
 
 
 def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:

@@ -1,11 +1,24 @@
-"""What this machine's parts are called."""
+"""What this machine's parts are called, and which device "auto" is."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
 
+from .errors import UserError
+
 LOW_PRECISION = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 bf16", "amx_bf16": "AMX bf16"}
+
+
+def resolve_device(device: str) -> str:
+    """ "cpu" or "cuda"; "auto" is cuda where there is one. UserError for any other name."""
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device is {device!r}; give cpu, cuda or auto")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
 
 
 def device_name(device: str) -> str:

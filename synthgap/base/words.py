@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
 from tqdm import tqdm
@@ -138,9 +139,14 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$&-])", r"\\\1", text.strip())
 
 
-def plural(count: int, noun: str) -> str:
-    """ "1 seed", "3 seeds"."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """ "1 seed", "3 seeds"; `several`: a plural that doesn't end in s alone, "3 classes"."""
+    return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """ "cats 1,200, dogs 7"."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def clock(seconds: float) -> str:

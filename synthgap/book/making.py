@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from ..base.disk import write_text
 from ..exhibits.files import write_tables
 from ..exhibits.study import Study
 from ..graph.specs import Spec
 from . import costs, execute, guards, provenance, trace
-from .stages import Stages
+
+TIMES = "times.json"
+
+
+class Stages:
+    """`with stages("chapters"): …` adds to the seconds of that name."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - begun
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`/times.json: when the run started (UTC), and its seconds."""
+        rounded = {name: round(seconds, 1) for name, seconds in self.seconds.items()}
+        write_text(folder / TIMES, json.dumps({"started": self.started, "seconds": rounded}, indent=1))
 
 
 @dataclass

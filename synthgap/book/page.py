@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import nbformat
@@ -126,7 +126,7 @@ def _keep_inside(link: Tag, body: BeautifulSoup) -> None:
     """Leave links to the web and to places on the page; make others text."""
     address = link["href"]
     if address.startswith(("https://", "http://")):
-        link["rel"] = "noreferrer"
+        link["href"], link["rel"] = unescape(address), "noreferrer"  # MyST escapes addresses, and docutils once more
     elif not (address.startswith("#") and body.find(id=address[1:])):
         if link.get_text().strip() in ("", address[1:]):
             link.string = ELSEWHERE

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..base.disk import write_text
 from ..base.errors import UserError
+from ..base.weights import impossible
 
 FILE = "provenance.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -89,11 +90,6 @@ class Provenance(_Model):
     exhibits: dict[str, Made]
     since: Since | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Was everything recorded, or is it a file for what was published before?"""
-        return self.device is not None and all(made.seconds is not None for made in self.exhibits.values())
-
     def chapters_of(self, kinds: Sequence[str]) -> list[str]:
         """Chapters that show something made from artifacts of these kinds."""
         return [
@@ -111,9 +107,7 @@ def read(folder: Path) -> Provenance:
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror}); run synthgap run, which writes it") from error
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise UserError(f"{path} is not valid ({place}: {fault['msg']}); run synthgap run again") from error
+        raise UserError(f"{path} is not valid ({impossible(error)}); run synthgap run again") from error
 
 
 def write(record: Provenance, folder: Path) -> Path:

@@ -54,7 +54,7 @@ class ClassifierTraining(BaseModel):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network and the pixel statistics it standardises with: `classifier.logits(images)`."""
+    """A trained network and the pixel statistics it standardises with; `classifier.evaluate` makes use of it."""
 
     network: ResNet18
     mean: float

@@ -44,7 +44,7 @@ def generate(
     from ..api.functions import generate as draw
     from ..api.functions import load_model
     from ..api.streaming import generate_shards
-    from ..base.device import resolve_device
+    from ..base.machine import resolve_device
     from ..data.imageset import check_new_folder
     from ..data.shards import ENDING, is_shards
     from ..data.shardwriter import SHARD_IMAGES, check_shards_folder
@@ -95,7 +95,7 @@ def reconstruct(
 
     Example: synthgap reconstruct --dataset digits --t-re 50-100 --out halfway
     """
-    from ..base.device import resolve_device
+    from ..base.machine import resolve_device
     from ..data.imageset import check_new_folder
     from ..design.values import parse_t_re
     from ..diffusion.reconstruct import reconstruct as rebuild

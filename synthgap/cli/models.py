@@ -68,7 +68,7 @@ def metrics(
     """
     from ..api.comparison import as_json as to_json
     from ..api.comparison import as_text, compare
-    from ..base.device import resolve_device
+    from ..base.machine import resolve_device
 
     size = number(image_size, "image-size")
     with progress_bar("features") as bar:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 def found(study: Study) -> list[str]:
     """What the data sets hold, in plain text, warnings included."""
     from ..data.duplicates import duplicate_lines
-    from ..data.inspect import inspect_folder
-    from ..data.report import report_lines
+    from ..data.inspect import inspect_folder, report_lines
     from ..data.splits import SPLITS, Splits
 
     d, lines = study.design, []

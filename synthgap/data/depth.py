@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.words import plural
 
 DEPTHS = (1, 2, 4, 8, 10, 12, 14, 16)  # bits that instruments and masks use
 DEEPEST = 2 ** DEPTHS[-1] - 1
@@ -22,13 +23,15 @@ REMEDY = "save them with 8 or 16 bits a channel"
 class Span:
     """The lowest and the highest number of one image, how it is stored, and the bits that its file says it uses.
 
-    kind : "8-bit", "16-bit", "32-bit", "16-bit colour" (of which 8 bits were read) or "float".
+    kind : "8-bit", "16-bit", "32-bit", "16-bit colour", "16-bit transparent" (of which 8 bits were read) or "float".
+    whole : floats that are whole numbers.
     """
 
     kind: str
     low: float
     high: float
     declared: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ class Scale:
 def scale_of(spans: Sequence[Span], names: Sequence[str], where: str) -> Scale:
     """The one scale of images that are stored alike.
 
-    Whole numbers are taken to have the least depth of DEPTHS that holds the largest of them, and what files declare;
-    floats to run from 0 to 1. 8-bit images are taken as they are, unless none of their values is above 15.
+    Whole numbers, floats that are whole numbers above 1 among them, are taken to have the least depth of DEPTHS that
+    holds the largest of them, and what files declare; other floats to run from 0 to 1. 8-bit images are taken as they
+    are, unless none of their values is above 15.
 
     names : of the images, for messages. where : the data set.
     Raises UserError where numbers are negative, beyond 16 bits, no numbers, or floats beyond 1 or nearly all 0: nobody
@@ -57,22 +61,22 @@ def scale_of(spans: Sequence[Span], names: Sequence[str], where: str) -> Scale:
     """
     kind = spans[0].kind
     low, high = min(s.low for s in spans), max(s.high for s in spans)
-    bad = next((n for s, n in zip(spans, names, strict=True) if not 0 <= s.low <= s.high < math.inf), None)
-    if bad is None:
-        top = 1 if kind == "float" else DEEPEST
-        bad = next((n for s, n in zip(spans, names, strict=True) if s.high > top), None)
-    if bad is not None:
+    if 1 < high <= DEEPEST and all(s.whole for s in spans):
+        kind = "whole-number"
+    top = 1 if kind == "float" else DEEPEST
+    bad = [n for s, n in zip(spans, names, strict=True) if not 0 <= s.low <= s.high < math.inf]
+    bad += [n for s, n in zip(spans, names, strict=True) if s.high > top]
+    if bad:
         if not all(math.isfinite(s.low) and math.isfinite(s.high) for s in spans):
-            raise UserError(f"{bad} has pixels that are no finite numbers; mend them, or {REMEDY}")
-        white = 1 if kind == "float" else DEEPEST
+            raise UserError(f"{bad[0]} has pixels that are no finite numbers; mend them, or {REMEDY}")
         hint = ", for values from −1 to 1: ((x + 1) * 127.5).round() as uint8" if low >= -1 and high <= 1 else ""
-        raise UserError(f"{bad} has pixels outside 0–{white}; nobody knows which value is white: {REMEDY}{hint}")
-    count = f"{len(spans):,} {kind} image{'' if len(spans) == 1 else 's'}"
+        raise UserError(f"{bad[0]} has pixels outside 0–{top}; nobody knows which value is white: {REMEDY}{hint}")
+    count = plural(len(spans), f"{kind} image")
     if kind == "float":
         if high < DIMMEST:
             raise UserError(f"{where}: the largest value of {count} is {high:.3g}, nearly black on 0–1; {REMEDY}")
         return Scale(1, (f"{count} with values from {low:.3g} to {high:.3g}: 0 is black and 1 white",))
-    if kind == "16-bit colour":
+    if kind == "16-bit transparent":
         if high <= 63:
             raise UserError(
                 f"{where}: {count} use 14 bits or fewer, of which too few would remain; save them with 8 bits a channel"
@@ -105,7 +109,7 @@ def _doubt(spans: Sequence[Span], names: Sequence[str], bits: int) -> str | None
 
 
 def array_scale(arrays: Sequence[np.ndarray], where: str) -> Scale:
-    """The one scale of arrays of images, each N × …; floats that are whole numbers above 1 count as whole numbers.
+    """The one scale of arrays of images, each N × ….
 
     Raises UserError as `scale_of` does, and for arrays of other types or of different ones.
     """
@@ -122,8 +126,8 @@ def array_scale(arrays: Sequence[np.ndarray], where: str) -> Scale:
     if dtype.kind == "b":
         return Scale(1, (f"{len(highs):,} images of true and false: true is white",))
     kind = "8-bit" if dtype == np.uint8 else f"{8 * dtype.itemsize}-bit"
+    whole = False
     if dtype.kind == "f":
-        whole = 1 < max(highs) <= DEEPEST and all(np.array_equal(a, np.rint(a)) for a in filled)
-        kind = "whole-number" if whole else "float"
-    spans = [Span(kind, low, high) for low, high in zip(lows, highs, strict=True)]
+        kind, whole = "float", all(np.array_equal(a, np.rint(a)) for a in filled)
+    spans = [Span(kind, low, high, whole=whole) for low, high in zip(lows, highs, strict=True)]
     return scale_of(spans, [f"{where}: image {i}" for i in range(len(spans))], where)

@@ -37,13 +37,13 @@ DARK = 15  # a grey 8-bit image without brighter pixels may be a mask: its level
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded image, upright: mode "L" or "RGB", or "F" with the numbers of its file, which `span` is about.
+    """One decoded image, upright: mode "L" or "RGB"; with the numbers of its file, which `span` is about, "F" or three.
 
     pages : pages or frames of the file, of which this is the first; 1 for a photograph of a phone (MPO), whose
         further frames are previews.
     """
 
-    image: Image.Image
+    image: Image.Image | tuple[Image.Image, ...]
     span: Span
     pages: int = 1
 
@@ -73,12 +73,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def decode(path: Path) -> Picture:
     """Decode the first page of a file.
 
-    EXIF rotation is applied, transparency is laid on white, palettes are resolved. Grey images of more than 8 bits
-    (and 8-bit ones with no value above 15) keep their numbers, for `scale_of` to say which is white.
+    EXIF rotation is applied, transparency is laid on white, palettes are resolved. Images of more than 8 bits a channel
+    (and 8-bit ones with no value above 15) keep their numbers, for `scale_of` to say which is white; of transparent
+    ones the upper 8 bits are read.
     Raises UserError naming the file when it can't be decoded.
     """
     with opened(path) as file:
-        deep_colour = not file.mode.startswith("I") and ";16" in str([tile[3] for tile in file.tile])
+        deep_colour = not file.mode.startswith("I") and ";16" in str([tile.args for tile in file.tile])
         declared = _declared_bits(file, path)
         _check_size(file)
         stated = file.format == "PPM" and file.mode == "I"
@@ -86,6 +87,8 @@ def decode(path: Path) -> Picture:
         file.load()
         if file.mode.startswith("I") or file.mode == "F":
             picture = _deep(file, declared, stated)
+        elif deep_colour and file.mode == "RGB" and "transparency" not in file.info:
+            picture = _deep_colour(file, path)
         else:
             picture = _shallow(file, deep_colour)
         return replace(picture, pages=_pages(file))  # last: it looks at other pages, which may be damaged
@@ -109,7 +112,7 @@ def _check_size(file: Image.Image) -> None:
 def _shallow(image: Image.Image, deep_colour: bool) -> Picture:
     flat = _flat(image)
     if deep_colour:
-        return Picture(flat, Span("16-bit colour", 0, max(_highest(image))))
+        return Picture(flat, Span("16-bit transparent", 0, max(_highest(image))))
     span = Span("8-bit", 0, max(_highest(flat)))
     mask = flat.mode == image.mode == "L" and 0 < span.high <= DARK
     return Picture(flat.convert("F") if mask else flat, span)
@@ -121,7 +124,29 @@ def _deep(image: Image.Image, declared: int, stated: bool) -> Picture:
     low, high = float(values.min()), float(values.max())
     if stated:  # a PGM says which value is white, and Pillow has scaled it to 65,535
         high = max(high, 65535.0)
-    return Picture(Image.fromarray(values), Span(kind, low, high, declared if declared < 16 else 0))
+    span = Span(
+        kind, low, high, declared if declared < 16 else 0, kind == "float" and np.array_equal(values, np.rint(values))
+    )
+    return Picture(Image.fromarray(values), span)
+
+
+def _deep_colour(upper: Image.Image, path: Path) -> Picture:
+    """Of 16-bit colour Pillow reads the upper byte of each channel; told another order of bytes it reads the lower."""
+    with Image.open(path) as lower:
+        lower.tile = [tile._replace(args=_other_order(tile.args)) for tile in lower.tile]
+        ImageOps.exif_transpose(lower, in_place=True)
+        values = np.asarray(upper).astype(np.float32) * 256 + np.asarray(lower)
+    grey = (values == values[..., :1]).all()
+    bands = tuple(Image.fromarray(values[..., i]) for i in range(1 if grey else 3))
+    span = Span("16-bit" if grey else "16-bit colour", 0, float(values.max()))
+    return Picture(bands[0] if grey else bands, span)
+
+
+def _other_order(args: Any) -> Any:
+    if isinstance(args, tuple):
+        return tuple(_other_order(arg) for arg in args)
+    native = "B" if sys.byteorder == "little" else "L"
+    return {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": f"RGB;16{native}"}.get(args, args)
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -210,7 +235,11 @@ def read_image(path: Path) -> Image.Image:
     if picture.span.kind == "8-bit":  # one dark image alone is no mask
         return picture.image.convert("L") if picture.image.mode == "F" else picture.image
     scale = scale_of([picture.span], [shown(str(path))], shown(str(path)))
-    return Image.fromarray(scale.applied(np.asarray(picture.image)))
+    return Image.fromarray(scale.applied(_pixels(picture.image)))
+
+
+def _pixels(image: Image.Image | tuple[Image.Image, ...]) -> np.ndarray:
+    return np.dstack(image) if isinstance(image, tuple) else np.asarray(image)
 
 
 def canvas_size(sizes: list[tuple[int, int]], longest_side: int, image_size: int | None = None) -> tuple[int, int]:
@@ -226,11 +255,14 @@ def canvas_size(sizes: list[tuple[int, int]], longest_side: int, image_size: int
     return math.ceil(round(height, 6)), math.ceil(round(width, 6))
 
 
-def fit(image: Image.Image, height: int, width: int) -> np.ndarray:
+def fit(image: Image.Image | tuple[Image.Image, ...], height: int, width: int) -> np.ndarray:
     """Scale to fit inside height × width with the aspect kept, then pad with the border's own pixels.
 
-    Returns H × W (grey) or H × W × 3; uint8, or float32 for mode "F". Images smaller than the canvas are enlarged.
+    Returns H × W (grey) or H × W × 3; uint8, or float32 for mode "F", one image or one a channel. Images smaller than
+    the canvas are enlarged.
     """
+    if isinstance(image, tuple):
+        return np.dstack([fit(band, height, width) for band in image])
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     if size != image.size:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
-from ..base.names import normal, shown
+from ..base.names import normal, shown, some
+from ..base.words import listed, plural
 from .classnames import SPLIT_NAMES, has_control, read_names
 from .splits import SPLITS
-from .tree import BROKEN, LINKED, OTHER, UNREAD, Tree, walk
+from .tree import BROKEN, HIDDEN, LINKED, LITTERED, OTHER, UNREAD, Tree, walk
 
 ALL = "all"  # the one split of a folder without folders of splits
 UNLABELLED = "image"  # the one class of loose images
+NO_CLASS = "no images, "  # how the reason begins why a folder was never meant as a class
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def read_layout(path: str | Path, least_classes: int = 2) -> Layout:
     """
     root, split = named_split(Path(path))
     if not root.is_dir():
-        what = "is a file and no folder" if root.exists() else "is not there"
-        start = f"there is no folder {shown(str(root))}" if what == "is not there" else f"{shown(str(root))} {what}"
-        raise UserError(f"{start}; give the path of an ImageFolder (one subfolder a class)")
+        name = shown(str(root))
+        fault = f"{name} is a file and no folder" if root.exists() else f"there is no folder {name}"
+        raise UserError(f"{fault}; give the path of an ImageFolder (one subfolder a class)")
     root = root.resolve()
     tree = walk(root)
     folders = _split_folders(tree)
@@ -206,7 +208,7 @@ def _why(tree: Tree, prefix: str) -> str:
     if inside.get(BROKEN):
         return "only links to nothing"
     if others := inside.get(OTHER):
-        return f"no images, {len(others):,} other file{'' if len(others) == 1 else 's'}"
+        return NO_CLASS + plural(len(others), "other file")
     return "empty"
 
 
@@ -258,3 +260,67 @@ def alike(name: str, known: tuple[str, ...]) -> str:
     folded = normal(name).strip().casefold()
     near = next((k for k in known if normal(k).strip().casefold() == folded), None)
     return f"; did you mean {near!r}?" if near else ""
+
+
+def layout_lines(layout: Layout) -> list[str]:
+    """What of a folder is not used, and why, and how its class folders were understood."""
+    passed = layout.passed
+    lines = []
+    for paths, one, more in (
+        (passed.get(OTHER), "file without an image's ending is", "files without an image's ending are"),
+        (layout.loose, "image lies outside of class folders and is", "images lie outside of class folders and are"),
+        (passed.get(LITTERED), "leftover of the system or another program is", "leftovers of other programs are"),
+        (passed.get(HIDDEN), "hidden file or folder is", "hidden files or folders are"),
+        (passed.get(BROKEN), "link to nothing (or special file) is", "links to nothing (or special files) are"),
+        (passed.get(LINKED), "link to a folder that is read already is", "links to folders that are read already are"),
+    ):
+        if paths:
+            lines.append(f"{len(paths):,} {one if len(paths) == 1 else more} passed over: {some(map(shown, paths))}")
+    no_class = {name: why for name, why in layout.empty.items() if why.startswith(NO_CLASS)}
+    if no_class:
+        lines.append(f"{plural(len(no_class), 'folder')} without images: {_reasons(no_class)}")
+    for name, places in layout.merged.items():
+        lines.append(
+            f"class {name!r} lies in {len(places)} folders whose names differ only in how letters are composed"
+        )
+    return [*lines, *(f"WARNING: {line}" for line in _doubts(layout))]
+
+
+def _doubts(layout: Layout) -> list[str]:
+    """What of a folder was probably meant otherwise."""
+    lines = []
+    if unread := layout.passed.get(UNREAD):
+        counts = listed(dict(Counter(Path(file).suffix.lower() for file in unread).most_common()))
+        lines.append(
+            f"{plural(len(unread), 'image')} of formats that can't be read here ({counts}); convert them to PNG or "
+            "JPEG first (ImageMagick: magick mogrify -format png FILES)"
+        )
+    for split, count in layout.unlabelled.items():
+        lines.append(
+            f"{layout.folders[split]}/ holds {plural(count, 'image')} without class folders, as a competition's test "
+            "set does: without labels it can't be used and is left out; sort it into class folders to use it"
+        )
+    empty = {name: why for name, why in layout.empty.items() if not why.startswith(NO_CLASS)}
+    if empty:
+        folders = "folder yields" if len(empty) == 1 else "folders yield"
+        lines.append(
+            f"{len(empty):,} {folders} no image and {'is' if len(empty) == 1 else 'are'} no class: {_reasons(empty)}"
+        )
+    folded: dict[str, list[str]] = {}
+    for name in layout.classes:
+        folded.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    for names in folded.values():
+        if len(names) > 1:
+            lines.append(
+                f"classes {some(map(repr, names))} differ only in case or spaces; rename one if they are the same"
+            )
+    if layout.hint is not None and len(layout.classes) == 1:
+        lines.append(
+            f"all images are of one class, {layout.hint!r}, with folders in it; did you mean "
+            f"folder:{shown(str(layout.root / layout.hint))}?"
+        )
+    return lines
+
+
+def _reasons(empty: dict[str, str]) -> str:
+    return some(f"{shown(name)} ({why})" for name, why in empty.items())

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..base.errors import UserError
 from ..base.files import replacing
-from .depth import array_scale
 from .imageset import ImageSet
-from .numbering import numbered
-from .splits import Splits, complete_splits
+from .numbering import Given, sets_of
 
 LARGEST = 16 * 2**30  # bytes that a file may unpack to
 
@@ -30,7 +27,8 @@ def save_npz(images: ImageSet, path: str | Path) -> Path:
     return path
 
 
-def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
+def read_npz(path: Path) -> Given:
+    """The splits of a file; UserError where it is damaged, or holds other arrays than images and labels."""
     try:
         with path.open("rb") as opened:
             if not zipfile.is_zipfile(opened):
@@ -60,16 +58,12 @@ def load_npz(path: Path, train_size: int | None, seed: int, limits: dict[str, in
         )
     if listed is not None and listed.ndim != 1:
         raise UserError(f"{path}: classes have shape {listed.shape}; give one name per class")
-    labels, classes, found = numbered({s: _labels(raw) for s, (_, raw) in given.items()}, names, str(path))
-    images = {s: _channels_first(path, raw) for s, (raw, _) in given.items()}
-    scale = array_scale(list(images.values()), str(path))
-    sets = {s: ImageSet(scale.applied(v), labels[s], classes, f"{path.stem}/{s}") for s, v in images.items()}
+    arrays = {split: (_channels_first(path, images), labels) for split, (images, labels) in given.items()}
+    sets, told = sets_of(arrays, names, path)
     shapes = {s: v.shape for s, v in sets.items()}
     if len(set(shapes.values())) > 1:
         raise UserError(f"{path}: the splits' images differ in shape, {shapes}; bring them to one")
-    members = {s: list(range(len(v))) for s, v in sets.items()}
-    splits = complete_splits(sets, members, train_size, seed, source=f"npz:{path}", notes=[], limits=limits)
-    return replace(splits, record=splits.record | {"found": [*found, *scale.notes]})
+    return sets, {s: list(range(len(v))) for s, v in sets.items()}, told
 
 
 def _check_sizes(file: np.lib.npyio.NpzFile) -> None:
@@ -94,7 +88,3 @@ def _channels_first(path: Path, raw: np.ndarray) -> np.ndarray:
     if raw.ndim == 4 and raw.shape[-1] in (1, 3):
         return np.ascontiguousarray(raw.transpose(0, 3, 1, 2))
     raise UserError(f"{path}: images have shape {raw.shape}; expected N×H×W, N×H×W×C or N×C×H×W, C = 1 or 3")
-
-
-def _labels(raw: np.ndarray) -> np.ndarray:
-    return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw  # MedMNIST

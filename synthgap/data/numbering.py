@@ -1,15 +1,36 @@
-"""Which classes labels stand for: those that occur, whatever numbers or names a file gives them."""
+"""Image sets of plain arrays: classes are those that occur, whatever numbers or names a file gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..base.errors import UserError
 from ..base.names import normal, shown
+from .depth import array_scale
+from .imageset import ImageSet
 
+# a user's data before they are split further: {split: images}, {split: files or positions}, more for the record
+Given = tuple[dict[str, ImageSet], dict[str, list], dict[str, Any]]
 NAMED = 3  # labels or classes that a message names
+
+
+def sets_of(
+    given: dict[str, tuple[np.ndarray, np.ndarray]], names: Sequence[str] | None, path: Path
+) -> tuple[dict[str, ImageSet], dict[str, list[str]]]:
+    """({split: images}, {"found": what was assumed}) of what a file holds.
+
+    given : a split's images, N × C × H × W of any depth (see `depth.array_scale`), and labels, N or N × 1.
+    names, and errors : as of `numbered`.
+    """
+    raw = {s: v[:, 0] if v.ndim == 2 and v.shape[1] == 1 else v for s, (_, v) in given.items()}  # MedMNIST has N × 1
+    labels, classes, notes = numbered(raw, names, str(path))
+    scale = array_scale([images for images, _ in given.values()], str(path))
+    sets = {s: ImageSet(scale.applied(v), labels[s], classes, f"{path.stem}/{s}") for s, (v, _) in given.items()}
+    return sets, {"found": [*notes, *scale.notes]}
 
 
 def numbered(

@@ -12,8 +12,7 @@ from ..base.errors import UserError
 from ..base.names import normal, shown, some
 from .folder import fit, fit_all, read_images
 from .imageset import ImageSet
-from .layout import ALL, UNLABELLED, Layout, alike, named_split, read_layout
-from .report import layout_lines
+from .layout import ALL, UNLABELLED, Layout, alike, layout_lines, named_split, read_layout
 from .shards import Shards, is_shards
 from .sources import DESCRIPTIONS, load_splits, own_path
 from .splits import SPLITS

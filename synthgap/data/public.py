@@ -49,8 +49,6 @@ def load_public(
     UserError : unknown name; missing, damaged or contradictory files; sizes that don't fit the set.
     """
     public = known(name)
-    if image_size is not None and image_size < 4:
-        raise UserError(f"image_size is {image_size}; give 4 or more")
     official = read_official(name, root_or_default(root))
     chosen = _chosen(name, official, train_size, seed, limits or {})
     kept = chosen.record["members"]

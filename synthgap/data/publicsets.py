@@ -1,14 +1,4 @@
-"""The paper's five data sets: what is published of them, and where they lie.
-
-Layout below the data folder (`data_root`):
-
-- cifar10: `cifar-10-batches-py/` with data_batch_1 … data_batch_5, test_batch, batches.meta
-- cifar100: `cifar-100-python/` with train, test, meta
-- aircraft: `fgvc-aircraft-2013b/data/` with images/, variants.txt, images_variant_trainval.txt, images_variant_test.txt
-- cub: `CUB_200_2011/` with images/, images.txt, image_class_labels.txt, train_test_split.txt, classes.txt
-- cars: `stanford_cars/` with cars_train/, cars_test/, devkit/cars_meta.mat, devkit/cars_train_annos.mat,
-  cars_test_annos_withlabels.mat
-"""
+"""The paper's five data sets: what is published of them, and where they lie below the data folder (`data_root`)."""
 
 from __future__ import annotations
 
@@ -59,6 +49,12 @@ class PublicSet:
         return f"{self.folder}/ with {', '.join(self.files)}"
 
 
+_CIFAR = {
+    "origin": "https://www.cs.toronto.edu/~kriz/cifar.html",
+    "counts": {"train": 50_000, "test": 10_000},
+    "augment": ("crop", "flip"),
+    "image_size": 32,
+}
 _FINE = {
     "augment": ("flip",),
     "image_size": 64,
@@ -69,25 +65,19 @@ _FINE = {
 PUBLIC = {
     "cifar10": PublicSet(
         title="CIFAR-10",
-        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
         folder="cifar-10-batches-py",
         files=(*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"),
-        counts={"train": 50_000, "test": 10_000},
         classes=10,
-        augment=("crop", "flip"),
-        image_size=32,
         archives={"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
+        **_CIFAR,
     ),
     "cifar100": PublicSet(
         title="CIFAR-100",
-        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
         folder="cifar-100-python",
         files=("train", "test", "meta"),
-        counts={"train": 50_000, "test": 10_000},
         classes=100,
-        augment=("crop", "flip"),
-        image_size=32,
         archives={"cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85"},
+        **_CIFAR,
     ),
     "aircraft": PublicSet(
         title="FGVC-Aircraft",

@@ -23,8 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..base.errors import UserError
 from ..base.files import file_sha256
 from .imageset import ImageSet
-from .numbering import numbered
-from .splits import Splits, complete_splits
+from .numbering import Given, numbered
 
 INDEX = "index.json"
 ENDING = ".shards"
@@ -125,7 +124,7 @@ class Shards:
         digest = hashlib.sha256()
         header = {"shape": (len(self), *self.shape), "classes": self.classes, "augment": self.augment}
         digest.update(json.dumps(header, sort_keys=True).encode())
-        for block in self.blocks():
+        for block in blocks_of(self, np.arange(len(self))):
             digest.update(block.images.tobytes())
         digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -163,10 +162,6 @@ class Shards:
             out = fit(out)
         return out
 
-    def blocks(self, size: int = BLOCK) -> Iterator[ImageSet]:
-        """All images in order, at most `size` at a time in memory."""
-        return blocks_of(self, np.arange(len(self)), size)
-
     def changed(self, fit: Callable[[ImageSet], ImageSet]) -> Shards:
         """This set with `fit` applied to what is read: to the pixels of each image alone, whatever is beside it."""
         blank = ImageSet(np.zeros((1, *self.shape), dtype=np.uint8), np.zeros(1, dtype=np.int64), self.classes)
@@ -184,16 +179,12 @@ def is_shards(path: Path) -> bool:
     return path.suffix == ENDING
 
 
-def load_shards(path: Path, train_size: int | None, seed: int, limits: dict[str, int | None] | None = None) -> Splits:
-    """All images of a sharded set in memory; validation and test are cut from it, class by class."""
+def read_shards(path: Path) -> Given:
+    """All images of a sharded set in memory, as "train"; those of its classes that have images."""
     images = Shards.open(path).subset(slice(None))
-    if len(np.unique(images.labels)) < 2:
-        raise UserError(f"{path} holds images of one class; a classifier needs two or more: generate more classes")
-    labels, classes, found = numbered({"train": images.labels}, images.classes, str(path))
-    members = {"train": list(range(len(images)))}
-    given = {"train": replace(images, labels=labels["train"], classes=classes, name=f"{path.stem}/train")}
-    splits = complete_splits(given, members, train_size, seed, f"shards:{path}", [], limits)
-    return replace(splits, record=splits.record | {"found": found})
+    labels, classes, notes = numbered({"train": images.labels}, images.classes, str(path))
+    whole = replace(images, labels=labels["train"], classes=classes, name=f"{path.stem}/train")
+    return {"train": whole}, {"train": list(range(len(whole)))}, {"found": notes}
 
 
 def read_index(folder: Path) -> Index:

@@ -8,16 +8,16 @@ from pathlib import Path
 from ..base.errors import UserError
 from ..base.names import shown
 from .duplicates import repeated_files
-from .edmzip import load_edm_zip
+from .edmzip import read_edm_zip
 from .folder import read_images
 from .imageset import ImageSet
-from .layout import ALL, Listing, read_layout
+from .layout import ALL, Listing, layout_lines, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
-from .npz import load_npz
+from .npz import read_npz
+from .numbering import Given
 from .public import load_public
 from .publicsets import PUBLIC
-from .report import layout_lines
-from .shards import load_shards
+from .shards import read_shards
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
 
@@ -44,6 +44,7 @@ DESCRIPTIONS = {
     "edm-zip:PATH": "a data set of the EDM release: a zip of PNGs with dataset.json.",
     "shards:PATH": "a folder that synthgap generate --out NAME.shards wrote.",
 }
+NAMED = {"digits": load_digits, "mnist5k": load_mnist5k, "digit-pairs": load_digit_pairs}
 
 
 def load_dataset(source: str, split: str = "train", **options) -> ImageSet:
@@ -93,28 +94,25 @@ def load_splits(
     UserError : unknown source, missing or unreadable file, a class too small to split.
     """
     kind, _, path = source.partition(":")
-    named = {"digits": load_digits, "mnist5k": load_mnist5k, "digit-pairs": load_digit_pairs}
     if image_size is not None and not 4 <= image_size <= LARGEST_SIDE:
         raise UserError(f"image_size is {image_size}; give 4 to {LARGEST_SIDE:,} pixels")
     for name, value, least in (("train_size", train_size, 2), ("seed", seed, 0), ("divisor", divisor, 1)):
         if value is not None and not value >= least:
             raise UserError(f"{name} is {value}; give {least} or more")
-    if kind == "folder" and path:  # images of many sizes: scaled and padded while they are read
-        splits = _folder(own_path(path), image_size, longest_side, train_size, seed, limits)
-    elif kind == "npz" and path:
-        splits = resized(load_npz(own_path(path), train_size, seed, limits), image_size)
-    elif kind == "edm-zip" and path:
-        splits = resized(load_edm_zip(own_path(path), train_size, seed, limits), image_size)
-    elif kind == "shards" and path:
-        splits = resized(load_shards(own_path(path), train_size, seed, limits), image_size)
+    if kind in READERS and path:
+        place = own_path(path)
+        options = (image_size, longest_side) if kind == "folder" else ()
+        given, names, told = READERS[kind](place, *options)
+        notes = told.pop("notes", [])
+        splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits)
+        splits = resized(replace(splits, record=splits.record | told), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)
-    elif kind in named and not path:
-        splits = resized(named[kind](train_size, seed), image_size)
+    elif kind in NAMED and not path:
+        splits = resized(NAMED[kind](train_size, seed), image_size)
     else:
         raise UserError(
-            f"unknown data set {source!r}; known: {', '.join([*named, *PUBLIC])}, folder:PATH, npz:PATH, edm-zip:PATH, "
-            "shards:PATH (synthgap datasets describes them)"
+            f"unknown data set {source!r}; known: {', '.join(DESCRIPTIONS)} (synthgap datasets describes them)"
         )
     splits = padded(greyed(splits) if grey else splits, divisor)
     return limited(mirrored(splits, flip), limits or {}, seed)
@@ -132,20 +130,12 @@ def own_path(text: str) -> Path:
     return path
 
 
-def _folder(
-    root: Path,
-    image_size: int | None,
-    longest_side: int,
-    train_size: int | None,
-    seed: int,
-    limits: dict[str, int | None] | None,
-) -> Splits:
+def _read_folder(root: Path, image_size: int | None, longest_side: int) -> Given:
     layout = read_layout(root)
     listings, repeats = _without_repeats({"train" if s == ALL else s: v for s, v in layout.listings.items()})
     if "train" not in listings:  # one split was named: it is all there is
         listings = {"train": next(iter(listings.values()))}
-    paths = [path for listing in listings.values() for path in listing.paths]
-    read = read_images(paths, longest_side, image_size)
+    read = read_images([path for listing in listings.values() for path in listing.paths], longest_side, image_size)
     notes = [read.notes[0]]
     if repeats:
         notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")
@@ -155,10 +145,9 @@ def _folder(
         stop = start + len(listing.files)
         given[split] = ImageSet(read.images[start:stop], listing.labels, layout.classes, f"{layout.root.name}/{split}")
         start = stop
-    names = {split: list(listing.files) for split, listing in listings.items()}
+    told = {"notes": notes, "found": list(read.notes[1:]), "passed": layout_lines(layout)}
     source = f"folder:{layout.root if root.is_dir() else root}"  # or one split of it, "photos:test"
-    splits = complete_splits(given, names, train_size, seed, source=source, notes=notes, limits=limits)
-    return replace(splits, record=splits.record | {"found": list(read.notes[1:]), "passed": layout_lines(layout)})
+    return given, {split: list(listing.files) for split, listing in listings.items()}, told | {"source": source}
 
 
 def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], int]:
@@ -185,3 +174,6 @@ def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], 
         out[split] = replace(listing, files=tuple(listing.files[i] for i in kept), labels=labels)
         dropped += len(again)
     return out, dropped
+
+
+READERS = {"folder": _read_folder, "npz": read_npz, "edm-zip": read_edm_zip, "shards": read_shards}

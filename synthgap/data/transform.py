@@ -10,6 +10,8 @@ from PIL import Image
 
 from .splits import SPLITS, Splits, split_record, stratified_take
 
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
+
 
 def limited(splits: Splits, limits: dict[str, int | None], seed: int) -> Splits:
     """At most `limits[split]` images a split, drawn class by class; None is no limit."""
@@ -71,7 +73,7 @@ def luminance(images: np.ndarray) -> np.ndarray:
     """uint8 N × 3 × H × W → N × 1 × H × W, by the weights of ITU-R 601; grey images as they are."""
     if images.shape[1] == 1:
         return images
-    grey = np.einsum("c,nchw->nhw", np.array([0.299, 0.587, 0.114]), images)
+    grey = np.einsum("c,nchw->nhw", LUMA, images)
     return np.rint(grey).astype(np.uint8)[:, None]
 
 

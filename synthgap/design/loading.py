@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..base.device import resolve_device
 from ..base.errors import UserError
+from ..base.machine import resolve_device
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.sources import Splits, own_path

@@ -1,4 +1,4 @@
-"""DDPM: Eq. 1–3 and Algorithm 1 of the paper, as printed and as corrected, driven by an EDM denoiser.
+"""DDPM: Eq. 2 and Algorithm 1 of the paper, as printed and as corrected, driven by an EDM denoiser.
 
 The paper states the process in the discrete, variance-preserving (VP) form of Ho et al. 2020 and runs it with EDM.
 The two are one process in other variables: x_t = √ᾱ_t · (x₀ + σ_t n) with σ_t = √((1 − ᾱ_t)/ᾱ_t), so that
@@ -85,15 +85,6 @@ def eps_from_denoiser(
     return eps
 
 
-def training_loss(
-    eps: EpsModel, schedule: LinearSchedule, x0: Tensor, t: int, noise: Tensor, labels: Tensor | None
-) -> Tensor:
-    """Eq. 1 for one t: ‖ε − ε_θ(x_t, t)‖² summed over pixels, one value an image."""
-    bar = schedule.alpha_bar[t]
-    x_t = np.sqrt(bar) * x0 + np.sqrt(1 - bar) * noise
-    return ((noise - eps(x_t, t, labels)) ** 2).flatten(1).sum(1)
-
-
 def reverse_step(
     eps: Tensor, x_t: Tensor, t: int, z: Tensor, schedule: LinearSchedule, *, as_printed: bool = False
 ) -> Tensor:
@@ -104,11 +95,6 @@ def reverse_step(
     if as_printed:
         return (drift + noise) / np.sqrt(1 - beta)
     return drift / np.sqrt(1 - beta) + noise
-
-
-def langevin_step(score: Tensor, x: Tensor, delta: float, z: Tensor) -> Tensor:
-    """Eq. 3: x + δ/2 ∇ log p(x) + √δ z. (The density is that of step t; the paper drops its index.)"""
-    return x + delta / 2 * score + np.sqrt(delta) * z
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from ..base.errors import UserError
+from ..base.weights import filled
 from ..diffusion.edm import EDM, EDMConfig
 from ..diffusion.schedule import EDM_SIGMA_MAX, SIGMA_MIN, VPProcess, vp_sigma
 from ..diffusion.unet import UNetConfig
-from .networks import check_agrees, check_choice, check_known, network_in, with_weights
+from .networks import check_agrees, check_choice, check_known, network_in
 from .nvidia import Persistent, module_in, plain, state_dict
 
 # the arguments of the release's constructors, and what they assume where a checkpoint doesn't say
@@ -61,7 +62,7 @@ def from_released(path: str | Path) -> EDM:
 def edm_of(record: Persistent) -> EDM:
     """The denoiser that a preconditioned network's record describes, with its weights."""
     config = _configuration(record)
-    return with_weights(lambda: EDM(config), state_dict(record))
+    return filled(lambda: EDM(config), state_dict(record))
 
 
 def _configuration(record: Persistent) -> EDMConfig:

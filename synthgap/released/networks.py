@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 
 from ..base.errors import UserError
 from ..base.inert import excerpt
-from ..base.weights import filled, impossible
+from ..base.weights import impossible
 from .nvidia import Persistent, read_pickle
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -25,14 +25,16 @@ THEIRS = {
 
 
 def network_in(path: str | Path, readers: Mapping[str, Callable[[Persistent], Network]]) -> Network:
-    """What the reader of an entry makes of the object that the pickle holds there; the first entry that it has counts.
+    """The network that the reader of an entry makes of the object that the pickle holds there; the first entry counts.
+
+    Its weights are those of the file bit for bit, as float32, in eval mode, without gradients.
 
     Raises UserError, with the path, when the file is not such a pickle or its reader can't make a network of it.
     """
     content = read_pickle(path, *readers)
     entry = next(name for name in readers if isinstance(content.get(name), Persistent))
     try:
-        return readers[entry](content[entry])
+        return readers[entry](content[entry]).requires_grad_(False)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
@@ -67,11 +69,3 @@ def check_choice(class_name: str, name: str, value: Any, choices: tuple, reason:
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
         known = " and ".join(map(repr, choices))
         raise UserError(f"the file's {class_name} has {name} = {value!r}: {reason or f'only {known} can be read'}")
-
-
-def with_weights(build: Callable[[], Network], tensors: dict[str, Tensor]) -> Network:
-    """The network that `build` makes, its weights those of `tensors` bit for bit, as float32, in eval mode.
-
-    Raises UserError when names, shapes or types don't fit.
-    """
-    return filled(build, tensors).requires_grad_(False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..base.errors import UserError
+from ..base.weights import filled
 from ..gan.stylegan3 import Generator, GeneratorConfig
-from .networks import check_agrees, check_choice, check_known, network_in, with_weights
+from .networks import check_agrees, check_choice, check_known
 from .nvidia import Persistent, module_in, plain, state_dict
 
 NAMES = {  # of the constructor's arguments → ours
@@ -38,33 +37,18 @@ APART = ("img_resolution", "mapping_kwargs")
 NO_PART = ("num_fp16_res",)  # half precision is of the release's runs on a GPU
 
 
-def load_generator(path: str | Path) -> Generator:
-    """Read what `Generator.save` wrote, or a released StyleGAN3-T pickle (`.pkl`), in eval mode on the CPU.
-
-    Nothing in the file is executed: see `synthgap.released.nvidia` for pickles.
-    Raises UserError when the file is missing, damaged, not such a generator, or asks for code that is not allowed.
-    """
-    return from_released(path) if Path(path).suffix == ".pkl" else Generator.load(path)
-
-
-def from_released(path: str | Path) -> Generator:
-    """The averaged generator of a released StyleGAN3-T pickle, weights bit for bit, in eval mode.
-
-    Raises UserError when the file is not such a pickle, or holds a network that is not implemented here:
-    configuration R, or StyleGAN2.
-    """
-    return network_in(path, {"G_ema": generator_of})
-
-
 def generator_of(record: Persistent) -> Generator:
-    """The generator that a record describes, with its weights."""
+    """The generator that the record of a released StyleGAN3-T's averaged network describes, with its weights.
+
+    Raises UserError for a network that is not implemented here: configuration R, or StyleGAN2.
+    """
     if record.class_name != "Generator":
         raise UserError(f"the file holds a {record.class_name!r}; known: Generator")
     tensors = state_dict(record)
     if any(name.startswith("synthesis.b4.") for name in tensors):
         raise UserError("the file holds a generator of StyleGAN2; only StyleGAN3-T is implemented")
     config = _configuration(record)
-    return with_weights(lambda: Generator(config), tensors)
+    return filled(lambda: Generator(config), tensors)
 
 
 def _configuration(record: Persistent) -> GeneratorConfig:

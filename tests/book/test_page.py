@@ -29,7 +29,7 @@ COLUMNS = {  # what a column holds, and whether it stands to the right
 TEXT = f"""# A *title*
 
 See {{numref}}`tab-b`, {{numref}}`fig-a`, {{numref}}`tab-absent`, {{doc}}`../absent`, [](../absent.md),
-[third](03.ipynb), [x](javascript:alert(1)), [web](https://example.org/) and [mail](mailto:a@b.org). {SCRIPT}
+[third](03.ipynb), [x](javascript:alert(1)), [web](https://example.org/?a=1&b=%262) and [mail](mailto:a@b.org). {SCRIPT}
 
 ![a plot](plot.png) ![far](https://example.org/a.png)
 
@@ -148,7 +148,7 @@ def test_what_lies_elsewhere_becomes_text_and_what_is_on_the_page_a_link(found):
     assert see == told
     assert pictures == "a plot far"
     links = {text(a): a["href"] for a in found.main.section.p.find_all("a")}
-    assert links == {"Table 2": "#tab-b", "Figure 1": "#fig-a", "web": "https://example.org/"}
+    assert links == {"Table 2": "#tab-b", "Figure 1": "#fig-a", "web": "https://example.org/?a=1&b=%262"}
 
 
 def test_the_contents_follow_the_title(found):

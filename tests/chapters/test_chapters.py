@@ -85,7 +85,8 @@ def test_every_exhibit_of_the_chapters_is_listed_and_the_reverse(executed):
 
 def test_every_exhibit_says_what_it_was_made_from(smoke, executed):
     record = provenance.read(executed)
-    assert record.complete
+    assert record.device is not None
+    assert all(made.seconds is not None for made in record.exhibits.values())
     for name in (name for names in record.chapters.values() for name in names):
         assert (name in record.exhibits) == bool(
             exhibits()[name].results() and exhibits()[name].reads[0].specs(smoke.design)

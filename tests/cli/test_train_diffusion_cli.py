@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 import torch
+import yaml
+from cases import edm_bytes, encoded
 from PIL import Image
 
 from synthgap.api import training as train_cli
 from synthgap.base.weights import read_weights
 from synthgap.cli import commands as cli
-from synthgap.data.edmzip import save_edm_zip
 from synthgap.released.edm import load_edm
 
 COMMON = ("--preset", "smoke", "--device", "cpu")
@@ -150,8 +152,22 @@ def test_two_processes_train_what_one_does(whole, tmp_path):
     assert max(float((state[k] - wanted[k]).abs().max()) for k in wanted) < 1e-5
 
 
-def test_a_colour_set_in_the_release_s_format_and_bf16(synthgap, tmp_path, make_images):
-    save_edm_zip(make_images(60, (3, 6, 5)), tmp_path / "set.zip")
+def test_a_data_set_of_the_preset_gets_its_own_network_and_is_padded_for_it(tmp_path):
+    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+    own = {"channel_mult": [1, 1, 2], "attention_levels": []}  # 3 levels, where the preset has 2
+    content["data"] = [content["data"][0], {"dataset": "digit-pairs", "train_size": 100, "generator": own}]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content))
+    words = ("digit-pairs", str(tmp_path / "own.yaml"), 12, "cpu", 0, 32, None, False)
+    train_cli.train(tmp_path / "edm.safetensors", *words)
+    edm = load_edm(tmp_path / "edm.safetensors")
+    assert edm.config.network.channel_mult == (1, 1, 2)
+    assert edm.image_shape == (1, 8, 12)  # of 6 × 12: sides are multiples of 4
+
+
+def test_a_colour_set_in_the_release_s_format_and_bf16(synthgap, tmp_path):
+    entries = {f"{i}.png": encoded(Image.new("RGB", (5, 6), (4 * i, 0, 0)), "PNG") for i in range(60)}
+    labels = [[name, i % 3] for i, name in enumerate(entries)]
+    (tmp_path / "set.zip").write_bytes(edm_bytes(entries, labels=labels, classes=["a", "b", "c"]))
     words = ["--dataset", "edm-zip:set.zip", "--images", 64, "--precision", "bf16"]
     code, _, err = synthgap("train-diffusion", "--out", "edm.safetensors", *COMMON, *words)
     assert code == 0, err

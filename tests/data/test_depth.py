@@ -26,11 +26,11 @@ def deep(folder, maxima, suffix="png", dtype=np.uint16, **options):
 
 
 def png16(path, pixels, bits=None):
-    """A 16-bit PNG, N × N grey or N × N × 3, with a chunk sBIT if `bits` are given."""
-    colour = pixels.ndim == 3
+    """A 16-bit PNG, N × N grey, N × N × 3 or N × N × 4, with a chunk sBIT if `bits` are given."""
+    kind = 0 if pixels.ndim == 2 else {3: 2, 4: 6}[pixels.shape[2]]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2 if colour else 0, 0, 0, 0))]
-    chunks += [(b"sBIT", bytes([bits] * (3 if colour else 1)))] if bits else []
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, kind, 0, 0, 0))]
+    chunks += [(b"sBIT", bytes([bits] * (3 if kind else 1)))] if bits else []
     chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     content = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,12 +78,66 @@ def test_one_dark_image_among_others_stays_dark(tmp_path):
     assert np.asarray(read_image(tmp_path / "dark.png")).max() == 3
 
 
-def test_16_bit_colour_of_full_range_is_read_and_said_and_of_12_bits_refused(tmp_path):
-    bright = png16(tmp_path / "a" / "x.png", np.random.default_rng(0).integers(0, 65_536, (8, 8, 3)))
-    assert fit_all([bright], 8, 8).notes == ("1 16-bit colour image: the upper 8 bits of each channel are used",)
-    dark = png16(tmp_path / "b" / "x.png", np.random.default_rng(0).integers(0, 4096, (8, 8, 3)))
-    with pytest.raises(UserError, match="1 16-bit colour image use 14 bits or fewer"):
-        fit_all([dark], 8, 8)
+def tiff16(path, pixels, order):
+    """An uncompressed TIFF of 16-bit colour, N × N × 3; `order` "<" or ">" of its bytes."""
+    data = pixels.astype(f"{order}u2").tobytes()
+    tags = [
+        (256, pixels.shape[1]),
+        (257, pixels.shape[0]),
+        (258, 8 + len(data)),
+        (259, 1),
+        (262, 2),
+        (273, 8),
+        (277, 3),
+    ]
+    tags += [(278, pixels.shape[0]), (279, len(data))]
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags if tag != 258)
+    bits = struct.pack(f"{order}HHII", 258, 3, 3, 8 + len(data))
+    entries = entries[:24] + bits + entries[24:]
+    header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 14 + len(data))
+    path.write_bytes(
+        header + data + struct.pack(f"{order}3H", 16, 16, 16) + struct.pack(f"{order}H", 9) + entries + bytes(4)
+    )
+    return path
+
+
+WRITERS = {
+    "PNG": lambda folder, pixels: png16(folder / "x.png", pixels),
+    "TIFF, lower byte first": lambda folder, pixels: tiff16(folder / "x.tif", pixels, "<"),
+    "TIFF, upper byte first": lambda folder, pixels: tiff16(folder / "x.tif", pixels, ">"),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(("high", "bits"), [(4011, 12), (65_535, 16)])
+def test_16_bit_colour_keeps_256_levels_on_the_scale_of_its_values(kind, high, bits, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, high + 1, (8, 8, 3))
+    pixels[0, 0, 0] = high
+    path, wanted = WRITERS[kind](tmp_path, pixels), np.rint(pixels * 255 / (2**bits - 1))
+    assert np.array_equal(read_image(path), wanted)
+    read = fit_all([path], 8, 8)
+    assert np.array_equal(read.images[0].transpose(1, 2, 0), wanted)
+    note = f"1 16-bit colour image whose largest value is {high:,}: read as {bits}-bit, {2**bits - 1:,} is white"
+    assert read.notes == (note,)
+
+
+def test_16_bit_colour_of_equal_channels_is_grey_and_with_transparency_its_upper_bits_must_do(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 4096, (8, 8, 1)).repeat(3, axis=2)
+    assert read_image(png16(tmp_path / "grey.png", grey)).mode == "L"
+    clear = np.dstack([grey, np.full((8, 8), 65_535)])
+    with pytest.raises(UserError, match="1 16-bit transparent image use 14 bits or fewer"):
+        fit_all([png16(tmp_path / "a.png", clear)], 8, 8)
+    read = fit_all([png16(tmp_path / "b.png", 15 * clear)], 8, 8)
+    assert read.notes == ("1 16-bit transparent image: the upper 8 bits of each channel are used",)
+
+
+def test_floats_that_are_whole_numbers_are_read_as_such_and_others_beyond_1_are_refused(tmp_path):
+    levels = np.rint(255 * RAMP).astype(np.float32)
+    Image.fromarray(levels).save(tmp_path / "x.tif")
+    assert np.array_equal(fit_all([tmp_path / "x.tif"], 16, 16).images[0, 0], levels)
+    Image.fromarray(levels + np.float32(0.5)).save(tmp_path / "y.tif")  # 255 may be white, or 256, or any number above
+    with pytest.raises(UserError, match=r"\.tif has pixels outside 0–1"):
+        fit_all([tmp_path / "x.tif", tmp_path / "y.tif"], 16, 16)
 
 
 @pytest.mark.parametrize(

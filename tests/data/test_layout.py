@@ -12,8 +12,7 @@ from synthgap.base.names import shown
 from synthgap.data import tree
 from synthgap.data.classnames import NAMES_FILE, folder_names, read_names
 from synthgap.data.imageset import ImageSet
-from synthgap.data.layout import read_layout
-from synthgap.data.report import layout_lines
+from synthgap.data.layout import layout_lines, read_layout
 
 
 def touch(root, *files):
@@ -63,13 +62,6 @@ def test_a_folder_one_level_too_high_names_the_one_that_is_meant(inner, tmp_path
         read_layout(tmp_path)
     told = layout_lines(read_layout(tmp_path, least_classes=1))
     assert any(f"did you mean folder:{tmp_path}/photos?" in line for line in told)
-
-
-def test_composed_and_decomposed_letters_are_one_class_in_every_split(tmp_path):
-    nfd = unicodedata.normalize("NFD", "café")
-    layout = read_layout(touch(tmp_path, f"train/{nfd}/1.png", "train/café/2.png", "train/x/1.png", "test/café/1.png"))
-    assert layout.classes == ("café", "x")
-    assert np.bincount(layout.listings["train"].labels).tolist() == [2, 1]
 
 
 def test_a_file_may_have_any_name(tmp_path):

@@ -105,20 +105,6 @@ def test_colour_images_stand_beside_colour_ones_whose_colour_was_taken_away(tmp_
     assert all(i.tobytes() in known for split in (real.train, real.validation, real.test) for i in split.images)
 
 
-def test_colour_is_taken_away_from_arrays_and_files_too(tmp_path, make_images):
-    real = make_images(6, classes=2)
-    made = make_images(20, shape=(3, 8, 8), classes=2)
-    np.savez(tmp_path / "made.npz", images=made.images, labels=made.labels, classes=np.array(["a", "b"]))
-    made.save(tmp_path / "made.safetensors")
-    wanted = [np.asarray(Image.fromarray(i.transpose(1, 2, 0)).convert("L")).astype(int) for i in made.images]
-    file = load_like(str(tmp_path / "made.safetensors"), real, grey=True)
-    assert np.abs(file.images[:, 0] - np.array(wanted)).max() <= 1
-    arrays = load_like(f"npz:{tmp_path / 'made.npz'}", real, grey=True)
-    assert sorted(i.tobytes() for i in arrays.images) == sorted(i.tobytes() for i in file.images)
-    with pytest.raises(UserError, match="holds colour images"):
-        load_like(f"npz:{tmp_path / 'made.npz'}", real)
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
     [

@@ -312,7 +312,6 @@ def test_senseless_sizes_limits_and_names_are_refused(all_five):
         match = f"train_size is {size}, but cars has 9 training images.*give 3 to 9"
         refused(match, load, "cars", all_five, 8, size)
     refused("unknown split 'dev'", load, "cars", all_five, 8, limits={"dev": 3})
-    refused("image_size is 2; give 4 or more", load, "cub", all_five, 2)
     for act in (load, verify, download):
         refused("unknown public data set 'mnist'; known: cifar10, cifar100", act, "mnist", all_five)
 

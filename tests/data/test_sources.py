@@ -2,7 +2,6 @@
 
 import shutil
 
-import fabricated
 import numpy as np
 import pytest
 from PIL import Image
@@ -505,21 +504,3 @@ def test_unusable_arrays_are_a_user_error(arrays, message, tmp_path):
     np.savez(tmp_path / "x.npz", **(base | labels | arrays))
     with pytest.raises(UserError, match=message):
         load_splits(f"npz:{tmp_path / 'x.npz'}")
-
-
-def test_broken_npz_is_a_user_error_that_names_it(tmp_path):
-    whole = make_npz(tmp_path / "whole.npz").read_bytes()
-    (tmp_path / "flipped.npz").write_bytes(whole[:300] + bytes([whole[300] ^ 255]) + whole[301:])
-    with (tmp_path / "array.npz").open("wb") as file:
-        np.save(file, np.zeros(3))
-    for name in ("flipped", "array", "absent"):
-        with pytest.raises(UserError, match=rf"{name}\.npz is not a readable npz"):
-            load_splits(f"npz:{tmp_path / name}.npz")
-
-
-def test_messy_photographs_are_all_read_and_the_copy_is_used_once(tmp_path):
-    splits = load_splits(f"folder:{fabricated.messy_photographs(tmp_path / 'mine', 40)}")
-    assert sum(splits.record["sizes"].values()) == 45
-    assert len({"Ünïcode 猫/copy.png", "Ünïcode 猫/é 0.png"} & set(members(splits))) == 1
-    assert splits.train.classes == ("a*b_|c| <x>", "Ünïcode 猫")
-    assert "1 file without an image's ending is passed over: Ünïcode 猫/notes.txt" in splits.record["passed"]

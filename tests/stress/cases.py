@@ -22,8 +22,7 @@ from PIL import Image
 from synthgap.base.errors import UserError
 from synthgap.cli import commands as cli
 from synthgap.data.duplicates import duplicate_lines
-from synthgap.data.inspect import inspect_folder
-from synthgap.data.report import report_lines
+from synthgap.data.inspect import inspect_folder, report_lines
 from synthgap.data.shardwriter import write_shards
 from synthgap.data.sources import load_splits
 

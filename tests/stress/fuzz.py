@@ -30,9 +30,9 @@ from released_pickle import small_edm, small_stylegan3
 
 from synthgap.api.functions import load_model
 from synthgap.base.errors import UserError
-from synthgap.data.edmzip import load_edm_zip
+from synthgap.data.edmzip import read_edm_zip
 from synthgap.data.folder import read_images
-from synthgap.data.npz import load_npz
+from synthgap.data.npz import read_npz
 
 SECONDS, MEMORY = 10, 2**30
 PICTURES = ("JPEG", "GIF", "TIFF", "WEBP", "BMP")  # as PNGs, but with no checksums to mend
@@ -99,8 +99,8 @@ def _zipped_again(data: bytes) -> bytes:
 KINDS = {
     "pickle": Kind(lambda: [small_edm(), small_stylegan3()], "model.pkl", load_model, lambda data: data),
     "PNG": Kind(_pngs, "picture.png", lambda path: read_images([path], 16), _with_checksums),
-    "npz": Kind(_arrays, "arrays.npz", lambda path: load_npz(path, None, 0), _zipped_again),
-    "edm-zip": Kind(_zips, "set.zip", lambda path: load_edm_zip(path, None, 0), lambda data: data),
+    "npz": Kind(_arrays, "arrays.npz", lambda path: read_npz(path), _zipped_again),
+    "edm-zip": Kind(_zips, "set.zip", lambda path: read_edm_zip(path), lambda data: data),
     "picture": Kind(_pictures, "picture", lambda path: read_images([path], 16), lambda data: data),
 }
 

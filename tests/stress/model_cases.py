@@ -190,7 +190,7 @@ def other_betas(place: Path) -> str:
     assert worst < 1e-4
     again = load_edm(edm.save(place / "again.safetensors"))
     assert again.config == edm.config
-    assert torch.equal(*(m(torch.ones(1, 1, 8, 8), torch.tensor(0.7)) for m in (edm, again)))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in edm.state_dict().items())  # D differs with alignment
     return "its D is that of Table 1 with these numbers to 0.01%, also once saved and loaded"
 
 

@@ -15,9 +15,7 @@ import numpy as np
 
 from .crossed import Crossed, crossed
 
-LENT = (
-    3.0  # most degrees of freedom that other comparisons lend one; chosen by simulation, before looking at runs
-)
+LENT = 3.0  # most degrees of freedom that other comparisons lend one; chosen by simulation, before looking at runs
 
 Run = Hashable  # the name of a classifier's runs, one a seed
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 ONE_SEED = "one seed: nothing can be told from chance"
+AGREE = "all seeds agree"  # in the place of an interval without width, which promises more than a few seeds can
 NOT_RUN = "not run"
 PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell of a table stays on one line
 
@@ -60,15 +61,14 @@ def plus_minus(e: Mean, digits: int = 2) -> str:
     mean = plain(e.mean, digits)
     if math.isnan(e.half_width):
         return mean
+    if agree(e):
+        return f"{mean} ({AGREE})"
     return f"{mean} ({between(e, digits)})" if e.cut else f"{mean}{PM}{e.half_width:.{digits}f}"
 
 
-def change(e: Mean, digits: int = 2) -> str:
-    """A difference, as `plus_minus` writes a level: "+1.20 ± 0.40"."""
-    mean = signed(e.mean, digits)
-    if math.isnan(e.half_width):
-        return mean
-    return f"{mean} ({ends(e, digits)})" if e.cut else f"{mean}{PM}{e.half_width:.{digits}f}"
+def agree(e: Spread) -> bool:
+    """Has the interval no width, all seeds having given the same value?"""
+    return math.isclose(e.low, e.high, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def difference(e: Spread, digits: int | None = None) -> str:
@@ -80,17 +80,19 @@ def difference(e: Spread, digits: int | None = None) -> str:
 
 def ends(e: Spread, digits: int = 1) -> str:
     """The interval of a difference: "+0.3 to +2.1"."""
-    return f"{signed(e.low, digits)} to {signed(e.high, digits)}"
+    return AGREE if agree(e) else f"{signed(e.low, digits)} to {signed(e.high, digits)}"
 
 
 def between(e: Spread, digits: int = 1) -> str:
     """The interval of a level: "96.7 to 97.5"."""
-    return f"{plain(e.low, digits)} to {plain(e.high, digits)}"
+    return AGREE if agree(e) else f"{plain(e.low, digits)} to {plain(e.high, digits)}"
 
 
 def interval(e: Spread, digits: int = 1) -> str:
     """The interval of a difference in words: "95% interval +0.3 to +2.1"."""
-    return ONE_SEED if math.isnan(e.low) else f"95% interval {ends(e, digits)}"
+    if math.isnan(e.low):
+        return ONE_SEED
+    return AGREE if agree(e) else f"95% interval {ends(e, digits)}"
 
 
 def with_interval(e: Spread) -> str:

@@ -22,7 +22,8 @@ from ..stats.intervals import SHARE
 from ..stats.pooling import contrast
 from ..stats.verdict import Flattening, Verdict, decide, flattening
 from .augmentation import ARM, curve_hits
-from .base import WHOLE, Cells, Hits, Values, alike, hits, measured, result
+from .base import WHOLE, Cells, Values, measured, result
+from .hits import Hits, alike, hits
 
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": the same images a step, all of them real
 FLIP = Arm("flip")

@@ -13,7 +13,7 @@ from ..design.loading import Design
 from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed, Crossing
-from ..stats.verdict import ALPHA, BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
+from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import (
     Compared,
     Decided,
@@ -28,7 +28,7 @@ from .answer import (
     replacement,
 )
 from .answer_images import Copying, Coverage
-from .text import least, most, multiple_span, rate_span
+from .text import NOT_IDENTIFIABLE, falls_words, least, most, multiple_span, rate_span
 
 QUESTIONS = {
     "replace": "Would synthetic images replace mine?",
@@ -151,8 +151,7 @@ def which_step(known: Known) -> Said:
     if rival is None:
         return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.")
     (other, _), difference = rival
-    told = {1: "better than", -1: "worse than", 0: "not told from"}[difference.side]
-    return Said(f"{text}, and on test images {told} {arm_words(other)}, {points(difference.in_points)}.")
+    return Said(f"{text}. On test images it differs from {arm_words(other)} by {points(difference.in_points)}.")
 
 
 def copying(known: Known) -> Said:
@@ -189,8 +188,8 @@ def failing(known: Known) -> Said:
     drop = "the largest drop" if change.mean < 0 else "the smallest gain"
     where = f"**In class {name}**" if change.side < 0 else f"**Can't tell**, in class {name} if anywhere"
     text = (
-        f"{where}: a classifier trained on synthetic images alone tells {percent(worst.alone.in_points)} of its "
-        f"{worst.n:,} test images rightly, one trained on real images {percent(worst.real.in_points)}, {drop} of "
+        f"{where}: a classifier trained on synthetic images alone is right on {percent(worst.alone.in_points)} of "
+        f"its {worst.n:,} test images, one trained on real images on {percent(worst.real.in_points)}, {drop} of "
         f"{len(rows)} classes: {points(change.in_points)}."
     )
     reach = known.coverage
@@ -213,9 +212,9 @@ def sure(known: Known) -> Said:
     widest = min(1.0, max(v.difference.half_width() for v in several))
     leaning = f", {counts[LEANING]} more {'lean' if counts[LEANING] > 1 else 'leans'} to one side"
     return Said(
-        f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ALPHA:.0%} for both together"
-        f"{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to ±{100 * widest:.1f} points "
-        "wide."
+        f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ANSWER.alpha:.0%} for both "
+        f"together{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to "
+        f"±{100 * widest:.1f} points wide."
     )
 
 
@@ -264,13 +263,16 @@ def needed_words(verdict: Verdict) -> str:
         ways.append(f"{need.images:,} test images with these seeds")
     if not ways:
         ways.append(f"{need.both[0]:,} seeds and {need.both[1]:,} test images")
-    return f"To tell a difference of {100 * effect:.1f} points from none, n needed ≈ {' or '.join(ways)}."
+    return f"To find a difference of {100 * effect:.1f} points, n needed ≈ {' or '.join(ways)}."
 
 
 def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
     """The multiple at which synthetic images equal the real ones."""
     if match is None:
         return ""
+    if match.falls:
+        falls = falls_words(match.falls, "×{:g}")
+        return f"The multiple that matches your real images is **{NOT_IDENTIFIABLE}**: {falls}."
     first, last = f"×{multiples[0]:g}", f"×{multiples[-1]:g}"
     place = f"is ×{match.value:.1f}"
     if match.value == math.inf:
@@ -278,9 +280,9 @@ def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
     elif match.value == 0:
         place = f"is {first} or less"
     if match.high == multiples[0]:
-        return f"At {first} they match your real images already (told at 95%)."
+        return f"At {first} they match your real images already (by the 95% interval)."
     if match.low == math.inf:
-        return f"At {last} they don't match your real images yet (told at 95%)."
+        return f"At {last} they don't match your real images yet (by the 95% interval)."
     span = multiple_span(match.low, match.high, multiples)
     return f"The multiple that matches your real images {place} (95% interval {span})."
 
@@ -290,9 +292,12 @@ def worth_words(worth: Crossing | None, count: int, train: int) -> str:
     if worth is None:
         return ""
     images = f"{count:,} synthetic images (×{round(count / train, 2):g})"
+    if worth.falls:
+        falls = falls_words(worth.falls, "{:,.0f} real images")
+        return f"What {images} are worth is **{NOT_IDENTIFIABLE}**: {falls}."
     if worth.value in (0, math.inf):
         edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
-        return f"{images} are worth {edge}: the exchange rate is **not identifiable**."
+        return f"{images} are worth {edge}: the exchange rate is **{NOT_IDENTIFIABLE}**."
     span = rate_span(count / worth.high, count / worth.low if worth.low else math.inf)
     told = "any rate is possible" if span == "any" else span
     return (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import capital, change, mean_over
+from ..base.words import capital, difference, mean_over
 from ..data.splits import spread
 from ..design.arms import Arms
 from ..design.loading import Design
@@ -100,7 +100,7 @@ def attention_table(d: Design, rows: pd.DataFrame, seen: Maps) -> list[str]:
             {
                 "t_re": INSTEAD.get(t, t),
                 "similarity": mean_of(mine, "similarity"),
-                "change from t_re = 0": change(moved) if t else "–",
+                "change from t_re = 0": difference(moved) if t else "–",
             }
         )
     caption = (

@@ -12,27 +12,23 @@ The plan of a study, its CSV files and the provenance of its exhibits are derive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.errors import UserError
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
-from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
+from ..design.values import ArmCell
 from ..graph.run import run
 from ..graph.specs import Spec
 from ..graph.store import Store
-from ..stats.crossed import Crossed
-from ..stats.pooling import contrast
-from .raw import NAMES, pack
+from .raw import NAMES
 
 Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
-ALIKE = (REAL_ONLY, SECOND_BATCH, GIVEN_ONLY, GIVEN)  # arms whose seeds differ in the classifier's training alone
 IMAGES, WHOLE = "images", "the table is all there is"  # reasons for having no CSV file
 ACCURACY = ("accuracy", "n")  # of a prediction: share of its n images that are told rightly
 
@@ -236,77 +232,6 @@ def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Desig
         )
 
     return make
-
-
-@dataclass(frozen=True)
-class Hits:
-    """Who is right on which test image.
-
-    result : whose cells they are. by_cell : the cell's name, its last part the seed → bool, test images.
-    """
-
-    result: str
-    by_cell: dict[tuple, np.ndarray]
-    seeds: tuple[int, ...]
-
-    def __contains__(self, cell: object) -> bool:
-        return isinstance(cell, tuple) and (*cell, self.seeds[0]) in self.by_cell
-
-    def __getitem__(self, cell: tuple) -> np.ndarray:
-        """bool, seeds × test images; `cell` is its name without the seed."""
-        return np.array([self.by_cell[*cell, s] for s in self.seeds])
-
-    def minus(self, first: tuple, second: tuple) -> np.ndarray:
-        """float, seeds × test images: 1 where only the first cell is right, −1 where only the second, else 0."""
-        return self[first].astype(np.float64) - self[second]
-
-    @property
-    def names(self) -> list[tuple]:
-        """Names of the cells without the seed, in their order."""
-        return list(dict.fromkeys(cell[:-1] for cell in self.by_cell))
-
-    @property
-    def rows(self) -> pd.DataFrame:
-        """Columns result, cell (its name, parts joined by "; "), seed, n, right (see `raw.unpack`)."""
-        return pd.DataFrame(
-            {"result": self.result, "cell": "; ".join(map(str, cell)), "seed": s, "n": len(v), "right": pack(v)}
-            for (*cell, s), v in self.by_cell.items()
-        )
-
-
-def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "") -> Result:
-    """Declare a result: who is right, by predictions whose cells' names end with the seed; rows go into hits.csv."""
-
-    @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows)
-    def right(d: Design, values: Values) -> Hits:
-        return Hits(name, {cell: prediction.correct for cell, prediction in values.items()}, d.seeds)
-
-    return right
-
-
-# one comparison, one interval
-
-
-def arm_difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, dataset: str = "") -> Crossed:
-    """First minus second arm, in points: the one interval of the two wherever they are compared.
-
-    known : hits of Table 3, or of Table 4 with the name of its `dataset`. Raises UserError for a cell that the preset
-    does not run.
-    """
-    where = (dataset,) if dataset else ()
-    for cell in (first, second):
-        if (*where, *cell) not in known:
-            raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
-    cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second)).in_points
-
-
-def alike(cells: Iterable[ArmCell], *asked: ArmCell) -> list[ArmCell]:
-    """Of a study's cells and those that are asked about the ones whose seeds differ in a classifier's training alone.
-
-    Arms with images of the study's generators share these, and drawn subsets vary by themselves.
-    """
-    return [cell for cell in dict.fromkeys([*cells, *asked]) if cell[0].base in ALIKE]
 
 
 def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import NOT_RUN, difference, escaped
+from ..base.words import agree, difference, escaped, plural
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP
 from ..diffusion.schedule import REVERSE_STEPS
@@ -24,21 +24,22 @@ from ..stats.crossed import Crossed, at_spread, crossed
 from ..stats.intervals import PERCENT, SHARE, Estimate, paired_difference
 from ..stats.verdict import OF_INTEREST
 from .augmentation import table3_hits
-from .base import WHOLE, Hits, by_steps, exhibit, result
+from .base import WHOLE, by_steps, exhibit, result
 from .classifiers import concentration, entropy
 from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, likelihood, trimmed_hits, trimming
+from .hits import Hits
 from .samples import fidelity
 from .text import myst_table
 
 POINT = 100 * OF_INTEREST  # a smaller loss counts as none, as in the answer
-AGAINST, UNDECIDED, PREDICTED = "against it", "undecided", "as it predicts"
+AGAINST, UNDECIDED, PREDICTED, UNTESTED = "against it", "undecided", "as it predicts", "not tested"
 PART, ENOUGH = "not enough by itself", "could be all of it"
 IN_WORDS = {  # of the verdict; what else a candidate may say is undecided
     ENOUGH: "Could be all of it",
     PART: "There, but not enough by itself",
     PREDICTED: "Its symptom is there",
     AGAINST: "Measured, and against it",
-    NOT_RUN: "Not run",
+    UNTESTED: "Not tested here",
 }
 
 
@@ -65,7 +66,8 @@ class Loss:
 class Symptom:
     """A change of a quantity, in `unit`, counted as positive in the direction that the cause predicts.
 
-    sign : −1 where that is a fall of the quantity. A change below `interest` speaks against the cause.
+    sign : −1 where that is a fall of the quantity. A change below `interest` speaks against the cause. Seeds that all
+    agree decide nothing: a quantity that moves in coarse steps does so by chance.
     """
 
     effect: Crossed | Estimate
@@ -76,7 +78,7 @@ class Symptom:
 
     @property
     def says(self) -> str:
-        if math.isnan(self.effect.low):
+        if math.isnan(self.effect.low) or agree(self.effect):
             return UNDECIDED
         if self.effect.high < self.interest:
             return AGAINST
@@ -102,7 +104,7 @@ class Cause:
 
     @property
     def says(self) -> str:
-        return NOT_RUN if self.found is None else self.found.says
+        return UNTESTED if self.found is None else self.found.says
 
 
 def gap_of(right: Hits) -> np.ndarray:
@@ -119,8 +121,9 @@ def loss_of(lost: np.ndarray, right: Hits) -> Loss:
 def trimmed_loss(d: Design, rows: pd.DataFrame, spread: pd.DataFrame, trimmed: Hits, right: Hits) -> Loss | str:
     """The loss at the synthetic set's spread, interpolated seed by seed between the shares that were kept.
 
-    A text says why it could not be measured: the preset has no such cells, or too few images are left to measure their
-    spread.
+    A text says why it could not be measured: the preset has no such cells, too few images are left to measure their
+    spread, or in some seed the synthetic images spread as widely as the real ones: then nothing is cut, and a loss of 0
+    would say nothing of concentration.
     """
     if rows.empty:
         return f"the preset {d.preset.name} has no trimmed cells"
@@ -130,6 +133,14 @@ def trimmed_loss(d: Design, rows: pd.DataFrame, spread: pd.DataFrame, trimmed: H
         tight = both_ends(spread, "trace_ratio")
     except UserError as error:
         return str(error)
+    whole = rows[rows.real_images == rows.real_images.max()].set_index("seed").trace_ratio
+    as_wide = [seed for seed in d.seeds if tight[REVERSE_STEPS][seed] >= whole[seed]]
+    if as_wide:
+        return (
+            f"in {len(as_wide)} of {plural(len(d.seeds), 'seed')} synthetic images spread as widely as real ones "
+            f"within their classes ({tight[REVERSE_STEPS].mean():.2f} against {whole.mean():.2f}, means over seeds), "
+            "so that there is nothing to cut"
+        )
     several = []
     for n in sorted(rows.real_images.unique()):
         cut = ("central", n) in trimmed  # or else it is the whole set
@@ -254,7 +265,7 @@ def causes_table(d: Design, several: list[Cause], right: Hits) -> list[str]:
             "it predicts": one.predicts,
             "measured": escaped(one.why) if one.found is None else _measured(one.found),
             "left of the gap (points)": _interval(one.found.left) if isinstance(one.found, Loss) else "",
-            "that speaks": f"**{one.says}**" if one.says in (AGAINST, ENOUGH, PART, PREDICTED) else one.says,
+            "what it says": f"**{one.says}**" if one.says in (AGAINST, ENOUGH, PART, PREDICTED) else one.says,
         }
         for one in several
     ]
@@ -269,10 +280,13 @@ def causes_table(d: Design, several: list[Cause], right: Hits) -> list[str]:
 def verdict(several: list[Cause], gap: Crossed | Estimate) -> str:
     """The weighing in a few sentences, as a Markdown list."""
     if gap.side != 1:
-        return f"The gap itself ({_interval(gap)} points) is not told from 0 here: there is nothing to explain yet."
+        return (
+            f"The interval of the gap itself ({_interval(gap)} points) includes 0, which leaves open whether there is "
+            "one: there is nothing to explain yet."
+        )
     by_word: dict[str, list[str]] = {}
     for one in several:
-        by_word.setdefault(one.says, []).append(one.name + _of_the_gap(one))
+        by_word.setdefault(one.says, []).append(one.name + _aside(one))
     lines = [f"- {title}: {'; '.join(by_word[word])}." for word, title in IN_WORDS.items() if word in by_word]
     rest = [name for word, names in by_word.items() if word not in IN_WORDS for name in names]
     if rest:
@@ -280,8 +294,10 @@ def verdict(several: list[Cause], gap: Crossed | Estimate) -> str:
     return "\n".join(lines)
 
 
-def _of_the_gap(one: Cause) -> str:
-    """What a control that does lose something leaves; a mere interval around 0 is no finding."""
+def _aside(one: Cause) -> str:
+    """What a control that does lose something leaves, or why there is none; a mere interval around 0 is no finding."""
+    if one.found is None:
+        return f" ({escaped(one.why)})"
     if not isinstance(one.found, Loss) or one.says not in (ENOUGH, PART):
         return ""
     return f" (loses {_interval(one.found.loss)} points and leaves {_interval(one.found.left)})"

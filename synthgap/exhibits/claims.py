@@ -1,7 +1,8 @@
 """Section 7, its verdicts: every claim of the paper set against the study.
 
 What decides a claim, and the smallest effect of interest, is data (`synthgap/paper/claims.yaml`); the number comes from
-its measure (`measures`), and `stats.judge` has the rule.
+its measure (`measures`), and `stats.judge` has the rule. A claim about a comparison that is one of the plain answer's
+questions has its verdict from there: it is decided once, at the answer's error.
 """
 
 from __future__ import annotations
@@ -14,14 +15,21 @@ from typing import Any
 from ..base.errors import UserError
 from ..base.words import plural
 from ..design.loading import Design
+from ..design.values import REAL, SYNTHETIC_ONLY, ArmCell
 from ..paper.published import NEEDS, PublishedClaim
 from ..paper.published import claims as published_claims
-from ..stats.judge import NOT_TESTED, Effect, Measured, judge
+from ..stats.judge import BY_CONSTRUCTION, INCONCLUSIVE, NOT_TESTED, Effect, Measured, judge, word_for
+from ..stats.verdict import Reading
+from .answer import Decided, Task, task, verdicts
 from .base import WHOLE, Result, result
 from .measures import MEASURES
 
 PAPERS_OWN = ("aircraft", "cub", "cars")  # data sets whose numbers the paper's multiples are
 NUMBERS = ("match-above-three", "match-at-five-or-more", "match-at-three")  # claims about such a number
+ASKED: dict[str, tuple[ArmCell, ArmCell]] = {  # claims about a comparison that may be a question of the plain answer
+    "gap-at-equal-size": (REAL, (SYNTHETIC_ONLY, 1)),
+    "size-closes-the-gap": ((SYNTHETIC_ONLY, 5), REAL),
+}
 HELD: dict[str, Callable[[Design], bool]] = {  # of `NEEDS`, what a study can hold, and whether it does
     "two-seeds": lambda d: len(d.seeds) >= 2,
     "several-data-sets": lambda d: len(d.columns_of(4)) >= 2,
@@ -39,10 +47,12 @@ class ClaimVerdict:
     """One claim judged.
 
     standing : DECIDED, LEANING or OPEN (`stats.verdict`); "" where it is not tested.
-    effect : None where nothing was measured; given for comparison where the claim is a number of another scale.
-    p : of what the verdict says, corrected for all tested claims; NaN with one seed or without a test.
+    effect : None where nothing was measured; given for comparison where the claim holds by construction or is a number
+        of another scale.
+    p : of what the verdict says, corrected within its error family; NaN with one seed, without a test, or of a trend
+        that turns.
     n, dataset : what the number rests on: "3 seeds, 1,097 test images", "digits"; empty where nothing was measured.
-    why : what was compared, or why it was not.
+    why : what was compared, or why it was not. turns : the measure is a trend that turns (`stats.trends`).
     """
 
     claim: PublishedClaim
@@ -53,15 +63,40 @@ class ClaimVerdict:
     n: str = ""
     dataset: str = ""
     why: str = ""
+    turns: bool = False
 
 
-@result("claims", reads=READS, no_rows=WHOLE)
+@result("claims", reads=[*READS, task, verdicts], no_rows=WHOLE)
 def claims(d: Design, *values: Any) -> list[ClaimVerdict]:
     """Every claim of the paper, in the order of `published.claims`, judged on what the study has."""
-    known = dict(zip(READS, values, strict=True))
+    *measured, asked, decided = values
+    known = dict(zip(READS, measured, strict=True))
     looked = [_looked(claim, d, known) for claim in published_claims()]
-    count = sum(measured is not None for _, measured in looked)
-    return [_judged(verdict, measured, count) for verdict, measured in looked]
+    answers = [None if measured is None else _answer(v.claim, asked, decided) for v, measured in looked]
+    count = sum(measured is not None and answer is None for (_, measured), answer in zip(looked, answers, strict=True))
+    return [
+        _answered(v, answer) if answer else _judged(v, measured, count)
+        for (v, measured), answer in zip(looked, answers, strict=True)
+    ]
+
+
+def _answer(claim: PublishedClaim, asked: Task, decided: Decided) -> Reading | None:
+    """What the plain answer says of the claim's comparison, where it is one of its questions."""
+    pair = ASKED.get(claim.id)
+    if asked.groups is not None:  # the answer is about another measure than accuracy
+        return None
+    for first, second, verdict in decided.values():
+        if pair == (first, second):
+            return verdict.reading
+        if pair == (second, first):
+            return replace(verdict.reading, side=-verdict.reading.side)
+    return None
+
+
+def _answered(verdict: ClaimVerdict, answer: Reading) -> ClaimVerdict:
+    claim = verdict.claim
+    word, found = word_for(claim.direction, answer, claim.kind == "possibility")
+    return _stands(replace(verdict, why=f"{verdict.why}; a question of the plain answer, decided there"), word, found)
 
 
 def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple[ClaimVerdict, Measured | None]:
@@ -76,6 +111,9 @@ def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple
     n = found.n or plural(measured.seeds, "seed") + (f", {measured.images:,} test images" if measured.images else "")
     why = f"{claim.measure}{found.detail}"
     verdict = ClaimVerdict(claim, NOT_TESTED, effect=measured.effect, n=n, dataset=found.dataset, why=why)
+    if claim.kind == "construction":
+        why = f"{claim.because}; here: {why}"
+        return replace(verdict, verdict=BY_CONSTRUCTION, why=why), None
     if claim.id in NUMBERS and not _of_the_papers_scale(d, found.dataset):
         why = f"a number of the paper's data sets and sizes; here, for comparison: {why}"
         return replace(verdict, why=why), None
@@ -85,8 +123,16 @@ def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple
 def _judged(verdict: ClaimVerdict, measured: Measured | None, count: int) -> ClaimVerdict:
     if measured is None:
         return verdict
-    word, found = judge(verdict.claim.direction, measured, count)
-    return replace(verdict, verdict=word, standing=found.standing, p=found.p)
+    claim = verdict.claim
+    word, found = judge(claim.direction, measured, count, possibility=claim.kind == "possibility")
+    return _stands(replace(verdict, turns=measured.turn is not None), word, found)
+
+
+def _stands(verdict: ClaimVerdict, word: str, found: Reading) -> ClaimVerdict:
+    why = verdict.why
+    if verdict.claim.kind == "possibility" and word == INCONCLUSIVE:
+        why += "; it says what can be so: a run may reproduce that or leave it open"
+    return replace(verdict, verdict=word, standing=found.standing, p=found.p, why=why)
 
 
 def _check(claim: PublishedClaim, d: Design) -> None:

@@ -22,10 +22,12 @@ from ..design.values import (
     cell_title,
 )
 from .augmentation import CrossedSeeds, crossed_seeds, table3, table3_hits, validation
-from .base import Hits, arm_difference, exhibit, of_arm
+from .base import exhibit, of_arm
+from .hits import Hits, arm_difference
 from .text import difference_sentence, in_percent, listed, myst_table
 
 Pair = tuple[ArmCell, ArmCell]
+TOO_SMALL = "too small to be seen"  # of a variance whose estimate is negative: what is left over is larger
 
 
 def against_real(d: Design) -> list[Pair]:
@@ -84,7 +86,7 @@ def comparison_table(d: Design, known: Hits, pairs: list[Pair], caption: str, la
     out = []
     for first, second in pairs:
         line = {"arm": cell_title(cell_name(first)), "against": cell_title(cell_name(second))}
-        out.append(line | {"difference (points)": difference(arm_difference(d, known, first, second))})
+        out.append(line | {"difference (points)": difference(arm_difference(d, known, first, second), 2)})
     table = pd.DataFrame(out)
     if table["against"].nunique() == 1:  # the caption says it
         table = table.drop(columns="against")
@@ -134,7 +136,7 @@ def variance_table(d: Design, several: CrossedSeeds) -> str:
         "test images": ("other test images of the same kind", parts.images),
     }
     out = [
-        {"source": source, "what changes": what, "standard deviation (points)": f"{size:.2f}"}
+        {"source": source, "what changes": what, "standard deviation (points)": f"{size:.2f}" if size else TOO_SMALL}
         for source, (what, size) in sources.items()
     ]
     generators, classifiers = parts.shape

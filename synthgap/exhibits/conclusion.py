@@ -5,25 +5,38 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ..base.words import between, digits_for, escaped, interval, more_or_less, p_value, plain, signed
+from ..base.words import between, capital, digits_for, escaped, interval, more_or_less, p_value, plain, signed
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP, REAL, SYNTHETIC_ONLY, ArmCell, cell_title, mix_words
 from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
 from ..paper.published import inconsistencies as published_inconsistencies
 from ..stats.crossed import Crossed
-from ..stats.judge import ALPHA, EQUAL, INCONCLUSIVE, NOT_TESTED, VERDICTS
+from ..stats.judge import (
+    BY_CONSTRUCTION,
+    EQUAL,
+    INCONCLUSIVE,
+    NO_EFFECT,
+    NOT_TESTED,
+    REPRODUCED,
+    REVERSED,
+    UNTESTED,
+    VERDICTS,
+)
 from ..stats.pooling import contrast
-from ..stats.verdict import DECIDED, LEANING, Verdict
+from ..stats.verdict import BETTER, CLAIMS, DECIDED, LEANING, SAME, WORSE, Verdict
 from .answer import Decided, Task, task, verdicts
 from .augmentation import table3_hits
-from .base import Hits, alike, exhibit, sentences
+from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
+from .hits import Hits, alike
 from .text import myst_table
 
 PUBLISHED_NUMBERS = "the paper's published numbers alone"
 READINGS = [(n, spread) for spread in ("sd", "se") for n in (3, 5)]  # of the paper's ±
+BELOW = 0.05  # p-values of the paper's own numbers that are shown in bold
 SPREADS = {"sd": "SD", "se": "SE"}
 OTHERS = (  # comparisons of the running text, or against it: table, row, row, column
     *(("table3", "25", "real only", k) for k in (1, 3, 5)),
@@ -32,6 +45,9 @@ OTHERS = (  # comparisons of the running text, or against it: table, row, row, c
     ("table4", "100 ×5", "TrivialAugment", "Bird"),
 )
 KINDS = ("Abstract", "Section", "Figure", "Table")  # of places in the paper, in their order
+
+GAP = "gap-at-equal-size"  # the claim about as many synthetic images in the place of real ones
+CROWDING = "concentration-is-the-cause"
 
 # the front page
 
@@ -42,73 +58,105 @@ def five_sentences(
 ) -> str:
     """What a run says, in the order a reader asks, as a numbered list; the front page shows it.
 
-    Differences are in the plain answer's measure, over seeds and test images (see `stats.crossed`). Where a preset
-    lacks cells the sentence says so.
+    Each sentence stands as its comparison does where it has its verdict: the first as its claim, the second and third
+    as the plain answer. The fourth has none. Intervals are over seeds and test images (see `stats.crossed`); the first
+    is of accuracy, as claims are, the others of the plain answer's measure. Where a preset lacks cells the sentence
+    says so.
     """
-    multiples = [k for arm, k in known.names if arm == SYNTHETIC_ONLY]
+    by_id = {v.claim.id: v for v in several}
+    cell, _, most = decided["replace"]
     told = [
-        _instead(d, known, asked, 1),
-        _instead(d, known, asked, max(multiples)),
+        _as_many(d, by_id[GAP]),
+        _instead(d, cell, most, asked),
         _beside(decided["augment"], asked),
-        _why(known, asked, control),
+        _why(known, asked, control, by_id[CROWDING]),
         takeaway(d, several),
     ]
     return "\n".join(f"1. {sentence}" for sentence in told)
+
+
+def _lead(standing: str, yes: str, probably: str, openly: str) -> str:
+    """The words for a verdict that is decided, for one that leans, and for an open one."""
+    return {DECIDED: yes, LEANING: probably}.get(standing, openly)
+
+
+def _as_many(d: Design, gap: ClaimVerdict) -> str:
+    """As many synthetic images in the place of the real ones: the claim's verdict and interval."""
+    train, e = d.arms.data["train"].count, gap.effect
+    if e is None:
+        return f"**As many synthetic images are not set against the real ones here**: {escaped(gap.why)}."
+    word = {REPRODUCED: "less than", REVERSED: "more than", NO_EFFECT: "as much, to a point, as"}.get(gap.verdict, "")
+    lead = _lead(
+        gap.standing,
+        f"As many synthetic images teach {word} the real ones",
+        f"As many synthetic images probably teach {word} the real ones",
+        "Whether as many synthetic images teach less than the real ones is open",
+    )
+    difference = replace(e, mean=-e.mean, low=-e.high, high=-e.low)  # the claim is about real minus synthetic
+    return (
+        f"**{lead}**: on {escaped(d.arms.name)}, a classifier trained on {train:,} of them has "
+        f"{more_or_less(difference)} accuracy ({interval(difference)}) than one trained on {train:,} real images."
+    )
+
+
+def _instead(d: Design, cell: ArmCell, verdict: Verdict, asked: Task) -> str:
+    """The most synthetic images in the place of real ones: the plain answer's verdict."""
+    train, difference = d.arms.data["train"].count, verdict.difference.in_points
+    word = {BETTER: "more than", WORSE: "less than", SAME: "as much, to a point, as"}.get(verdict.word, "")
+    many = f"{cell[1]:g} times as many synthetic images"
+    lead = _lead(
+        verdict.standing,
+        f"{capital(many)} teach {word} the real ones",
+        f"{capital(many)} probably teach {word} the real ones",
+        f"Whether {many} teach less or more than the real ones is open",
+    )
+    return (
+        f"**{lead}**: a classifier trained on {round(cell[1] * train):,} of them has {_apart(difference, asked)} than "
+        f"one trained on the {train:,} real images."
+    )
+
+
+def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
+    """The mix that validation images choose, beside the real images: the plain answer's verdict."""
+    mix, _, verdict = augment
+    word = {BETTER: "help", WORSE: "do harm", SAME: "make no difference of a point"}.get(verdict.word, "")
+    lead = _lead(
+        verdict.standing,
+        f"Beside real images they {word}",
+        f"Beside real images they probably {word}",
+        "Whether they help beside real images is open",
+    )
+    return (
+        f"**{lead}**: with {mix_words(mix)}, the mix chosen on validation images, a classifier has "
+        f"{_apart(verdict.difference.in_points, asked)} than with as many real images a step."
+    )
+
+
+def _why(known: Hits, asked: Task, control: Loss | str, crowding: ClaimVerdict) -> str:
+    """What copies of the real images lose, and what real images cut to the synthetic spread lose."""
+    copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
+    if copies not in known or synthetic not in known:
+        return "**Why is not asked at this preset**: it trains on no copies of the real images."
+    copied, beyond = (_difference(known, asked, *pair) for pair in ((REAL, copies), (copies, synthetic)))
+    text = (
+        f"**Copies of the real images set the scale**: as many of them, drawn with replacement, lose {_lost(copied)}, "
+        f"and synthetic ones {_lost(beyond)} beyond these"
+    )
+    if isinstance(control, str):
+        return f"{text}. Whether crowding near the modes costs as much is not tested here: {escaped(control)}."
+    cause = {
+        REPRODUCED: "crowding near the modes {}costs accuracy",
+        REVERSED: "crowding near the modes {}costs no accuracy",
+        NO_EFFECT: "crowding near the modes {}costs less than a point",
+    }.get(crowding.verdict, "what crowding near the modes costs is open")
+    stands = cause.format(_lead(crowding.standing, "", "probably ", ""))
+    return f"{text}. Real images cut to the spread of synthetic ones lose {_lost(control.loss)}: {stands}."
 
 
 def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
     """First minus second arm, in the answer's measure, in points."""
     runs = alike(known.names, first, second)
     return contrast(known.__getitem__, first, second, runs, asked.groups).in_points
-
-
-def _instead(d: Design, known: Hits, asked: Task, multiple: float) -> str:
-    """Synthetic images in the place of real ones."""
-    train = d.arms.data["train"].count
-    difference = _difference(known, asked, (SYNTHETIC_ONLY, multiple), REAL)
-    how_many = "As many" if multiple == 1 else f"{multiple:g} times as many"
-    lead = {
-        1: "teach more than the real ones",
-        -1: "teach less than the real ones",
-        0: "can't be said to teach less or more than the real ones",
-    }[difference.side]
-    return (
-        f"**{how_many} synthetic images {lead}**: on {escaped(d.arms.name)}, a classifier trained on "
-        f"{round(multiple * train):,} of them has {_apart(difference, asked)} than one trained on {train:,} real "
-        "images."
-    )
-
-
-def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
-    """The mix that validation images choose, beside the real images."""
-    mix, _, verdict = augment
-    difference = verdict.difference.in_points
-    lead = {1: "they help", -1: "they do harm", 0: "it is open"}[difference.side]
-    return (
-        f"**Beside real images {lead}**: with {mix_words(mix)}, the mix chosen on validation images, a "
-        f"classifier has {_apart(difference, asked)} than with as many real images a step."
-    )
-
-
-def _why(known: Hits, asked: Task, control: Loss | str) -> str:
-    """What copies of the real images lose, and what real images cut to the synthetic spread lose."""
-    copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
-    if copies not in known or synthetic not in known:
-        return "**Why is not asked at this preset**: it trains on no copies of the real images."
-    copied = _difference(known, asked, REAL, copies)
-    excess = _difference(known, asked, copies, synthetic)
-    lead = {
-        1: "More is lost than by copying the real images",
-        -1: "Less is lost than by copying the real images",
-        0: "What is lost at equal number is not told from what copying the real images loses",
-    }[excess.side]
-    text = (
-        f"**{lead}**: as many of the real images, drawn with replacement, lose {_lost(copied)}, and synthetic ones "
-        f"{_lost(excess)} beyond these"
-    )
-    if isinstance(control, str):
-        return text + "."
-    return f"{text}; real images cut to the spread of synthetic ones lose {_lost(control.loss)}."
 
 
 def _apart(difference: Crossed, asked: Task) -> str:
@@ -132,15 +180,15 @@ def _data_sets(d: Design) -> str:
 def takeaway(d: Design, several: list[ClaimVerdict]) -> str:
     """How many claims came out how."""
     counts = Counter(v.verdict for v in several)
-    tested = len(several) - counts[NOT_TESTED]
-    words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word != NOT_TESTED)
+    tested = sum(v.verdict not in UNTESTED for v in several)
+    words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word not in UNTESTED)
     decided = sum(v.standing == DECIDED for v in several)
     leaning = sum(v.standing == LEANING for v in several)
     return (
         f"Of the paper's {len(several)} claims {tested} are tested at the preset {escaped(d.preset.name)} on "
-        f"{escaped(_data_sets(d))}: {words}. {decided} of these verdicts are **decided**, at an error of {ALPHA:.0%} "
-        f"for all {tested} together; {leaning} **lean** that way by their 95% intervals. {counts[NOT_TESTED]} are "
-        f"{NOT_TESTED}."
+        f"{escaped(_data_sets(d))}: {words}. {decided} of these verdicts are **decided**, at an error of "
+        f"{CLAIMS.alpha:.0%} for all {tested} together; {leaning} **lean** that way by their 95% intervals. "
+        f"{counts[BY_CONSTRUCTION]} hold {BY_CONSTRUCTION}, of any generator, {counts[NOT_TESTED]} are {NOT_TESTED}."
     )
 
 
@@ -164,7 +212,8 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
         f"The paper's claims and what this run says of them, {_data_sets(d)}, by verdict and place. Here: the measure "
         "(see the table in the paper's order) with its 95% interval; of a multiple 0 stands for “from the smallest on” "
         "and ∞ for “nowhere”. p: of what the verdict says, times the number of tested claims. A verdict is decided "
-        f"where that is below {ALPHA:g}, and leans where only the interval says it"
+        f"where that is below {CLAIMS.alpha:g}, and leans where only the interval says it. A claim that is a question "
+        "of the plain answer has its p and its standing from there"
     )
     return myst_table(out, caption, "tab-scoreboard", sortable=True)
 
@@ -194,8 +243,8 @@ def _rank(v: ClaimVerdict) -> tuple[int, int, str]:
 
 
 def _word(v: ClaimVerdict) -> str:
-    if v.verdict in (NOT_TESTED, INCONCLUSIVE):
-        return v.verdict
+    if v.verdict in (*UNTESTED, INCONCLUSIVE):
+        return f"{v.verdict}: it turns" if v.turns else v.verdict
     return f"**{v.verdict}**" if v.standing == DECIDED else f"leaning: {v.verdict}"
 
 
@@ -289,7 +338,7 @@ def significance_of_others(d: Design) -> str:
 
 
 def _bold_below(p: float) -> str:
-    return f"**{p_value(p)}**" if p < ALPHA else p_value(p)
+    return f"**{p_value(p)}**" if p < BELOW else p_value(p)
 
 
 def _reading(n: int, spread: str) -> str:

@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import capital, mean_over, plus_minus
+from ..base.words import capital, difference, mean_over, plus_minus
 from ..data.splits import halves, stratified_lowest
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
-from ..design.values import FLOOR
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import MeasureLikelihood, Snapshot, Subset, Trim
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import centralities
-from ..stats.intervals import PERCENT, estimate_mean, paired_difference, range_of
+from ..stats.crossed import crossed
+from ..stats.intervals import estimate_mean, range_of
 from ..stats.trends import RISES
-from .base import ACCURACY, Cells, Hits, Values, exhibit, hits, measured, read, result
-from .classifiers import concentration, concentration_numbers
+from .base import ACCURACY, Cells, Values, exhibit, measured, read, result
+from .classifiers import concentration, concentration_numbers, other_real
 from .drawing import INTERVAL, doubling, label_steps, new_figure, over_seeds, reference, series
+from .hits import Hits, hits
 from .text import in_percent, myst_table, trend_of, trend_table
 
 NO_LIKELIHOOD = "the paper measures no likelihood"
@@ -83,7 +84,7 @@ def _spread_cells(d: Design) -> Cells:
     for s in d.seeds:
         cells["whole", s] = arms.test(arms.classifier(s, 0))
         cells |= {("seen", half, s): seen for half, seen in enumerate(arms.halves_seen(s))}
-        cells["other", s] = arms.judged(CROSSFIT, s, FLOOR)
+        cells["other", s] = other_real(arms, s)
     return cells | {("train",): arms.data["train"]}
 
 
@@ -93,8 +94,8 @@ def trimming(d: Design, values: Values) -> pd.DataFrame:
 
     central, random : test accuracy of classifiers trained on the `real_images` nearest to their class means, and
         on as many random ones; where that is the whole set, of the real classifier.
-    trace_ratio, distance_ratio, outer_coverage : of the central ones, cross-fitted (see `metrics.projection`); NaN
-        where too few images a class are left.
+    trace_ratio, distance_ratio, outer_coverage, grain : of the central ones, cross-fitted (see `metrics.projection`);
+        NaN where too few images a class are left.
 
     Empty where the preset has no such cells.
     """
@@ -203,8 +204,8 @@ def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hit
     return figure
 
 
-@exhibit("tab-trimming", [trimming, concentration], apart="the paper has no such control")
-def trimming_table(d: Design, rows: pd.DataFrame, spread: pd.DataFrame) -> str:
+@exhibit("tab-trimming", [trimming, trimmed_hits, concentration], apart="the paper has no such control")
+def trimming_table(d: Design, rows: pd.DataFrame, right: Hits, spread: pd.DataFrame) -> str:
     """The trimming control: spread and accuracy of the central images beside those of as many random ones."""
     if rows.empty:
         return "The trimming control is not run at this preset."
@@ -212,14 +213,14 @@ def trimming_table(d: Design, rows: pd.DataFrame, spread: pd.DataFrame) -> str:
     for count, mine in rows.groupby("real_images", sort=True):
         mine = mine.sort_values("seed")
         whole = count == rows.real_images.max()
-        loss = paired_difference(100 * mine.random, 100 * mine.central, span=PERCENT)
+        lost = "–" if whole else difference(crossed(right.minus(("random", count), ("central", count))).in_points, 2)
         out.append(
             {
                 "training images": f"{count:,}" + (" (all)" if whole else " most central"),
                 **_spread_of(mine),
                 "accuracy (%)": plus_minus(in_percent(mine.central)),
                 "as many random (%)": plus_minus(in_percent(mine.random)),
-                "lost (points)": "–" if whole else plus_minus(loss),
+                "lost (points)": lost,
             }
         )
     synthetic = spread[(spread.protocol == CROSSFIT) & (spread.t_re == REVERSE_STEPS)]
@@ -227,7 +228,7 @@ def trimming_table(d: Design, rows: pd.DataFrame, spread: pd.DataFrame) -> str:
     caption = (
         f"Real images without their outskirts, {d.main.name}: what is kept lies nearest to the means of its classes, "
         "by features of a classifier that has not seen it. Spread: cross-fitted, against other real images. "
-        f"{capital(mean_over(rows.seed.nunique()))} over seeds, {rows.n.iloc[0]:,} test images"
+        f"{capital(mean_over(rows.seed.nunique()))}; lost: 95% interval over seeds and {rows.n.iloc[0]:,} test images"
     )
     return myst_table(out, caption, "tab-trimming")
 

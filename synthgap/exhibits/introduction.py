@@ -13,20 +13,9 @@ from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_O
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from ..stats.intervals import PERCENT, estimate_mean
-from .base import (
-    ACCURACY,
-    WHOLE,
-    Cells,
-    Hits,
-    Values,
-    arm_difference,
-    exhibit,
-    hits,
-    measured,
-    result,
-    sentences,
-)
+from .base import ACCURACY, WHOLE, Cells, Values, exhibit, measured, result, sentences
 from .drawing import COLOURS, INTERVAL, MARKERS, new_figure, one_panel
+from .hits import Hits, arm_difference, hits
 from .text import arm_percent, difference_sentence, myst_table
 
 ALONE = {REAL_ONLY: "real", SYNTHETIC_ONLY: "synthetic", GAN_ONLY: INSTEAD[GAN]}  # no augmentation and no controls

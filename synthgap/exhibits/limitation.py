@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, capital, change, mean_over, plural, plus_minus, points
+from ..base.words import NOT_RUN, capital, difference, mean_over, plural, plus_minus, points
 from ..design.arms import DEFAULT, Arms
 from ..design.loading import Design
 from ..design.variants import VARIANTS
 from ..diffusion.schedule import REVERSE_STEPS
-from ..stats.intervals import PERCENT, Estimate, estimate_mean, paired_difference, range_of_difference
-from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, result, sentences
+from ..stats.crossed import DIFFERENCE, Crossed, crossed
+from ..stats.intervals import range_of_difference
+from .base import ACCURACY, Cells, Values, exhibit, known, measured, result, sentences
+from .hits import Hits, hits
 from .samples import FEW, FIDELITY
-from .text import left_out, listed, mean_of, myst_table
+from .text import in_percent, left_out, listed, mean_of, myst_table
 
 NOT_VARIED = "the paper does not vary these choices"
+GAPS = range_of_difference(DIFFERENCE)  # of changes of a gap, in shares
 
 
 def sensitivity_cells(d: Design) -> Cells:
@@ -35,6 +38,7 @@ def _variants(d: Design, names: tuple[str, ...]) -> list[tuple[str, Arms]]:
 
 # columns variant, t_re, seed, accuracy, n
 sensitivity = result("sensitivity", sensitivity_cells)(measured(("variant", "t_re", "seed"), ACCURACY))
+sensitivity_hits = hits("sensitivity", sensitivity_cells)
 
 
 def of_samples(d: Design) -> tuple[str, ...]:
@@ -73,46 +77,41 @@ def variant_levels(d: Design) -> pd.DataFrame:
 # what the book shows
 
 
-@exhibit("tab-sensitivity", [sensitivity, variant_levels], apart=NOT_VARIED)
-def sensitivity_table(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
-    """Test accuracy with one choice changed, and how the gap to real images moves; which of them are told from none."""
-    cells, changes = _by_variant(d, rows), gap_changes(d, rows)
+@exhibit("tab-sensitivity", [sensitivity, sensitivity_hits, variant_levels], apart=NOT_VARIED)
+def sensitivity_table(d: Design, rows: pd.DataFrame, right: Hits, levels: pd.DataFrame) -> list[str]:
+    """Test accuracy with one choice changed, and how the gap to real images moves; for which of them that is known."""
+    changes = gap_changes(right)
     steps = sorted(set(rows.t_re) - {0})
     out = []
-    for variant in dict.fromkeys(rows.variant):
+    for variant, mine in rows.groupby("variant", sort=False):
         line: dict[str, object] = {"changed": variant_title(variant)}
         for t in (0, *steps):
-            line[f"t_re = {t} (%)"] = plus_minus(estimate_mean(cells[variant, t], span=PERCENT))
+            line[f"t_re = {t} (%)"] = plus_minus(in_percent(mine[mine.t_re == t].accuracy))
         for t in steps:
-            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else change(changes[variant, t])
+            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else difference(changes[variant, t], 2)
         sampled = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
         line["evaluations"] = f"{sampled.evaluations.iloc[0]}" if len(sampled) else "as usual"
         out.append(line)
     caption = (
         f"The paper's Table 2 with one choice changed, {d.main.name}: {mean_over(rows.seed.nunique())}. "
-        "Gap: accuracy of real images minus that at the reverse step, under the same "
-        f"choice; its change is paired by seed. Evaluations: of the network for one image at t_re = {steps[-1]}"
+        "Gap: accuracy of real images minus that at the reverse step, under the same choice; its change with a 95% "
+        f"interval over seeds and test images. Evaluations: of the network for one image at t_re = {steps[-1]}"
     )
     return [myst_table(out, caption, "tab-sensitivity"), _told(changes)]
 
 
-def _by_variant(d: Design, rows: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
-    """(variant, t_re) → accuracies in percent, in the order of the seeds."""
-    return {cell: 100 * by_seed(d, mine, "accuracy") for cell, mine in rows.groupby(["variant", "t_re"])}
+def gap_changes(right: Hits) -> dict[tuple[str, int], Crossed]:
+    """(variant, t_re) → change of the gap to real images by the variant, in points."""
+
+    def gap(name: str, t: int) -> np.ndarray:
+        return right.minus((name, 0), (name, t))
+
+    pairs = [(name, t) for name, t in right.names if t and name != DEFAULT]
+    return {(name, t): crossed(gap(name, t) - gap(DEFAULT, t), span=GAPS).in_points for name, t in pairs}
 
 
-def gap_changes(d: Design, rows: pd.DataFrame) -> dict[tuple[str, int], Estimate]:
-    """(variant, t_re) → change of the gap to real images by the variant, paired by seed, in points."""
-    cells = _by_variant(d, rows)
-    gap = {(name, t): cells[name, 0] - cells[name, t] for name, t in cells}
-    names = [name for name in dict.fromkeys(rows.variant) if name != DEFAULT]
-    steps = sorted(set(rows.t_re) - {0})
-    gaps = range_of_difference(PERCENT)
-    return {(name, t): paired_difference(gap[name, t], gap[DEFAULT, t], span=gaps) for name in names for t in steps}
-
-
-def _told(changes: dict[tuple[str, int], Estimate]) -> str:
-    """How many changes of the gap are told from none, and those."""
+def _told(changes: dict[tuple[str, int], Crossed]) -> str:
+    """For how many changes of the gap the direction is known, and those."""
     if not changes:
         return "This preset changes none of the choices."
     told = []
@@ -120,9 +119,11 @@ def _told(changes: dict[tuple[str, int], Estimate]) -> str:
         if e.side:
             moved = "wider" if e.side > 0 else "narrower"
             told.append(f"{capital(variant_title(name))}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
-    count = f"{len(told)} are" if len(told) > 1 else "1 is" if told else "none is"
-    first = f"Of {plural(len(changes), 'change')} of the gap {count} told from no change"
-    return f"{first}:\n{listed(told)}" if told else f"{first}."
+    count = f"{len(told)} have" if len(told) > 1 else "1 has" if told else "none has"
+    first = f"Of {plural(len(changes), 'change')} of the gap {count} an interval that excludes 0"
+    rest = "; for the others the direction is open" if told else ": their directions are open"
+    rest = "" if len(told) == len(changes) else rest
+    return f"{first}{rest}:\n{listed(told)}" if told else f"{first}{rest}."
 
 
 @exhibit("tab-sensitivity-fidelity", [sensitivity_fidelity, variant_levels], apart=NOT_VARIED)

@@ -16,22 +16,20 @@ from ..design.values import GAN, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell,
 from ..diffusion.schedule import REVERSE_STEPS
 from ..paper.published import PublishedClaim
 from ..stats.crossed import Crossed, crossed
-from ..stats.intervals import slopes
-from ..stats.judge import Measured, apart, finite, least, over_seeds, reached, slope
+from ..stats.intervals import estimate_mean, slopes
+from ..stats.judge import Measured, apart, fine_enough, finite, least, over_seeds, reached, slope_and_turn
+from ..stats.trends import Turn, turn
 from .attention import attention
-from .augmentation import curve_hits, table3_hits, table4_cells, table4_fidelity
-from .base import Hits, Result, arm_difference, by_steps, crossfitted, hits
+from .augmentation import all_arm_hits, curve_hits, table3_hits, table4_fidelity
+from .base import Result, by_steps, crossfitted, on_steps
 from .causes import Loss, trimmed_loss
-from .classifiers import concentration, entropy, step_cells
+from .classifiers import all_step_hits, concentration, entropy, steps_of
 from .discussion import likelihood
+from .hits import Hits, arm_difference
 from .samples import Collapses, collapse, detection, fidelity, memorization
+from .text import turn_words
 
 POLICY_CELLS: tuple[ArmCell, ...] = ((Arm("RandAugment"), 0), (Arm("TrivialAugment"), 0))
-
-all_step_hits = hits(
-    "every_table2", step_cells, no_rows="hits.csv holds the main data set's, table2.csv all accuracies"
-)
-all_arm_hits = hits("table4", table4_cells, no_rows="hits.csv holds those of Table 3, table4.csv all accuracies")
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,14 @@ def reading(*reads: Result) -> Callable[[Callable[..., Found]], Measure]:
 
 def _found(several: Sequence[Crossed], claim: PublishedClaim, dataset: str, detail: str = "") -> Found:
     return Found(least(several, claim.direction, claim.level, claim.interest.value), dataset, detail)
+
+
+def _moving(
+    whole: Crossed, turned: Turn[Crossed] | None, claim: PublishedClaim, dataset: str, detail: str = ""
+) -> Found:
+    """A trend; `judge` leaves the claim open where it turns."""
+    found = _found([whole], claim, dataset, detail + (f"; it turns: {turn_words(turned)}" if turned else ""))
+    return replace(found, measured=replace(found.measured, turn=turned))
 
 
 # differences of arms
@@ -103,7 +109,7 @@ def difference_everywhere(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
 @reading(table3_hits)
 def _later_steps(d: Design, claim: PublishedClaim, known: Hits) -> Found:
     steps = {t: _right(d, known, (Arm(str(t)), 1)) for t in (25, 50, 75, 100)}
-    return _found([slope(steps)], claim, d.arms.name)
+    return _moving(*slope_and_turn(steps), claim, d.arms.name)
 
 
 @reading(table3_hits)
@@ -152,28 +158,26 @@ def _advantage(d: Design, known: Hits, dataset: str) -> Crossed:
 # accuracy by reverse step
 
 
-def _by_step(known: Hits, dataset: str) -> dict[int, np.ndarray]:
-    """Reverse step → seeds × test images of Table 2."""
-    return {t: known[name, t].astype(np.float64) for name, t in sorted(known.names) if name == dataset}
-
-
 @reading(all_step_hits)
 def _accuracy_by_step(d: Design, claim: PublishedClaim, known: Hits) -> Found:
     name = d.columns_of(2)[0].name
-    return _found([slope(_by_step(known, name))], claim, name)
+    return _moving(*slope_and_turn(steps_of(known, name)), claim, name)
 
 
 @reading(all_step_hits)
 def _harder_task(d: Design, claim: PublishedClaim, known: Hits) -> Found:
+    """The two data sets differ in more than the number of classes, which the verdict's reader is told."""
     names, falls = {}, {}
     for arms in reversed(d.columns_of(2)):  # the first one of each number of classes
         names[arms.data["train"].classes] = arms.name
     for classes in (100, 10):
-        steps = _by_step(known, names[classes])
+        steps = steps_of(known, names[classes])
         if not {0, REVERSE_STEPS} <= set(steps):
             raise UserError(f"this run lacks reverse step 0 or {REVERSE_STEPS} here")
         falls[classes] = crossed(steps[0] - steps[REVERSE_STEPS]).in_points
-    return _found([apart(falls[100], falls[10])], claim, f"{names[100]}, {names[10]}")
+    many, few = names[100], names[10]
+    detail = f" ({many} and {few}, which differ in their classes, images a class and layout, too)"
+    return _found([apart(falls[100], falls[10])], claim, f"{many}, {few}", detail)
 
 
 # measures of images, one number a seed
@@ -192,31 +196,55 @@ def _at(table: pd.DataFrame, t: int) -> pd.Series:
     return table[t]
 
 
-def _change_over_steps(steps: pd.DataFrame) -> Crossed:
-    """Change over 100 reverse steps: a least-squares slope a seed."""
-    long = steps.reset_index().melt(id_vars="seed", var_name="t_re")
-    return over_seeds(100 * slopes(long.t_re, finite(long["value"]), long.seed))
+def _change_over_steps(steps: pd.DataFrame) -> tuple[Crossed, Turn[Crossed] | None]:
+    """Change over 100 reverse steps, a least-squares slope a seed; and where it turns."""
+
+    def slopes_of(some: Sequence[int]) -> np.ndarray:
+        long = steps[list(some)].reset_index().melt(id_vars="seed", var_name="t_re")
+        return 100 * slopes(long.t_re, finite(long["value"]), long.seed)
+
+    return over_seeds(slopes_of(list(steps))), turn(list(steps), lambda some: estimate_mean(slopes_of(some)))
 
 
-def trend(rows_of: Result, column: str, relative: bool = False, **where: Any) -> Measure:
+Grain = Callable[[pd.DataFrame], float]  # rows of a result → the largest step in which a measure moves
+
+
+SIZES = {"precision": "n_fake", "recall": "n_real"}  # columns of Figure 6: a share, and the number of images it is of
+
+
+def outer_grain(rows: pd.DataFrame) -> float:
+    """The grain of outer coverage, as `concentration` has it."""
+    return float(on_steps(crossfitted(rows)).grain.max())
+
+
+def of_images(count: str) -> Grain:
+    """The grain of a share of as many images as a column says."""
+    return lambda rows: 1 / crossfitted(rows)[count].min()
+
+
+def trend(rows_of: Result, column: str, relative: bool = False, grain: Grain | None = None, **where: Any) -> Measure:
     """Change of a column over 100 reverse steps, by its slope; relative: in percent of its value at 0."""
 
     @reading(rows_of)
     def find(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
         steps = _steps(rows, column, **where)
+        if grain:
+            fine_enough(grain(rows), claim.interest.value)
         if relative:
             steps = 100 * steps.div(_at(steps, 0), axis=0)
-        return _found([_change_over_steps(steps)], claim, d.main.name)
+        return _moving(*_change_over_steps(steps), claim, d.main.name)
 
     return find
 
 
-def change(rows_of: Result, column: str, first: int, second: int | None = None) -> Measure:
+def change(rows_of: Result, column: str, first: int, second: int | None = None, grain: Grain | None = None) -> Measure:
     """A column at one reverse step, minus the same at another."""
 
     @reading(rows_of)
     def find(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
         steps = _steps(rows, column)
+        if grain:
+            fine_enough(grain(rows), claim.interest.value)
         values = _at(steps, first) - (0.0 if second is None else _at(steps, second))
         return _found([over_seeds(values)], claim, d.main.name)
 
@@ -226,6 +254,7 @@ def change(rows_of: Result, column: str, first: int, second: int | None = None) 
 @reading(fidelity)
 def _recall_beyond_precision(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
     recall, precision = (_steps(rows, column) for column in ("recall", "precision"))
+    fine_enough(max(of_images(count)(rows) for count in SIZES.values()), claim.interest.value)
     falls = [_at(steps, 0) - _at(steps, REVERSE_STEPS) for steps in (recall, precision)]
     return _found([over_seeds(falls[0] - falls[1])], claim, d.main.name)
 
@@ -236,6 +265,7 @@ def _detection(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
     if mine.empty:
         raise UserError("there are too few pairs of images for a detector")
     detector = mine.detector.iloc[0]
+    fine_enough(100 / mine.n.min(), claim.interest.value)
     largest = 100 * mine[mine.detector == detector].groupby("seed").accuracy.max()
     return _found([over_seeds(largest)], claim, d.main.name, f" (detector: {detector})")
 
@@ -251,6 +281,7 @@ def against_gan(domain: str) -> Measure:
         if not {REVERSE_STEPS, GAN} <= set(mine.t_re):
             raise UserError(f"nothing was detected on {domain} here")
         detector = mine.detector.iloc[0]
+        fine_enough(100 / mine.n.min(), claim.interest.value)
         by = 100 * mine[mine.detector == detector].pivot(index="seed", columns="t_re", values="accuracy")
         return _found([over_seeds(by[REVERSE_STEPS] - by[GAN])], claim, d.main.name, f" (detector: {detector})")
 
@@ -261,7 +292,7 @@ def against_gan(domain: str) -> Measure:
 def _likelihood(d: Design, claim: PublishedClaim, rows: pd.DataFrame) -> Found:
     sigma = rows.sigma.max()  # at the smallest it is about the grid of grey levels
     steps = _steps(rows, "nats", split="test", sigma=sigma)
-    return _found([_change_over_steps(steps)], claim, d.main.name, f" (at σ = {sigma:g})")
+    return _moving(*_change_over_steps(steps), claim, d.main.name, f" (at σ = {sigma:g})")
 
 
 @reading(trimmed_loss)
@@ -277,8 +308,8 @@ MEASURES: dict[str, Measure] = {
     "gap-on-every-dataset": difference_everywhere((REAL, (SYNTHETIC_ONLY, 1))),
     "original-is-lost": trend(memorization, "ratio"),
     "distance-rises": trend(fidelity, "frechet", relative=True),
-    "precision-falls": trend(fidelity, "precision"),
-    "recall-falls": trend(fidelity, "recall"),
+    "precision-falls": trend(fidelity, "precision", grain=of_images(SIZES["precision"])),
+    "recall-falls": trend(fidelity, "recall", grain=of_images(SIZES["recall"])),
     "recall-falls-most": _recall_beyond_precision,
     "nearly-undetectable": _detection,
     "harder-to-detect-than-gan-pixel": against_gan("pixel"),
@@ -290,8 +321,8 @@ MEASURES: dict[str, Measure] = {
     "typical-of-the-class": trend(concentration, "distance_ratio"),
     "concentrated-in-the-modes": change(concentration, "trace_ratio", REVERSE_STEPS),
     "steps-pull-to-the-modes": trend(concentration, "trace_ratio"),
-    "edges-uncovered": change(concentration, "outer_coverage", REVERSE_STEPS, 0),
-    "half-way-fills-in": change(concentration, "outer_coverage", 50, REVERSE_STEPS),
+    "edges-uncovered": change(concentration, "outer_coverage", REVERSE_STEPS, 0, outer_grain),
+    "half-way-fills-in": change(concentration, "outer_coverage", 50, REVERSE_STEPS, outer_grain),
     "size-closes-the-gap": difference(((SYNTHETIC_ONLY, 5), REAL)),
     "size-helps-replication": difference(((SYNTHETIC_ONLY, 5), (SYNTHETIC_ONLY, 1))),
     "match-above-three": _match,

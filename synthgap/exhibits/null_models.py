@@ -18,15 +18,15 @@ from ..stats.nulls import Coverage, NullReport, Place
 from ..stats.toy import Expected
 from .answer import Task, alone, task
 from .augmentation import curve_hits, table3_hits
-from .base import WHOLE, Hits, exhibit, result
+from .base import WHOLE, exhibit, result
 from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, one_panel
-from .text import least, listed, most, multiple_span, myst_table, rate_span
+from .hits import Hits
+from .text import NOT_IDENTIFIABLE, falls_words, least, listed, most, multiple_span, myst_table, rate_span
 
 TRAIN, DIMENSIONS, NORM, MULTIPLES = 200, 100, 1.0, (1, 3, 5)  # of the Gaussian toy
 LARGEST = 1600  # samples of the toy that the closed form is drawn to
 SIMULATED = "a simulation that the chapter runs itself"
 NO_NULL = "the paper has no null model"
-NOT_IDENTIFIABLE = "not identifiable"
 APART = 0.05  # in powers of two, so that what is trained on equally many images doesn't hide each other
 GAPS = {  # field of `Gaps`: title
     "raw": "raw gap: real − synthetic",
@@ -34,7 +34,6 @@ GAPS = {  # field of `Gaps`: title
     "subset": "second null: real − N·m/(N + m) real",
     "excess": "excess gap: drawn with replacement − synthetic",
 }
-AGAINST_COPIES = {1: "**worse than copies**", -1: "**better than copies**", 0: "**not told from copies**"}
 
 
 @result("nulls", reads=[table3_hits, curve_hits, task], no_rows=WHOLE)
@@ -91,7 +90,7 @@ def gaps_table(d: Design, report: NullReport) -> list[str]:
 
 
 def against_nulls(report: NullReport) -> list[str]:
-    """One sentence a multiple: the raw gap, the nulls', and whether the images are better or worse than copies."""
+    """One sentence a multiple: the raw gap, the nulls', and what is lost beyond copies."""
     out = []
     for k, g in report.gaps.items():
         text = f"×{k:g}: the raw gap is {points(g.raw.in_points)}"
@@ -101,8 +100,7 @@ def against_nulls(report: NullReport) -> list[str]:
         text += f", a memoriser's {with_interval(g.bootstrap.in_points)}"
         if g.subset is not None:
             text += f", that of {g.size:,.0f} real images {with_interval(g.subset.in_points)}"
-        told = AGAINST_COPIES[g.excess.side]
-        out.append(f"{text}. The synthetic images are {told}: excess gap {points(g.excess.in_points)}.")
+        out.append(f"{text}. Beyond copies the synthetic images lose {points(g.excess.in_points)}, the excess gap.")
     return out
 
 
@@ -144,6 +142,8 @@ def match(report: NullReport) -> str:
     if report.match is None:
         return f"The match multiple is **{NOT_IDENTIFIABLE}**: there is one multiple, ×{several[0]:g}."
     found, first, last = report.match.tested, f"×{several[0]:g}", f"×{several[-1]:g}"
+    if found.falls:
+        return f"The match multiple is **{NOT_IDENTIFIABLE}**: {falls_words(found.falls, '×{:g}')}."
     value = f"is ×{found.value:.1f}"
     if not report.match.identifiable:
         value = f"is {first} or less" if found.value == 0 else f"is **not reached** by {last}"
@@ -250,6 +250,8 @@ def _rate(rate: float | None) -> str:
 def _place(place: Place, train: int) -> str:
     found = place.tested
     value = f"{found.value:,.0f}"
+    if found.falls:
+        return f"{NOT_IDENTIFIABLE}: {falls_words(found.falls, '{:,.0f} images')}"
     if not place.identifiable:
         value = "fewer than tried" if found.value == 0 else f"more than {train:,}"
     if place.resampled is None:

@@ -22,7 +22,6 @@ from ..base.words import (
     escaped,
     interval,
     mean_over,
-    p_value,
     plain,
     plural,
     plus_minus,
@@ -33,43 +32,50 @@ from ..design.arms import PAPER
 from ..design.loading import Design
 from ..design.values import GAN, GAN_ONLY, INSTEAD, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell
 from ..diffusion.schedule import REVERSE_STEPS
-from ..paper.published import read_paper
-from ..stats.intervals import PERCENT, Comparison, Estimate, compare, error_ratio, estimate_mean
-from .augmentation import table3, table4
-from .base import WHOLE, by_seed, exhibit, of_arm, on_steps, result, sentences
-from .classifiers import entropy, table2
+from ..paper.published import published_scores
+from ..stats.crossed import Crossed, crossed
+from ..stats.intervals import PERCENT, SHARE, Estimate, error_ratio, estimate_mean
+from ..stats.judge import apart
+from ..stats.verdict import OF_INTEREST
+from .augmentation import all_arm_hits, table3_hits
+from .base import WHOLE, Cells, exhibit, on_steps, result, sentences
+from .classifiers import all_step_hits, entropy_cells, table2_hits
 from .drawing import INTERVAL, label_steps, one_panel, reference, rival, series
-from .introduction import ALONE, accuracies
-from .text import arm_difference, arm_percent, listed, myst_table, paper_table
+from .hits import Hits, arm_difference, hits
+from .introduction import ALONE, alone_hits
+from .text import in_percent, listed, myst_table
 
 TRAIN, TEST = "GAN-train", "GAN-test"
 STEPS = {0: REAL, REVERSE_STEPS: (SYNTHETIC_ONLY, 1), GAN: (GAN_ONLY, 1)}  # arms that are sets at a step
 SYNTHETIC = {REVERSE_STEPS: "EDM", GAN: INSTEAD[GAN]}  # models whose images are fully synthetic
 SOURCES = {REVERSE_STEPS: "fully synthetic images of the diffusion model", GAN: "the GAN's images"}
-LOWER, HIGHER, OPEN = "lower", "higher", "not told apart"
+LOWER, HIGHER, SAME, OPEN = "lower", "higher", "the same to a point", "open"
+POINT = 100 * OF_INTEREST  # a smaller difference counts as none, as in the answer
 NO_TABLE = "the paper has no table of its neighbours"
 
 
 @dataclass(frozen=True)
 class Side:
-    """One direction at one reverse step: percent, one value a seed, and points from real-on-real, paired by seed.
+    """One direction at one reverse step.
 
-    n : images that were classified.
+    values : percent, one value a seed. against : points from real-on-real. n : images that were classified.
     """
 
     values: np.ndarray
-    against: Comparison
+    against: Crossed
     n: int
 
     @property
     def word(self) -> str:
-        """What the interval says of it against real-on-real."""
-        return {1: HIGHER, -1: LOWER, 0: OPEN}[self.against.difference.side]
+        """What the interval says of it against real-on-real; SAME where it lies within a point of 0, OPEN: around 0."""
+        if self.against.low > -POINT and self.against.high < POINT:
+            return SAME
+        return {1: HIGHER, -1: LOWER, 0: OPEN}[self.against.side]
 
 
 @dataclass(frozen=True)
 class BothWays:
-    """GAN-train and GAN-test of the main data set; p-values are corrected over all sides.
+    """GAN-train and GAN-test of the main data set.
 
     real : accuracy of real-on-real in percent, on all test images, one value a seed. n : test images.
     sides : (reverse step or GAN, TRAIN or TEST) → what was measured, TEST where there are such reconstructions of
@@ -86,42 +92,44 @@ class BothWays:
         return list(dict.fromkeys(t for t, _ in self.sides))
 
 
-@result("both_ways", reads=[table2, accuracies, entropy], no_rows=WHOLE)
-def both_ways(d: Design, table2: pd.DataFrame, accuracies: pd.DataFrame, entropy: pd.DataFrame) -> BothWays:
+def label_cells(d: Design) -> Cells:
+    """(t_re or GAN, seed) → how the classifier of all real images labels test images from there, or the GAN's images.
+
+    They are cells of Figure 8, in the paper's protocol.
+    """
+    return {
+        (t, s): spec
+        for (protocol, split, t, s), spec in entropy_cells(d).items()
+        if protocol == PAPER and (split == "test" or t == GAN)
+    }
+
+
+label_hits = hits("figure8", label_cells)
+
+
+@result("both_ways", reads=[table2_hits, alone_hits, label_hits], no_rows=WHOLE)
+def both_ways(d: Design, steps: Hits, arms: Hits, labels: Hits) -> BothWays:
     """Every reverse step above 0 of Table 2, and the GAN's samples where the preset has a GAN.
 
     GAN-test at a reverse step is of reconstructed *test* images: the classifier of real images has learnt the training
     images by heart, and their near copies would flatter it. It is set against the same images as they are. The GAN's
-    samples are made from no image and have the labels of the training set; they are set against all test images.
+    samples are made from no image and have the labels of the training set; they are set against all test images, from
+    which they are drawn apart.
     """
-    forth, back = _gan_train(d, table2, accuracies), _gan_test(d, entropy)
-    real, n = forth[0]
-    pairs: dict[tuple[int, str], tuple[np.ndarray, np.ndarray, int]] = {}
-    for t in [*sorted(set(forth) - {0, GAN}), *(t for t in d.main.rivals if t in forth)]:
-        pairs[t, TRAIN] = (forth[t][0], real, forth[t][1])
-        if t in back:
-            pairs[t, TEST] = (back[t][0], real if t == GAN else back[0][0], back[t][1])
-    tested = compare([(str(t), way, a, b) for (t, way), (a, b, _) in pairs.items()], PERCENT)
-    sides = {cell: Side(pairs[cell][0], against, pairs[cell][2]) for cell, against in zip(pairs, tested, strict=True)}
-    return BothWays(real, n, sides)
-
-
-def _gan_train(d: Design, table2: pd.DataFrame, accuracies: pd.DataFrame) -> dict[int, tuple[np.ndarray, int]]:
-    """Reverse step (or GAN) → accuracy in percent, one value a seed, and the number of test images."""
-    groups = {t: of_arm(accuracies, cell) for t, cell in STEPS.items()}
-    groups |= dict(list(table2[table2.dataset == d.main.name].groupby("t_re")))
-    return {int(t): _by_seed(d, rows, "accuracy") for t, rows in groups.items() if len(rows)}
-
-
-def _gan_test(d: Design, entropy: pd.DataFrame) -> dict[int, tuple[np.ndarray, int]]:
-    """Reverse step (or GAN) → agreement in percent, one value a seed, of the real classifier with the labels of images
-    made from those that it has not seen, or of the GAN's; and the number of images."""
-    rows = entropy[(entropy.protocol == PAPER) & ((entropy.split == "test") | (entropy.t_re == GAN))]
-    return {int(t): _by_seed(d, mine, "agreement") for t, mine in rows.groupby("t_re")}
-
-
-def _by_seed(d: Design, rows: pd.DataFrame, column: str) -> tuple[np.ndarray, int]:
-    return 100 * by_seed(d, rows, column), int(rows.n.iloc[0])
+    train = {t: (steps[t,], crossed(steps.minus((t,), (0,)))) for (t,) in steps.names if t > 0}
+    test = {t: (labels[t,], crossed(labels.minus((t,), (0,)))) for (t,) in labels.names if t > 0}
+    real = arms[REAL]
+    if GAN in d.main.rivals and STEPS[GAN] in arms:
+        train[GAN] = arms[STEPS[GAN]], crossed(arms.minus(STEPS[GAN], REAL))
+        levels = (crossed(right.astype(np.float64), span=SHARE) for right in (labels[GAN,], real))
+        test[GAN] = labels[GAN,], apart(*levels)
+    sides = {}
+    for t in [*sorted(set(train) - {GAN}), *(t for t in d.main.rivals if t in train)]:
+        for way, known in ((TRAIN, train), (TEST, test)):
+            if t in known:
+                right, against = known[t]
+                sides[t, way] = Side(100 * right.mean(axis=1), against.in_points, right.shape[1])
+    return BothWays(100 * real.mean(axis=1), real.shape[1], sides)
 
 
 @dataclass(frozen=True)
@@ -136,50 +144,27 @@ class Score:
     multiple: float
     real: Estimate
     accuracy: Estimate
-    against: Comparison
+    against: Crossed
 
 
-def scores(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, table4: pd.DataFrame) -> list[Score]:
-    """CAS of every data set, model and multiple that the study has; p-values are corrected over all of them."""
+def scores(d: Design, alone: Hits, steps: Hits, four: Hits) -> list[Score]:
+    """CAS of every data set, model and multiple that the study has.
+
+    alone : of the main data set's arms. steps, four : of Tables 2 and 4, on all their data sets.
+    """
     found = []
     for arms in d.columns:
-        four = table4[(table4.dataset == arms.name) & table4.arm.isin(list(ALONE))]
-        rows = accuracies if arms is d.main else four
-        if rows.empty:  # Table 2 has both sets by their reverse steps
-            mine = table2[(table2.dataset == arms.name) & table2.t_re.isin(list(STEPS))]
-            cells = [STEPS[t] for t in mine.t_re]
-            rows = mine.assign(arm=[arm for arm, _ in cells], multiple=[k for _, k in cells])
-        cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
-        values = {cell: arm_percent(d, rows, cell) for cell in cells}
-        real = values.pop(REAL, None)
-        if real is not None:
-            found += [(arms.name, *cell, real, mine) for cell, mine in values.items()]
-    tested = compare([(f"{name} {arm} ×{k:g}", name, mine, real) for name, arm, k, real, mine in found], PERCENT)
-    return [
-        Score(name, arm, k, estimate_mean(real, span=PERCENT), estimate_mean(mine, span=PERCENT), comparison)
-        for (name, arm, k, real, mine), comparison in zip(found, tested, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class Published:
-    """Real-on-real and CAS at about equal size, in percent, printed with so many `digits`; cite is a BibTeX key."""
-
-    cite: str
-    data: str
-    network: str
-    real: float
-    synthetic: float
-    digits: int = 1
-
-
-def published_scores() -> list[Published]:
-    """The paper's own (its Tables 2 and 4), then its neighbours' (`synthgap/paper/neighbours.yaml`)."""
-    pairs = {data: (column[0][0], column[REVERSE_STEPS][0]) for data, column in paper_table("table2").items()}
-    real, synthetic = (paper_table("table4")[row] for row in ("real only", "synthetic only ×1"))
-    pairs |= {data: (real[data][0], synthetic[data][0]) for data in real}
-    papers = [Published("yamaguchi2024analyzing", data, "ResNet-18", *pair, digits=2) for data, pair in pairs.items()]
-    return papers + [Published(**row) for row in read_paper("neighbours.yaml")["scores"]]
+        in_four = [cell[1:] for cell in four.names if cell[0] == arms.name and cell[1] in ALONE]
+        if arms is d.main or in_four:
+            known, where = (alone, ()) if arms is d.main else (four, (arms.name,))
+            cells = {cell: (*where, *cell) for cell in (alone.names if arms is d.main else in_four)}
+        else:  # Table 2 has both sets by their reverse steps
+            known, cells = steps, {cell: (arms.name, t) for t, cell in STEPS.items() if (arms.name, t) in steps}
+        real = cells.pop(REAL, None)
+        for cell, name in cells.items() if real else ():
+            levels = (in_percent(known[n].mean(axis=1)) for n in (real, name))
+            found.append(Score(arms.name, *cell, *levels, crossed(known.minus(name, real)).in_points))
+    return found
 
 
 # what the book shows
@@ -222,8 +207,7 @@ def both_ways_table(d: Design, found: BothWays) -> list[str]:
         f"Both ways, {d.main.name}: {TRAIN} (the classification accuracy score) is the accuracy of a classifier "
         f"trained on these images on {found.n:,} real test images; {TEST} that of a classifier trained on real images "
         f"on these ({tested}, or the GAN's samples). {capital(mean_over(len(found.real)))}; "
-        "difference from real-on-real in points, paired by seed, with p of the paired t test after Holm's "
-        "correction over the whole table"
+        "difference from real-on-real in points, with its 95% interval over seeds and images"
     )
     told = [reading(found, t) for t in found.steps if t in SOURCES]
     return [myst_table(out, caption, "tab-both-ways"), listed(told)]
@@ -232,8 +216,8 @@ def both_ways_table(d: Design, found: BothWays) -> list[str]:
 def _cells(way: str, side: Side | None) -> dict[str, object]:
     if side is None:
         return {f"{way} (%)": NOT_RUN, f"{way} − real-on-real": ""}
-    against = f"{difference(side.against.difference, 2)}, p {p_value(side.against.p_holm)}"
-    return {f"{way} (%)": plus_minus(estimate_mean(side.values, span=PERCENT)), f"{way} − real-on-real": against}
+    level = plus_minus(estimate_mean(side.values, span=PERCENT))
+    return {f"{way} (%)": level, f"{way} − real-on-real": difference(side.against, 2)}
 
 
 def reading(found: BothWays, t: int) -> str:
@@ -242,21 +226,35 @@ def reading(found: BothWays, t: int) -> str:
     if (t, TEST) not in found.sides:
         return f"This preset has no {TEST} of {name}."
     train, test = (found.sides[t, way].word for way in (TRAIN, TEST))
-    than_train, than_test = ("from" if word == OPEN else "than" for word in (train, test))
     parts = {
         (LOWER, LOWER): "images that don't show what their label says would do both",
         (LOWER, HIGHER): "the images are easy and a classifier learns less from them: they lack diversity",
-        (LOWER, OPEN): "the images show their labels as well as real ones do, so what a classifier misses in them is "
-        "diversity",
+        (
+            LOWER,
+            SAME,
+        ): "the images show their labels as well as real ones do, to a point, so what a classifier misses in "
+        "them is diversity",
+        (
+            LOWER,
+            OPEN,
+        ): "a classifier learns less from the images; whether their labels or their diversity are at fault is open",
         (HIGHER, HIGHER): "the images are both easy and instructive",
-        (OPEN, LOWER): "some images don't show what their label says, without a loss that is told from none",
-        (OPEN, HIGHER): "the images are easy, without a loss that is told from none",
-        (OPEN, OPEN): "this run tells the images from real ones in neither direction",
+        (SAME, SAME): "in both directions the images do as real ones do, to a point",
+        (SAME, LOWER): "some images don't show what their label says, which costs less than a point",
+        (SAME, HIGHER): "the images are easy, which costs less than a point",
+        (HIGHER, LOWER): "the two point in different directions",
     }
-    return (
-        f"For {name}, {TRAIN} is **{train}** {than_train} real-on-real and {TEST} **{test}** {than_test} it: "
-        f"{parts.get((train, test), 'the two don’t point the same way')}."
-    )
+    told = parts.get((train, test), "the two together leave open what the images lack")
+    if train == test == OPEN:
+        told = "in neither direction can this run tell the images from real ones"
+    return f"For {name}, {TRAIN} is {_against(train)} and {TEST} {_against(test)}: {told}."
+
+
+def _against(word: str) -> str:
+    """How a direction stands against real-on-real."""
+    if word == OPEN:
+        return "**open** (its interval includes 0)"
+    return f"**{word}** {'as' if word == SAME else 'than'} real-on-real"
 
 
 @exhibit("tab-both-ways-seeds", [both_ways], apart=NO_TABLE)
@@ -274,8 +272,8 @@ def seeds_table(d: Design, found: BothWays) -> str:
     return myst_table(out, caption, "tab-both-ways-seeds")
 
 
-@exhibit("tab-cas", [accuracies, table2, table4], apart=NO_TABLE)
-def scores_table(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, table4: pd.DataFrame) -> str:
+@exhibit("tab-cas", [alone_hits, all_step_hits, all_arm_hits], apart=NO_TABLE)
+def scores_table(d: Design, alone: Hits, steps: Hits, four: Hits) -> str:
     """The classification accuracy score of every data set and multiple, and at equal size the published ones."""
     out: list[dict[str, object]] = [
         {
@@ -283,11 +281,10 @@ def scores_table(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, tabl
             "trained on": f"{INSTEAD[GAN] if s.arm == GAN_ONLY else 'EDM'} ×{s.multiple:g}",
             "real-on-real (%)": plus_minus(s.real),
             "CAS (%)": plus_minus(s.accuracy),
-            "difference (points)": difference(s.against.difference, 2),
-            "p, Holm": p_value(s.against.p_holm),
+            "difference (points)": difference(s.against, 2),
             "errors, times": times(error_ratio(s.real.mean, s.accuracy.mean)),
         }
-        for s in scores(d, accuracies, table2, table4)
+        for s in scores(d, alone, steps, four)
     ]
     for p in published_scores():
         out.append(
@@ -297,27 +294,26 @@ def scores_table(d: Design, accuracies: pd.DataFrame, table2: pd.DataFrame, tabl
                 "real-on-real (%)": plain(p.real, p.digits),
                 "CAS (%)": plain(p.synthetic, p.digits),
                 "difference (points)": signed(p.synthetic - p.real, p.digits),
-                "p, Holm": "",
                 "errors, times": times(error_ratio(p.real, p.synthetic)),
             }
         )
     caption = (
-        f"Classification accuracy score, ours ({mean_over(len(d.seeds))}; "
-        "differences paired by seed; p after Holm's correction over our lines) and published. Errors, times: those of "
-        "the classifier trained on synthetic images over those of the one trained on real images"
+        f"Classification accuracy score, ours ({mean_over(len(d.seeds))}; differences with 95% intervals over seeds "
+        "and test images) and published. Errors, times: those of the classifier trained on synthetic images over "
+        "those of the one trained on real images"
     )
     return myst_table(out, caption, "tab-cas")
 
 
-@sentences("beside", [table3])
-def effects(d: Design, rows: pd.DataFrame) -> str:
+@sentences("beside", [table3_hits])
+def effects(d: Design, known: Hits) -> str:
     """Two effects that neighbours report: of more synthetic images, and of reconstructions in their place."""
     most = max(d.arms.preset.augmentation.get(NAIVE, (1,)))
     many, mix = f"real + naïve ×{most}", f"real + rand(50, 100) ×{most}"
-    run = set(zip(rows.arm, rows.multiple, strict=True))
 
     def told(what: str, first: str, second: str, *pair: ArmCell) -> str:
-        return effect(what, first, second, arm_difference(d, rows, *pair) if set(pair) <= run else None)
+        there = all(cell in known for cell in pair)
+        return effect(what, first, second, arm_difference(d, known, *pair) if there else None)
 
     more = (NAIVE, most), (NAIVE, 1)
     instead = (MIX, most), (NAIVE, most)
@@ -329,12 +325,12 @@ def effects(d: Design, rows: pd.DataFrame) -> str:
     )
 
 
-def effect(what: str, first: str, second: str, e: Estimate | None) -> str:
+def effect(what: str, first: str, second: str, e: Crossed | None) -> str:
     """One sentence on an effect that a neighbour reports; e: first − second, in points, None where it was not run."""
     if e is None:
         return f"{what}: {NOT_RUN} at this preset."
     told = f"{what}: {first} minus {second} is {signed(e.mean, 2)} points here"
-    if math.isnan(e.half_width):
+    if math.isnan(e.low):
         return f"{told} ({interval(e)})."
-    word = {1: "rises", -1: "falls", 0: "not told from unchanged"}[e.side]
-    return f"{told} ({interval(e, 2)}, {plural(e.n, 'seed')}): **{word}**."
+    word = {1: "it rises", -1: "it falls", 0: "the direction is open"}[e.side]
+    return f"{told} ({interval(e, 2)}, {plural(e.seeds, 'seed')}): **{word}**."

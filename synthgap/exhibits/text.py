@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import PM, difference, interval, p_value, plural, plus_minus, signed
+from ..base.words import PM, difference, interval, plural, plus_minus, signed
 from ..design.loading import Design
 from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
 from ..stats.crossed import Crossed
 from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
-from ..stats.trends import FALLS, RISES, Trend, trend
+from ..stats.trends import FALLS, RISES, Trend, Turn, trend
 from .base import by_seed, of_arm, on_steps
 
-TOO_FEW = "too few images"
+TOO_FEW, NOT_IDENTIFIABLE = "too few images", "not identifiable"
 UNMEASURED = "too few images, or too many that are alike, to measure this"
 
 
@@ -66,6 +66,11 @@ def least(low: float) -> str:
 def most(high: float, train: int) -> str:
     """The upper end of an interval for a number of images; inf, beyond all the training images, is none."""
     return f"more than {train:,}" if high == math.inf else f"{high:,.0f}"
+
+
+def falls_words(falls: tuple[float, float], place: str) -> str:
+    """Why a place on a curve can't be read off, where the curve falls; place: how one is written, "×{:g}"."""
+    return f"accuracy falls from {place.format(falls[0])} to {place.format(falls[1])}"
 
 
 def rate_span(low: float, high: float) -> str:
@@ -144,24 +149,30 @@ def trends_by_protocol(rows: pd.DataFrame, columns: dict[str, tuple[str, int]]) 
 
 
 def trend_table(several: list[Trend], label: str) -> str:
-    """The change of each measure with the reverse step, and whether it is the paper's."""
+    """The change of each measure with the reverse step beside what the paper reports, and which of them turn."""
     if not several:
         return left_out("Trends with the reverse step", label)
-    out = [
-        {
-            "measure": t.measure,
-            "seen by": t.protocol,
-            "paper": {RISES: "rises", FALLS: "falls"}[t.direction],
-            "change from t_re = 0 to 100": difference(t.change),
-            "p, Page": p_value(t.page),
-            "here": f"**{t.verdict}**",
-        }
-        for t in several
-    ]
-    n = several[0].change.n
+    out = []
+    for t in several:
+        line = {"measure": t.measure, "seen by": t.protocol, "paper": {RISES: "rises", FALLS: "falls"}[t.direction]}
+        line["change from t_re = 0 to 100"] = difference(t.change)
+        out.append(line | ({"it turns": turn_words(t.turn)} if t.turn else {}))
+    change = several[0].change
+    seeds, images = (change.seeds, " and test images") if isinstance(change, Crossed) else (change.n, " (Student's t)")
+    over = plural(seeds, "seed") + images
     caption = (
-        f"Trends with the reverse step: slope over all steps times 100, 95% interval over {n} seed{'s' * (n > 1)} "
-        "(Student's t, not corrected for the number of trends). Holds, fails: the interval lies on the paper's side "
-        "of 0, or on the other. p, Page: of Page's one-sided test for the paper's direction"
+        f"Trends with the reverse step: slope over all steps times 100, with its 95% interval over {over}, not "
+        "corrected for the number of trends"
     )
+    if any(t.turn for t in several):
+        caption += (
+            ". It turns: the changes on the first half of the steps and on the second have intervals on opposite sides "
+            "of 0, so that no slope sums the measure up"
+        )
     return myst_table(out, caption, label)
+
+
+def turn_words(turn: Turn) -> str:
+    """What a measure that turns does: "−0.20 (−0.30 to −0.10) up to t_re = 50, +0.30 (…) from there"."""
+    before, after = difference(turn.before), difference(turn.after)
+    return f"{before} up to t_re = {turn.step}, {after} from there (each per 100 steps)"

@@ -11,7 +11,7 @@ from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..stats.crossed import crossed
 from ..stats.intervals import SHARE
-from ..stats.verdict import ALPHA, DECIDED
+from ..stats.verdict import ANSWER, DECIDED
 from . import answer_figures as drawn
 from .answer import (
     Compared,
@@ -192,9 +192,9 @@ def verdicts_table(d: Design, decided: Decided) -> str:
             }
         )
     caption = (
-        f"What is decided: the answers are wrong in at most {ALPHA:.0%} of runs, both questions together (p: times "
-        "their number). An answer that leans goes by the 95% interval. Needed: with power 80%, to tell the difference "
-        "found (one point at least) from none"
+        f"What is decided: the answers are wrong in at most {ANSWER.alpha:.0%} of runs, both questions together (p: "
+        "times their number). An answer that leans goes by the 95% interval. Needed: with power 80%, to find the "
+        "difference found here (one point at least)"
     )
     return myst_table(lines, caption, "tab-sure")
 

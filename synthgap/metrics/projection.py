@@ -51,6 +51,7 @@ class Concentration:
     outer_coverage : of the tenth of real samples furthest from their class mean, the share within the k-th-neighbour
         radius of a sample of the set and class.
     per_class : the three for each class, len(classes) × 3.
+    outermost : of each class, how many real samples count as outermost.
     classes : labels of the classes that have enough samples in both sets; the others are left out.
     """
 
@@ -58,7 +59,13 @@ class Concentration:
     distance_ratio: float
     outer_coverage: float
     per_class: np.ndarray
+    outermost: np.ndarray
     classes: np.ndarray
+
+    @property
+    def grain(self) -> float:
+        """The largest step in which outer_coverage moves: by one outermost sample of the class with the fewest."""
+        return float(1 / (len(self.classes) * self.outermost.min()))
 
 
 def concentration(
@@ -91,17 +98,18 @@ def concentration(
         raise UserError("there are not as many labels as features; give one label a sample")
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise UserError("the features hold NaN or infinity; check the images and the extractor")
-    rows, used = [], []
+    rows, outer, used = [], [], []
     for label in np.intersect1d(real_labels, fake_labels):
         mine, theirs = real[real_labels == label], fake[fake_labels == label]
         if min(len(mine), len(theirs)) >= LEAST and np.ptp(mine, axis=0).any():
             rows.append(_of_class(mine, theirs, k))
+            outer.append(_outer_count(mine))
             used.append(label)
     if not rows:
         raise UserError(f"no class has {LEAST} different samples in both sets; give more images a class")
     table = np.array(rows)
     means = (float(v) for v in table.mean(axis=0))
-    return Concentration(*means, per_class=table, classes=np.array(used))
+    return Concentration(*means, per_class=table, outermost=np.array(outer), classes=np.array(used))
 
 
 def _of_class(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, float, float]:
@@ -172,7 +180,11 @@ def centralities(labels: np.ndarray, features: list[np.ndarray]) -> np.ndarray:
 
 def _outermost(samples: np.ndarray) -> np.ndarray:
     distances = np.linalg.norm(samples - samples.mean(axis=0), axis=1)
-    return np.argsort(-distances, kind="stable")[: max(1, round(len(samples) * OUTER_SHARE))]
+    return np.argsort(-distances, kind="stable")[: _outer_count(samples)]
+
+
+def _outer_count(samples: np.ndarray) -> int:
+    return max(1, round(len(samples) * OUTER_SHARE))
 
 
 def _near(points: np.ndarray, fake: np.ndarray, k: int) -> np.ndarray:

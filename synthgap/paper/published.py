@@ -73,6 +73,8 @@ class PublishedClaim(_Model):
     level: float = 0.0
     interest: Interest
     test: Literal["trend", "difference", "level", "equivalence", "none"]
+    kind: Literal["effect", "possibility", "construction"] = "effect"
+    because: str = ""
     needs: tuple[str, ...]
     figure: str
 
@@ -83,6 +85,8 @@ class PublishedClaim(_Model):
             raise ValueError(f"{self.id}: a test of {self.test} can't decide {self.direction!r}")
         if "level" in self.model_fields_set and self.test in ("trend", "difference"):
             raise ValueError(f"{self.id}: a {self.test} is compared with 0, and not with a level")
+        if bool(self.because) != (self.kind == "construction"):
+            raise ValueError(f"{self.id}: `because` says why a claim holds by construction, and of others nothing")
         return self
 
 
@@ -109,6 +113,31 @@ def _pair(table: str, row: str, column: str | int) -> tuple[float, float]:
     cells = read_paper("tables.yaml")[table][row]
     mean, spread = cells[0 if list(cells) == [0] else column]
     return mean, spread
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """Accuracy on real images of classifiers trained on real and on synthetic ones, about as many of either.
+
+    real, synthetic : in percent, printed with so many `digits`. cite : a BibTeX key.
+    """
+
+    cite: str
+    data: str
+    network: str
+    real: float
+    synthetic: float
+    digits: int = 1
+
+
+def published_scores() -> list[PublishedScore]:
+    """The paper's own (its Tables 2 and 4), then its neighbours' (`synthgap/paper/neighbours.yaml`)."""
+    tables = read_paper("tables.yaml")
+    pairs = {data: (column[0][0], column[100][0]) for data, column in tables["table2"].items()}
+    real, synthetic = (tables["table4"][row] for row in ("real only", "synthetic only ×1"))
+    pairs |= {data: (real[data][0], synthetic[data][0]) for data in real}
+    own = [PublishedScore("yamaguchi2024analyzing", data, "ResNet-18", *pair, digits=2) for data, pair in pairs.items()]
+    return own + [PublishedScore(**row) for row in read_paper("neighbours.yaml")["scores"]]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import optimize, stats
@@ -19,7 +20,6 @@ from .intervals import ANY, SHARE, Range, range_of_difference, side, within
 POWER = 0.8  # with which `Crossed.needed` wants a difference to be decided
 POWER_QUANTILE = float(stats.norm.ppf(POWER))
 SMALLEST_P = 1e-12
-GRID = 101  # places at which a crossing is looked for
 DIFFERENCE = range_of_difference(SHARE)
 MOST_SEEDS = 200  # beyond that more seeds alone are no advice
 
@@ -206,13 +206,17 @@ class Crossing:
     """Where a curve first reaches a value: an estimate and its interval.
 
     value is inf where the curve never gets there, 0 where it is there from the start. low is the first place at which
-    the curve is not told to lie below the value (0: so from the start; inf: told to lie below all along), high the
-    first at which it is told to lie above (inf: nowhere).
+    the curve may have the value (0: from the start; inf: it lies below all along), high the first at which it lies
+    above (inf: nowhere); both by the level of the interval.
+
+    falls : two neighbouring places between which the curve falls (by the interval of the step). Such a curve reaches
+    the value more than once, or it has left it before it begins: the interval has no ends then.
     """
 
     value: float
     low: float
     high: float
+    falls: tuple[float, float] | None = None
 
 
 def crossing(
@@ -223,31 +227,45 @@ def crossing(
 ) -> Crossing:
     """Where a curve equals a target, both measured with the same seeds on the same images.
 
-    curve : (place, seeds × images) in ascending order of place > 0, two or more; between places it is interpolated
-        over the logarithm. Estimate and interval come from the differences along the curve (tests inverted: no
-        spread of a ratio is needed); the curve is taken to rise.
+    curve : (place, seeds × images) in ascending order of place > 0, two or more. Raises ValueError for others.
+
+    The interval inverts tests of the differences at the measured places: no spread of a ratio is needed. Between the
+    places their means and the ends of their intervals are interpolated over the logarithm, not the values themselves:
+    of these the seeds' errors at two places may cancel, and the curve would be told best where nothing was measured.
     """
     places = np.array([x for x, _ in curve], dtype=np.float64)
     if len(places) < 2 or (np.diff(places) <= 0).any() or places[0] <= 0:
         raise ValueError(f"a curve needs two or more ascending places above 0, got {places}")
-    grid = np.unique(np.concatenate([np.geomspace(places[0], places[-1], GRID), places]))
-    grid[0], grid[-1] = places[0], places[-1]  # as they are, not as rounded
-    differences = [crossed(interpolated(curve, places, x) - target, groups) for x in grid]
-    spans = [d.interval(level) for d in differences]
-    value = _first(grid, [d.mean >= 0 for d in differences])
-    if len(target) == 1:  # one seed rules nothing out
-        return Crossing(value, 0.0, math.inf)
-    low = _first(grid, [high >= 0 for _, high in spans])
-    high = _first(grid, [low > 0 for low, _ in spans])
-    return Crossing(value, low, float(places[0]) if high == 0 else high)
+    differences = [crossed(np.asarray(v, dtype=np.float64) - target, groups) for _, v in curve]
+    value = _first(places, [d.mean for d in differences])
+    falls = _falls(curve, groups, level)
+    if len(target) == 1 or falls:  # one seed rules nothing out
+        return Crossing(value, 0.0, math.inf, falls)
+    lows, highs = zip(*(d.interval(level) for d in differences), strict=True)
+    return Crossing(value, _first(places, highs), _first(places, lows) or float(places[0]))
 
 
-def _first(places: np.ndarray, there: list[bool]) -> float:
-    """The first place where it is so: 0 where it is from the start, inf where it nowhere is."""
-    found = np.flatnonzero(there)
-    if not len(found):
+def _falls(
+    curve: Sequence[tuple[float, np.ndarray]], groups: np.ndarray | None, level: float
+) -> tuple[float, float] | None:
+    """The first two neighbouring places between which the curve falls."""
+    for (place, before), (following, after) in pairwise(curve):
+        step = crossed(np.asarray(after, dtype=np.float64) - before, groups)
+        if step.interval(level)[1] < 0:
+            return place, following
+    return None
+
+
+def _first(places: np.ndarray, heights: Sequence[float]) -> float:
+    """The first place at which a line through these heights reaches 0: 0 from the start, inf nowhere."""
+    there = np.flatnonzero(np.asarray(heights) >= 0)
+    if not len(there):
         return math.inf
-    return float(places[found[0]]) if found[0] else 0.0
+    i = int(there[0])
+    if i == 0:
+        return 0.0
+    share = -heights[i - 1] / (heights[i] - heights[i - 1])
+    return float(places[i - 1] * (places[i] / places[i - 1]) ** share)
 
 
 def interpolated(curve: Sequence[tuple[float, np.ndarray]], places: np.ndarray, x: float) -> np.ndarray:

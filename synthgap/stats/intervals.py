@@ -1,4 +1,4 @@
-"""Intervals and paired comparisons at few seeds (t-based: a percentile bootstrap covers 75% of 95 at n = 3)."""
+"""Intervals over few seeds (Student's t: a percentile bootstrap covers 75% of 95 at n = 3), and parts of a variance."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+
+from ..base.words import agree
 
 Range = tuple[float, float]  # the least and the largest value that a quantity can have
 ANY: Range = (-math.inf, math.inf)
@@ -73,8 +75,8 @@ class Estimate:
 
     @property
     def side(self) -> int:
-        """The side of 0 that the interval lies on, as of `side`."""
-        return side(self.low, self.high)
+        """The side of 0 that the interval lies on, as of `side`; 0 where all seeds agree, which decides nothing."""
+        return 0 if agree(self) else side(self.low, self.high)
 
     @property
     def cut(self) -> bool:
@@ -126,40 +128,6 @@ def error_ratio(real: float, synthetic: float) -> float:
     return (100 - synthetic) / (100 - real) if real < 100 else math.nan
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One paired comparison of a family: a − b over seeds, its p-value, and the same after Holm's correction.
-
-    p is of the two-sided paired t test; both are NaN with one seed.
-    """
-
-    first: str
-    second: str
-    difference: Estimate
-    p: float
-    p_holm: float
-
-
-def paired_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Two-sided p-value of the paired t test; NaN for one pair, 1 where all pairs are equal."""
-    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    if len(difference) < 2:
-        return math.nan
-    if np.ptp(difference) == 0:  # the statistic is 0/0 or infinite
-        return 1.0 if difference[0] == 0 else 0.0
-    return float(stats.ttest_1samp(difference, 0.0).pvalue)
-
-
-def page_p(values: np.ndarray) -> float:
-    """p-value of Page's trend test: do the columns rise from left to right? values: units × ordered conditions.
-
-    One-sided. NaN with one unit, fewer than three conditions, or missing values.
-    """
-    if len(values) < 2 or values.shape[1] < 3 or not np.isfinite(values).all():
-        return math.nan
-    return float(stats.page_trend_test(values).pvalue)
-
-
 def holm(p: np.ndarray | list[float]) -> np.ndarray:
     """Holm's step-down adjusted p-values (1979), in the order given; NaN stays NaN and counts as no test."""
     p = np.asarray(p, dtype=np.float64)
@@ -169,15 +137,6 @@ def holm(p: np.ndarray | list[float]) -> np.ndarray:
     scaled = p[order] * (len(order) - np.arange(len(order)))
     out[order] = np.minimum(np.maximum.accumulate(scaled), 1.0) if len(order) else scaled
     return out
-
-
-def compare(pairs: list[tuple[str, str, np.ndarray, np.ndarray]], span: Range = ANY) -> list[Comparison]:
-    """A family of paired comparisons (name, name, values, values) of values in `span`, corrected together."""
-    raw = [paired_p(a, b) for _, _, a, b in pairs]
-    return [
-        Comparison(first, second, paired_difference(a, b, span=span), p, float(adjusted))
-        for (first, second, a, b), p, adjusted in zip(pairs, raw, holm(raw), strict=True)
-    ]
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.words import agree
 from .crossed import Crossed, crossed, crossing
 from .intervals import ANY, estimate_mean, range_of_difference
-from .verdict import OPEN, Reading, read
+from .trends import Turn, turn
+from .verdict import CLAIMS, OPEN, Reading, read
 
 REPRODUCED, REVERSED, NO_EFFECT = "reproduced", "reversed", "no effect of interest"
-INCONCLUSIVE, NOT_TESTED = "inconclusive", "not tested at this scale"
-VERDICTS = (REPRODUCED, REVERSED, NO_EFFECT, INCONCLUSIVE, NOT_TESTED)
+INCONCLUSIVE, BY_CONSTRUCTION, NOT_TESTED = "inconclusive", "by construction", "not tested at this scale"
+VERDICTS = (REPRODUCED, REVERSED, NO_EFFECT, INCONCLUSIVE, BY_CONSTRUCTION, NOT_TESTED)
+UNTESTED = (BY_CONSTRUCTION, NOT_TESTED)  # verdicts that no test has given
 SIGN = {"rises": 1, "larger": 1, "falls": -1, "smaller": -1}
 EQUAL = "equal"  # the direction that has no sign
-ALPHA = 0.05  # chance that any verdict on a claim is wrong
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Measured:
 
     side : of the claim's level that the effect lies on. p : two-sided, against the level (of an equivalence: against
     the nearer end of level ± interest). p_within : against effects of level ± interest or beyond. Both are NaN with
-    one seed. images : test images that the interval is over; 0 where it is over seeds alone.
+    one seed. images : test images that the interval is over; 0 where it is over seeds alone. turn : of a trend that
+    turns, what it does.
     """
 
     effect: Effect
@@ -49,22 +52,37 @@ class Measured:
     p_within: float
     seeds: int
     images: int
+    turn: Turn[Crossed] | None = None
 
 
-def judge(direction: str, measured: Measured, count: int) -> tuple[str, Reading]:
+def judge(direction: str, measured: Measured, count: int, *, possibility: bool = False) -> tuple[str, Reading]:
     """The verdict on one of `count` tested claims, and how it stands (`verdict.read`); open ones are inconclusive.
 
     An effect within ± interest is "no effect of interest", on whichever side of the level it lies; for the direction
-    "equal" it is what was claimed, and one beyond ± interest is the reverse.
+    "equal" it is what was claimed, and one beyond ± interest is the reverse. A trend that turns is inconclusive: its
+    slope sums up what does not move one way. possibility : as of `word_for`.
     """
-    found = read(measured.side, measured.p, measured.p_within, count, ALPHA)
+    if measured.turn is not None:
+        return INCONCLUSIVE, Reading(0, OPEN, math.nan)
+    return word_for(direction, read(measured.side, measured.p, measured.p_within, count, CLAIMS.alpha), possibility)
+
+
+def word_for(direction: str, found: Reading, possibility: bool = False) -> tuple[str, Reading]:
+    """The verdict that a reading gives a claim, and the reading as it then stands.
+
+    possibility : the claim is that something can be so; a data set where it is not leaves that open.
+    """
     if found.standing == OPEN:
         return INCONCLUSIVE, found
     if direction == EQUAL:
-        return (REVERSED if found.side else REPRODUCED), found
-    if found.side == 0:
-        return NO_EFFECT, found
-    return (REPRODUCED if found.side == SIGN[direction] else REVERSED), found
+        word = REVERSED if found.side else REPRODUCED
+    elif found.side == 0:
+        word = NO_EFFECT
+    else:
+        word = REPRODUCED if found.side == SIGN[direction] else REVERSED
+    if possibility and word != REPRODUCED:
+        return INCONCLUSIVE, replace(found, side=0, standing=OPEN)
+    return word, found
 
 
 def least(several: Sequence[Crossed], direction: str, level: float, interest: float) -> Measured:
@@ -75,7 +93,7 @@ def least(several: Sequence[Crossed], direction: str, level: float, interest: fl
     sign, count, first = SIGN.get(direction, 1), len(several), several[0]
     shifted = [_from_level(d, level, sign) for d in several]
     mean = min(d.mean for d in shifted)
-    ends = (min(d.low for d in shifted), min(d.interval(1 - ALPHA / count)[1] for d in shifted))
+    ends = (min(d.low for d in shifted), min(d.interval(1 - CLAIMS.alpha / count)[1] for d in shifted))
     if direction == EQUAL:
         p = replace(first, mean=abs(mean) - interest).p if abs(mean) > interest else _none(first)
     elif mean > 0:
@@ -110,6 +128,9 @@ def reached(curve: Sequence[tuple[float, np.ndarray]], target: np.ndarray, whole
         raise UserError("the curve has too few places to tell where it reaches the other")
     at_level = crossed(known[level] - target)
     place = crossing(curve, target)
+    if place.falls:
+        first, second = (end / whole for end in place.falls)
+        raise UserError(f"accuracy falls from ×{first:.3g} to ×{second:.3g}: where they meet is not identifiable")
     low, high = (math.nan, math.nan) if at_level.seeds < 2 else (place.low, place.high)
     effect = Effect(place.value / whole, low / whole, high / whole)
     side = -1 if at_level.mean > 0 else 1  # a curve that is above the target at the level has reached it before
@@ -123,9 +144,28 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.asarray(values)
 
 
+def fine_enough(grain: float, interest: float) -> None:
+    """UserError where a share of few images moves in steps that are no smaller than the smallest effect of interest.
+
+    grain : the largest step, in the unit of `interest`. It is asked of measures that have an interval over seeds alone,
+    whose seeds may agree by chance; the intervals of accuracies hold the test images' part, which is never 0.
+    """
+    if grain >= interest:
+        raise UserError(
+            f"the measure moves in steps of {grain:.3g}, the smallest effect of interest is {interest:g}: too coarse "
+            "to judge with so few images"
+        )
+
+
 def over_seeds(values: np.ndarray) -> Crossed:
-    """Mean of one number a seed, without images: Student's t alone. Raises UserError where one is not finite."""
+    """Mean of one number a seed, without images: Student's t alone.
+
+    Raises UserError where one is not finite, or where all seeds give the same: a spread of 0 is that of a coarse
+    measure, and no certainty.
+    """
     e = estimate_mean(finite(values))
+    if e.n > 1 and agree(e):
+        raise UserError(f"every seed gives the same value, {e.mean:.3g}: the measure is too coarse to judge here")
     return Crossed(e.mean, e.sd**2 / e.n, 0.0, 0.0, e.n, 0)
 
 
@@ -146,3 +186,8 @@ def slope(steps: dict[int, np.ndarray]) -> Crossed:
         raise UserError("a slope takes two reverse steps")
     weights = 100 * centred / (centred @ centred)
     return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True)), span=ANY).in_points
+
+
+def slope_and_turn(steps: dict[int, np.ndarray]) -> tuple[Crossed, Turn[Crossed] | None]:
+    """The `slope` over all steps, and where the accuracy turns; errors as of `slope`."""
+    return slope(steps), turn(list(steps), lambda some: slope({t: steps[t] for t in some}))

@@ -27,11 +27,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize
 
-from .crossed import GRID, Crossed, Crossing, crossed, crossing, interpolated
+from .crossed import Crossed, Crossing, crossed, crossing, interpolated
 from .intervals import SHARE
 from .toy import effective_size, expected, simulate
 
 DRAWS = 400  # of a bootstrap
+GRID = 101  # places at which a bootstrap looks for a crossing
 PARAMETERS = 3  # of the power law; it is fitted to more sizes than that and one
 Curve = Sequence[tuple[float, np.ndarray]]  # (place, seeds × images), ascending
 
@@ -48,8 +49,8 @@ class Place:
 
     @property
     def identifiable(self) -> bool:
-        """Does the curve reach the value within the places there are, and not from the start?"""
-        return 0 < self.tested.value < math.inf
+        """Does the curve reach the value within the places there are, not from the start, and without falling?"""
+        return 0 < self.tested.value < math.inf and self.tested.falls is None
 
 
 @dataclass(frozen=True)
@@ -219,9 +220,9 @@ def worth(curve: Curve, values: np.ndarray, drawn: int, groups: np.ndarray | Non
 def place(curve: Curve, target: np.ndarray, groups: np.ndarray | None = None) -> Place:
     """Where the curve reaches the target, with both intervals."""
     found = crossing(curve, target, groups)
-    found = replace(found, low=min(found.low, curve[-1][0]))  # told to lie beyond the last place: as far as is known
+    found = replace(found, low=min(found.low, curve[-1][0]))  # beyond the last place: as far as is known
     if len(target) < 2:
-        return Place(Crossing(found.value, 0.0, math.inf), None)
+        return Place(replace(found, low=0.0, high=math.inf), None)
     return Place(found, resampled(curve, target, groups))
 
 

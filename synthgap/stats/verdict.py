@@ -1,7 +1,7 @@
 """From intervals to words: what a run decides, what it leaves open, and what it would take.
 
-One rule for all comparisons that carry a verdict (`read`): those of the plain answer, and the paper's claims. They are
-two families, corrected apart: the chance that any verdict of a family is wrong is at most its alpha.
+One rule for all comparisons that carry a verdict (`read`). Each of them is in one of two families, `ANSWER` and
+`CLAIMS`, which are corrected apart. All other comparisons are shown with intervals, without verdicts of their own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,21 @@ from .crossed import Crossed, Needed
 
 BETTER, WORSE, SAME, UNKNOWN = "better", "worse", "about the same", "can't tell"
 DECIDED, LEANING, OPEN = "decided", "leaning", "open"
-ALPHA = 0.01  # chance that any verdict of one answer is wrong; chosen by us, before any run
 LEANS = 0.05  # level of a reading that leans: that of the 95% intervals, not corrected
 OF_INTEREST = 0.01  # accuracy: a smaller difference counts as none; one point, chosen by us, before any run
+
+
+@dataclass(frozen=True)
+class ErrorFamily:
+    """Comparisons that are corrected together: the chance that any verdict on one of them is wrong is at most alpha."""
+
+    name: str
+    alpha: float
+
+
+# chosen by us, before any run
+ANSWER = ErrorFamily("questions of the plain answer", 0.01)
+CLAIMS = ErrorFamily("claims of the paper that are tested", 0.05)
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ def read(side: int, p: float, p_within: float, count: int, alpha: float) -> Read
 
     side : of 0 that the difference lies on. p : against 0. p_within : against differences of the interest or more.
 
-    A difference within ± the interest counts as none, also where it is told from 0. The correction is Bonferroni's:
-    Holm's would be wrong a little too often here, since a comparison has two ways to be decided.
+    A difference within ± the interest counts as none, also where its interval excludes 0. The correction is
+    Bonferroni's: Holm's would be wrong a little too often here, since a comparison has two ways to be decided.
     """
     if math.isnan(p):
         return Reading(0, OPEN, math.nan)
@@ -78,6 +90,11 @@ class Verdict:
     difference: Crossed
     needed: Needed | None
 
+    @property
+    def reading(self) -> Reading:
+        """The same as `read` gave it."""
+        return Reading({BETTER: 1, WORSE: -1}.get(self.word, 0), self.standing, self.p)
+
 
 def decide(differences: Sequence[Crossed]) -> list[Verdict]:
     """Verdicts of one answer's questions, together wrong in at most one answer of a hundred."""
@@ -85,11 +102,11 @@ def decide(differences: Sequence[Crossed]) -> list[Verdict]:
 
 
 def _verdict(d: Crossed, count: int) -> Verdict:
-    found = read(1 if d.mean > 0 else -1, d.p, d.p_within(OF_INTEREST), count, ALPHA)
+    found = read(1 if d.mean > 0 else -1, d.p, d.p_within(OF_INTEREST), count, ANSWER.alpha)
     word = UNKNOWN if found.standing == OPEN else {1: BETTER, -1: WORSE, 0: SAME}[found.side]
     needed = None
     if found.standing != DECIDED and d.seeds > 1:
-        needed = d.needed(max(abs(d.mean), OF_INTEREST), 1 - ALPHA / count)
+        needed = d.needed(max(abs(d.mean), OF_INTEREST), 1 - ANSWER.alpha / count)
     return Verdict(word, found.standing, found.p, d, needed)
 
 
@@ -100,10 +117,10 @@ class Flattening:
     Attributes
     ----------
     multiple
-        the smallest from which the last one is told to be no better by more than OF_INTEREST (95% interval);
+        the smallest than which the last one is better by less than OF_INTEREST (95% interval);
         None where not even the last but one is.
     rising
-        whether the last step is told to help (95%).
+        whether the last step helps (95% interval).
     last
         the last step's difference.
     between

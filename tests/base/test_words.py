@@ -34,10 +34,9 @@ def test_where_plus_and_minus_would_leave_the_possible_the_ends_stand_instead():
     assert words.plus_minus(Estimate(-1.0, 1.0, 0.25, 3), 1) == "−1.0\u00a0±\u00a00.2"
 
 
-def test_a_difference_has_its_sign_in_either_form():
+def test_a_difference_has_its_sign():
     e = Estimate(-1.2, 1.0, 0.4, 3)
-    assert words.change(e) == "−1.20\u00a0±\u00a00.40"
-    assert words.change(Estimate(-60.0, 1.0, 50.0, 3, (-100.0, 100.0)), 0) == "−60 (−100 to −10)"
+    assert words.difference(Estimate(-60.0, 1.0, 50.0, 3, (-100.0, 100.0)), 0) == "−60 (−100 to −10)"
     assert words.difference(e) == "−1.20 (−1.60 to −0.80)"
     assert words.points(e) == "−1.2 points (95% interval −1.6 to −0.8)"
     assert words.more_or_less(e) == "1.2 points less"
@@ -56,9 +55,19 @@ def test_a_level_and_its_interval_have_no_sign():
     assert words.ends(e) == "+90.1 to +92.3"
 
 
+def test_seeds_that_all_agree_are_said_to_and_have_no_interval_of_no_width():
+    same = estimate_mean([0.1 + 0.2, 0.3, 0.3], span=PERCENT)
+    assert words.plus_minus(same) == f"0.30 ({words.AGREE})"
+    assert words.difference(same) == f"+0.300 ({words.AGREE})"
+    assert words.percent(same) == f"0.3% ({words.AGREE})"
+    assert words.points(same) == f"+0.3 points ({words.AGREE})"
+    assert words.AGREE not in words.plus_minus(estimate_mean([0.30, 0.301, 0.302]))
+    assert words.AGREE not in words.plus_minus(estimate_mean([0.3]))
+
+
 def test_one_seed_has_no_interval():
     one = Estimate(9.0, NAN, NAN, 1)
-    assert (words.plus_minus(one), words.change(one), words.difference(one)) == ("9.00", "+9.00", "+9.00")
+    assert (words.plus_minus(one), words.difference(one)) == ("9.00", "+9.00")
     assert words.percent(one) == "9.0%"
     assert words.interval(one) == words.ONE_SEED
     assert words.points(one) == f"+9.0 points ({words.ONE_SEED})"

@@ -83,7 +83,7 @@ def test_a_change_of_the_statistics_names_every_chapter(edited, published):
     ("module", "old", "new", "kinds"),
     [
         ("stats/nulls.py", "DRAWS = 400", "DRAWS = 40", {stale.STATISTICS}),
-        ("stats/judge.py", "ALPHA = 0.05", "ALPHA = 0.1", {stale.STATISTICS}),
+        ("stats/verdict.py", 'tested", 0.05)', 'tested", 0.1)', {stale.STATISTICS}),
         ("stats/crossed.py", "np.arange(len(order))", "np.arange(1, 1 + len(order))", {stale.STATISTICS}),
         ("stats/intervals.py", "(100 - synthetic)", "(99 - synthetic)", {stale.STATISTICS}),
         ("exhibits/samples.py", "(*curves, FLOOR)", "curves", {stale.STATISTICS}),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from synthgap.exhibits.base import Hits
+from synthgap.exhibits.hits import Hits
 from synthgap.graph.specs import Data, in_order
 from synthgap.stats.intervals import estimate_mean
 
@@ -74,7 +74,12 @@ def about(mean: float, half: float):
     return estimate_mean([mean - spread, mean, mean + spread])
 
 
-def right(shares: dict[tuple, float], seeds=(0, 1, 2), images: int = 200) -> Hits:
-    """Each seed tells so large a share of the images rightly, the first ones."""
-    several = {(*cell, s): np.arange(images) < share * images for cell, share in shares.items() for s in seeds}
+def right(shares: dict, seeds=(0, 1, 2), images: int = 200) -> Hits:
+    """So large a share of the images each seed is right on, the first ones; a share of all seeds, or one a seed."""
+    by_seed = {cell: np.broadcast_to(share, len(seeds)) for cell, share in shares.items()}
+    several = {
+        (*cell, s): np.arange(images) < round(share * images)
+        for cell, many in by_seed.items()
+        for s, share in zip(seeds, many, strict=True)
+    }
     return Hits("made", several, tuple(seeds))

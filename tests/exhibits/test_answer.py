@@ -73,7 +73,7 @@ def test_a_set_is_worth_as_many_real_images_as_do_as_well(given):
     d = given.design
     curve, alone = ({(10,): 0.2, (20,): 0.5, (40,): 0.8}, {(GIVEN_ONLY, 1): 0.5})
     curve, alone = (right(shares, d.seeds, d.arms.data["test"].count) for shares in (curve, alone))
-    found = replacement(d, Compared(alone, curve, None))
+    found = replacement(d, Compared(alone, curve, None, ()))
     assert found.worth.value == 20
     assert 10 < found.worth.low <= 20 <= found.worth.high
     assert (found.count, found.train, found.match) == (40, 40, None)  # one multiple is no curve
@@ -92,7 +92,7 @@ def test_the_training_images_themselves_are_never_better_or_worse(given):
 def test_one_seed_decides_nothing(smoke):
     one = lab_of("auto", smoke.results, seeds=1)
     verdicts = [verdict for _, _, verdict in one.value(measured.verdicts).values()]
-    assert all(v.word == "can't tell" and math.isnan(v.p_holm) for v in verdicts)
+    assert all(v.word == "can't tell" and math.isnan(v.p) for v in verdicts)
 
 
 def test_classes_are_listed_worst_first_with_the_images_they_have(given):

@@ -1,18 +1,20 @@
 """Section 5: what Tables 3 and 4 say, which differences there are, what validation chooses, where the variance lies."""
 
-import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from reading import behind, cell, design, legend, parsed
+from reading import behind, cell, design, legend, parsed, right
 
 from synthgap.base.errors import UserError
-from synthgap.design.values import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm
+from synthgap.base.words import difference
+from synthgap.design.values import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm, cell_name
 from synthgap.exhibits import augmentation, comparisons
-from synthgap.exhibits.text import arm_difference
-from synthgap.stats.intervals import Comparison, Estimate, holm, paired_p, variance_parts
+from synthgap.exhibits.hits import arm_difference
+from synthgap.stats.crossed import crossed
+from synthgap.stats.intervals import variance_parts
 
 # Table 3
 
@@ -117,31 +119,41 @@ def test_table_4_says_where_no_generator_could_be_measured(rows3):
 # differences
 
 
-def test_differences_are_paired_by_seed_in_percentage_points(rows3):
-    rows = rows3.assign(accuracy=[0.5, 0.6, 0.4, 0.7, 0, 0, 0, 0]).iloc[::-1]
-    e = arm_difference(design((0, 1)), rows, (REAL_ONLY, 0), (SYNTHETIC_ONLY, 1))
-    assert (e.mean, e.n) == (pytest.approx(0), 2)
-    assert e.sd == pytest.approx(np.std([10, -10], ddof=1))
-    with pytest.raises(UserError, match="25 ×5 is not part of the preset quick"):
-        arm_difference(design((0, 1)), rows, (Arm("25"), 5), (REAL_ONLY, 0))
+def test_a_difference_is_that_of_the_hits_in_points_and_a_cell_that_is_not_run_is_named():
+    known = right({(REAL_ONLY, 0): (0.5, 0.6), (SYNTHETIC_ONLY, 1): (0.4, 0.7)}, (0, 1))
+    e = arm_difference(design((0, 1)), known, (REAL_ONLY, 0), (SYNTHETIC_ONLY, 1))
+    assert e == crossed(known.minus((REAL_ONLY, 0), (SYNTHETIC_ONLY, 1))).in_points
+    assert (e.mean, e.seeds, e.images) == (pytest.approx(0), 2, 200)
+    with pytest.raises(UserError, match="the preset quick does not run 25 ×5"):
+        arm_difference(design((0, 1)), known, (Arm("25"), 5), (REAL_ONLY, 0))
 
 
-def test_comparisons_are_paired_differences_of_the_table_corrected_as_one_family(smoke):
-    rows = smoke.rows("table3")
-    table, several = rows.set_index(["arm", "multiple", "seed"]).accuracy, comparisons.against_real(smoke.design, rows)
-    assert {c.second for c in several} == {"real only"}
-    assert len(several) == len(smoke.main.listed()) - 1
-    both = ([100 * table[(*cell, s)] for s in smoke.seeds] for cell in (("50-100", 3), ("real only", 0)))
-    a, b = map(np.array, both)
-    mix = next(c for c in several if c.first == "50-100 ×3")
-    assert mix.difference.mean == pytest.approx((a - b).mean())
-    assert mix.p == pytest.approx(paired_p(a, b))
-    assert [c.p_holm for c in several] == pytest.approx(holm([c.p for c in several]))
-    assert len(parsed(smoke.show("tab-against-real"))) == len(several)
+def test_classifiers_of_real_images_tell_their_variance_together_and_arms_of_a_generator_alone():
+    rng = np.random.default_rng(0)
+    arms = (("real only", 0), ("0", 1), ("100", 1), ("RandAugment", 0), ("TrivialAugment", 0))
+    cells = {(Arm(arm), k): 0.8 + rng.normal(0, 0.02, 3) for arm, k in arms}
+    known = right(cells, images=1000)
+    second, naive = (Arm("0"), 1), (NAIVE, 1)
+    assert arm_difference(design(), known, second, (REAL_ONLY, 0)).lent > 0
+    assert arm_difference(design(), known, naive, (REAL_ONLY, 0)).lent == 0
+    more = right(cells | {(Arm("0").under("RandAugment"), 1): (0.9, 0.5, 0.1)}, images=1000)  # not one of the answer's
+    one, same = (arm_difference(design(), hits, second, (REAL_ONLY, 0)) for hits in (known, more))
+    assert one == same
+
+
+def test_every_arm_stands_against_real_images_with_its_interval_and_no_verdict(smoke):
+    pairs = comparisons.against_real(smoke.design)
+    assert {second for _, second in pairs} == {(REAL_ONLY, 0)}
+    assert len(pairs) == len(smoke.main.listed()) - 1
+    out = parsed(smoke.show("tab-against-real"))
+    assert list(out.columns) == ["difference (points)"]
+    e = arm_difference(smoke.design, smoke.lab.value(augmentation.table3_hits), (Arm("50-100"), 3), (REAL_ONLY, 0))
+    assert out.loc["real + t_re = rand(50, 100) ×3", "difference (points)"] == difference(e, 2).replace("−", "-")
+    assert len(out) == len(pairs)
 
 
 def test_controls_isolate_the_synthetic_images(smoke):
-    several = comparisons.against_controls(smoke.design, smoke.rows("table3"))
+    pairs = comparisons.against_controls(smoke.design)
     assert {
         ("50-100 ×1", "0 ×1"),
         ("synthetic only ×1", "real bootstrap ×1"),
@@ -149,22 +161,9 @@ def test_controls_isolate_the_synthetic_images(smoke):
         ("50-100 ×3", "100 ×3"),
         ("100 ×3", "0 + RandAugment ×1"),
         ("100 + TrivialAugment ×3", "0 + TrivialAugment ×1"),
-    } <= {(c.first, c.second) for c in several}
-    assert len(parsed(smoke.show("tab-against-controls"))) == len(several)
-
-
-def test_the_verdict_of_a_comparison_goes_by_the_corrected_p():
-    several = [
-        Comparison("50-100 ×5", "real only", Estimate(2.0, 0.1, 0.2, 3), 0.001, 0.01),
-        Comparison("25 ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.02, 0.2),
-        Comparison("synthetic only ×1", "real only", Estimate(-2.0, 0.1, 0.2, 3), 0.0001, 0.0004),
-        Comparison("100 ×1", "real only", Estimate(2.0, math.nan, math.nan, 1), math.nan, math.nan),
-    ]
-    table = parsed(comparisons.comparison_table(several, "c", "tab-x"))
-    assert table["at 5%"].tolist() == ["**ahead**", "undecided", "**behind**", "undecided"]
-    assert table["p"].tolist() == ["0.001", "0.020", "< .001", "–"]
-    assert table.index.tolist()[0] == "real + t_re = rand(50, 100) ×5"
-    assert "no two arms" in comparisons.comparison_table([], "c", "tab-x")
+    } <= {(cell_name(first), cell_name(second)) for first, second in pairs}
+    assert len(parsed(smoke.show("tab-against-controls"))) == len(pairs)
+    assert "no two arms" in comparisons.comparison_table(smoke.design, right({}), [], "c", "tab-x")
 
 
 # the choice on validation images
@@ -187,11 +186,12 @@ def test_the_chosen_arm_is_the_best_on_validation_whatever_test_says(rows3):
     )
     assert comparisons.chosen_arms(rows) == {1: "50-100", 5: NAIVE}
     tested = pd.concat([rows3, rows.assign(accuracy=1 - rows.accuracy)[rows.arm == "50-100"]])
-    table, told = comparisons.choice_table(design((0, 1)), rows, tested)
+    known = right({(Arm("50-100"), 1): 0.9, (NAIVE, 5): 0.8, (Arm("real only"), 0): 0.5}, (0, 1))
+    table, told = comparisons.choice_table(design((0, 1)), rows, tested, known)
     assert parsed(table)["chosen"].tolist() == ["", "**yes**", "**yes**", ""]
     first, second = told.split("\n")
     assert "rand(50, 100) ×1" in first
-    assert "is ahead of **real only** by 30.00 points" in second  # 80 and 50, as both seeds have it
+    assert "real only: +30.00 points" in second  # 80 and 50
 
 
 # variance
@@ -219,8 +219,10 @@ def test_variance_is_that_of_the_crossed_predictions_in_points():
     assert several.variance.images == pytest.approx(100 * parts.images)
     assert several.rows.accuracy.tolist() == [values[cell].accuracy for cell in values]
     out = parsed(comparisons.variance_table(design(), several))
-    assert out["standard deviation (points)"].tolist() == [
-        f"{100 * v:.2f}" for v in (parts.generator, parts.classifier, parts.both, parts.images)
-    ]
+    sizes = parts.generator, parts.classifier, parts.both, parts.images
+    shown = [f"{100 * v:.2f}" if v else comparisons.TOO_SMALL for v in sizes]
+    assert out["standard deviation (points)"].tolist() == shown
+    negative = replace(several, variance=replace(parts, generator=0.0))  # of a negative estimate
+    assert "0.00" not in comparisons.variance_table(design(), negative).split("classifier")[0]
     alone = augmentation.crossed_seeds.make(design((0,)), {(0, 0): values[0, 0]})
     assert "run two seeds or more" in comparisons.variance_table(design((0,)), alone)

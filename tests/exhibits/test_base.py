@@ -10,7 +10,8 @@ import pytest
 
 from synthgap.base.errors import UserError
 from synthgap.exhibits import base
-from synthgap.exhibits.base import WHOLE, Html, Lab, Values, by_seed, exhibit, hits, known, measured, on_steps, result
+from synthgap.exhibits.base import WHOLE, Html, Lab, Values, by_seed, exhibit, known, measured, on_steps, result
+from synthgap.exhibits.hits import hits
 from synthgap.exhibits.raw import unpack
 
 

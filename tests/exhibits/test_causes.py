@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from reading import about, design, right
+from reading import about, design, right, rows_of
 
 from synthgap.base.errors import UserError
 from synthgap.design.arms import CROSSFIT, PAPER
@@ -15,6 +15,7 @@ from synthgap.exhibits import causes as c
 from synthgap.exhibits.causes import AGAINST, ENOUGH, PART, PREDICTED, UNDECIDED, Cause, Loss, Symptom
 from synthgap.exhibits.discussion import gap_hits
 from synthgap.stats.crossed import crossed
+from synthgap.stats.intervals import estimate_mean
 
 SEEDS = (0, 1, 2)
 DESIGN = design(SEEDS, preset="small")
@@ -42,6 +43,11 @@ def test_what_a_control_says(loss, left, says):
 )
 def test_what_a_symptom_says(effect, interest, says):
     assert Symptom(about(*effect), "recall", "points", 1, interest).says == says
+
+
+def test_a_symptom_of_which_all_seeds_agree_says_nothing():
+    for value in (5.0, 0.0, -5.0):
+        assert Symptom(estimate_mean([value] * 3), "label agreement", "points", -1, 1.0).says == UNDECIDED
 
 
 def test_one_seed_says_nothing():
@@ -74,8 +80,23 @@ def test_the_trimmed_loss_is_read_off_at_the_synthetic_spread():
     found = c.trimmed_loss.make(DESIGN, rows, spread, cut, GAP)  # half of 8 points, at half of the spread
     assert found.loss.mean == pytest.approx(4, abs=0.1)
     assert found.loss.mean + found.left.mean == pytest.approx(10)
-    whole = c.trimmed_loss.make(DESIGN, rows, concentration(1.0, 1.2), cut, GAP)
-    assert whole.loss.mean == 0  # as wide as the real images: nothing is cut
+
+
+def test_where_a_seeds_synthetic_images_spread_as_widely_as_real_ones_nothing_is_cut_and_nothing_said():
+    cut = right({("random", 20): 0.88, ("central", 20): 0.80})
+    rows = trimming({20: 0.5, 40: 1.0})
+    why = c.trimmed_loss.make(DESIGN, rows, concentration(1.0, 1.2), cut, GAP)
+    assert "in 3 of 3 seeds" in why
+    assert "(1.20 against 1.00" in why
+    wide = concentration(1.0, 0.75)
+    wide.loc[(wide.t_re == 100) & (wide.seed == 1), "trace_ratio"] = 1.0
+    assert "in 1 of 3 seeds" in c.trimmed_loss.make(DESIGN, rows, wide, cut, GAP)
+    several = [c.cause("concentration", "p", lambda: why)]
+    assert several[0].says == c.UNTESTED
+    table, _ = c.causes_table(DESIGN, several, GAP)
+    (row,) = rows_of(table)
+    assert (row["what it says"], row["left of the gap (points)"]) == ("not tested", "")
+    assert f"{c.IN_WORDS[c.UNTESTED]}: concentration (in 3 of 3 seeds" in c.verdict(several, about(4, 1))
 
 
 @pytest.mark.parametrize(
@@ -147,5 +168,5 @@ def test_the_sentences_sort_candidates_by_what_they_say():
     assert "copying (loses +4.00 (+3.00 to +5.00) points" in enough
     assert c.IN_WORDS[AGAINST] in against
     assert "crowding." in against  # an interval around 0 is no finding
-    assert "length" in missing
+    assert "length (not there)" in missing
     assert "labels" in rest

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from reading import cells_of
+from reading import cells_of, right
 
+from synthgap.base.words import difference
 from synthgap.data.splits import halves, stratified_take
 from synthgap.design.arms import CROSSFIT
 from synthgap.diffusion.train import train_edm
@@ -15,6 +16,7 @@ from synthgap.graph.compute import Job
 from synthgap.graph.compute import compute as compute_spec
 from synthgap.graph.specs import Snapshot, parse_spec
 from synthgap.metrics.projection import centralities
+from synthgap.stats.crossed import crossed
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +130,20 @@ def trimmed_rows():
 
 def test_the_trimming_table_sets_the_central_images_beside_random_ones(smoke):
     synthetic = pd.DataFrame({"protocol": [CROSSFIT], "t_re": [100], "trace_ratio": [0.9], "distance_ratio": [0.8]})
-    table = discussion.trimming_table(smoke.design, trimmed_rows(), synthetic)
+    cut = right({("central", 20): 0.85, ("random", 20): 0.95}, (0, 1), 100)
+    table = discussion.trimming_table(smoke.design, trimmed_rows(), cut, synthetic)
     _, central, whole, last = ("| " + " | ".join(row) + " |" for row in cells_of(table))
     assert "| 20 most central | 0.60" in central
     assert "| too few images a class |" in central
-    assert "| 85.00\N{NO-BREAK SPACE}±" in central
-    assert "| 10.00\N{NO-BREAK SPACE}±" in central  # what is lost
+    assert "| 85.00 (all seeds agree) |" in central
+    lost = crossed(cut.minus(("random", 20), ("central", 20))).in_points
+    assert f"| {difference(lost, 2)} |" in central
+    assert lost.mean == pytest.approx(10)
     assert whole.startswith("| 40 (all) |")
     assert whole.endswith("| – |")
     assert "| 0.90 | 0.80 |" in last
+    assert difference(lost, 2).startswith("+10.00 (+")
 
 
 def test_without_cells_nothing_is_told(smoke):
-    assert "not run" in discussion.trimming_table(smoke.design, pd.DataFrame(), pd.DataFrame())
+    assert "not run" in discussion.trimming_table(smoke.design, pd.DataFrame(), right({}), pd.DataFrame())

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
-from reading import design, legend
+from reading import design, legend, right
 
-from synthgap.design.values import GAN
+from synthgap.design.values import GAN, Arm
 from synthgap.exhibits import introduction
 from synthgap.exhibits.introduction import Planes, accuracy_bars, feature_planes, gaps
 
@@ -73,15 +73,15 @@ def test_the_cells_of_figure_1_are_those_of_table_3(smoke):
     assert mine.to_dict() == theirs.loc[mine.index].to_dict()
 
 
-def test_the_gap_is_paired_by_seed_in_points():
+def test_the_gap_is_a_difference_in_points_with_its_interval_and_no_verdict():
     d, alone = design(), design(seeds=(0,))
     d.main.preset = alone.main.preset = SimpleNamespace(replication=(1, 3))
-    rows = table(CELLS[:3], lambda i, s: 0.9 - 0.01 * i * s - 0.05 * i)  # of seeds 0, 1, 2: 5, 6, 7 and 10, 12, 14
-    one, three = gaps(d, rows.sample(frac=1, random_state=0))
-    assert one.startswith("**real** is ahead of **synthetic ×1** by 6.00 points")
-    assert three.startswith("**real** is ahead of **synthetic ×3** by 12.00 points")
+    cells = dict(zip(((Arm(arm), k) for arm, k in CELLS), ((0.9,) * 3, (0.85, 0.84, 0.83), (0.78,) * 3), strict=False))
+    one, three = gaps(d, right(cells))
+    assert one.startswith("real − synthetic ×1: +6.00 points (95% interval ")
+    assert three.startswith("real − synthetic ×3: +12.00 points")
     assert "3 seeds" in one
-    assert "run two seeds or more" in gaps(alone, rows)[0]
+    assert "run two seeds or more" in gaps(alone, right({cell: share[0] for cell, share in cells.items()}, (0,)))[0]
 
 
 def test_the_points_of_the_maps_are_those_of_every_image_from_where_the_real_ones_lie(smoke):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from reading import rows_of
 
+from synthgap.base.words import ONE_SEED, points
 from synthgap.design.values import BOOTSTRAP, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.exhibits import null_models as a1
 from synthgap.exhibits.augmentation import curve_hits, table3_hits
-from synthgap.exhibits.base import Hits
+from synthgap.exhibits.hits import Hits
 from synthgap.stats import nulls, toy
 from synthgap.stats.crossed import crossed
 
@@ -86,13 +87,14 @@ def test_a_study_has_all_its_multiples(smoke):
         assert [row["synthetic images"] for row in rows_of(table)] == ["×1 (40)", "×3 (120)"]
 
 
-def test_the_sentences_say_better_worse_or_not_told_from_copies(run):
+def test_the_sentences_say_what_is_lost_beyond_copies_and_leave_verdicts_to_others(run):
     worse = {k: v & (np.random.default_rng(0).random(v.shape) < 0.9) for k, v in run.bootstrap.items()}
     for synthetic, side in ((run.fresh, -1), (run.bootstrap, 0), (worse, 1)):
         found = nulls.report("made", run.real, synthetic, run.bootstrap)
         assert found.gaps[1].excess.side == side
         table, told = a1.gaps_table(None, found)
-        assert a1.AGAINST_COPIES[side] in told.splitlines()[0]
+        assert points(found.gaps[1].excess.in_points) in told.splitlines()[0]
+        assert "**" not in told
         assert len(told.splitlines()) == len(rows_of(table)) == 3
 
 
@@ -123,13 +125,25 @@ def test_the_match_multiple_is_told_where_there_is_one():
     assert a1.NOT_IDENTIFIABLE in a1.match(nulls.report("one", run.real, {1: run.fitted[1]}, run.bootstrap))
 
 
+def test_where_a_curve_falls_its_crossing_is_not_identifiable():
+    falling = {n: np.full((3, 2000), level) for n, level in ((50, 0.8), (100, 0.6), (200, 0.9))}
+    several = {k: np.full((3, 2000), level) for k, level in ((1, 0.95), (3, 0.7), (5, 0.96))}
+    found = nulls.report("made", falling, several, {})
+    table, told = a1.exchange_table(None, found)
+    assert "accuracy falls from ×1 to ×3" in told
+    for row in rows_of(table):
+        assert "accuracy falls from 50 images to 100 images" in row["worth, real images"]
+        assert row["exchange rate"] == a1.NOT_IDENTIFIABLE
+        assert row["95%"] == "any"
+
+
 def test_one_seed_has_no_intervals(run):
     parts = ({k: v[:1] for k, v in part.items()} for part in (run.real, run.fitted, run.bootstrap))
     found = nulls.report("toy", *parts)
     gaps, told = a1.gaps_table(None, found)
     rates, match = a1.exchange_table(None, found)
     assert "(" not in rows_of(gaps)[0][a1.GAPS["raw"]]
-    assert a1.AGAINST_COPIES[0] in told
+    assert ONE_SEED in told
     assert "one seed" in rates
     assert "one seed" in match
 

@@ -20,14 +20,14 @@ from synthgap.exhibits.answer_text import (
     against_words,
     match_words,
     needed_words,
-    open_words,
+    standing_words,
     worth_words,
 )
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.text import myst_table
 from synthgap.exhibits.your_data import answer, settings
 from synthgap.stats.crossed import DIFFERENCE, Crossed, Crossing, Needed, crossed
-from synthgap.stats.verdict import OPEN, Verdict, decide
+from synthgap.stats.verdict import BETTER, DECIDED, LEANING, OPEN, SAME, UNKNOWN, WORSE, Verdict, decide
 
 ONE = crossed(np.full((1, 10), 0.5))
 PARSER = MarkdownIt("commonmark").enable("table")
@@ -138,14 +138,27 @@ def test_a_sentence_is_a_block_quote_and_what_goes_further_a_paragraph():
 # pieces of sentences
 
 
+WORDS = {WORSE: "No", SAME: "As good", BETTER: "Yes"}
+
+
 @pytest.mark.parametrize(
-    ("difference", "leans"),
-    [(certain(0.05, 0.02), "yes"), (certain(-0.05, 0.02), "no"), (certain(0.01, 0.01), ""), (ONE, "")],
+    ("difference", "standing", "words"),
+    [
+        (certain(0.05, 0.01), DECIDED, "**Yes**"),
+        (certain(0.05, 0.02), LEANING, "leans to “yes”"),
+        (certain(-0.05, 0.02), LEANING, "leans to “no”"),
+        (certain(0.0, 0.001), DECIDED, "**As good**"),
+        (certain(0.0, 0.0045), LEANING, "leans to “as good”"),
+        (certain(0.01, 0.01), OPEN, "Can't tell"),
+        (ONE, OPEN, "Can't tell"),
+    ],
 )
-def test_an_open_question_says_so_and_the_side_its_interval_lies_on(difference, leans):
-    words = open_words(Verdict(OPEN, difference, 0.1, None))
-    assert "Can't tell" in words
-    assert ("leans to" in words, leans in words) == (bool(leans), True)
+def test_an_answer_says_what_is_decided_what_it_leans_to_or_that_it_is_open(difference, standing, words):
+    (verdict,) = decide([difference])
+    assert verdict.standing == standing
+    told = standing_words(verdict, WORDS)
+    assert words in told
+    assert ("leans" in told) == (standing == LEANING)
 
 
 @pytest.mark.parametrize(
@@ -182,12 +195,20 @@ def test_beyond_the_curve_the_exchange_rate_is_not_identifiable(value, edge):
         (Crossing(0, 0, 3.0), [1, 95, 1, 3.0], "is ×1 or less"),
         (Crossing(0, 0, 1), [1, 95], "match your real images already"),
         (Crossing(INF, INF, INF), [5, 95], "don't match"),
+        (Crossing(2.34, 0, INF, (1, 3)), [1, 3], "not identifiable"),
     ],
 )
 def test_the_matching_multiple_is_a_number_or_the_end_of_what_was_tried(match, facts, words):
     told = match_words(match, (1, 3, 5))
     assert numbers(told) == facts
     assert words in told
+
+
+def test_on_a_falling_learning_curve_nothing_has_a_worth():
+    words = worth_words(Crossing(0, 0, INF, (50, 1000)), 1500, 1500)
+    assert "not identifiable" in words
+    assert "falls from 50 real images to 1,000 real images" in words
+    assert "fewer" not in words
 
 
 def test_without_a_curve_nothing_is_said_and_multiples_may_be_fractions():
@@ -205,11 +226,14 @@ def test_without_a_curve_nothing_is_said_and_multiples_may_be_fractions():
     ],
 )
 def test_what_would_decide_is_told_in_seeds_or_images(needed, facts):
-    assert numbers(needed_words(Verdict(OPEN, certain(-0.023, 0.02), 0.3, needed))) == facts
+    assert numbers(needed_words(Verdict(UNKNOWN, OPEN, 0.3, certain(-0.023, 0.02), needed))) == facts
 
 
 def test_a_smaller_difference_than_one_point_is_not_planned_for():
-    assert numbers(needed_words(Verdict(OPEN, certain(0.001, 0.02), 0.9, Needed(12, None, (9, 900))))) == [1.0, 12]
+    assert numbers(needed_words(Verdict(UNKNOWN, OPEN, 0.9, certain(0.001, 0.02), Needed(12, None, (9, 900))))) == [
+        1.0,
+        12,
+    ]
 
 
 def test_nothing_is_needed_where_a_question_is_decided_or_one_seed_was_run():

@@ -201,6 +201,12 @@ def test_a_claim_needs_what_is_known_and_is_measured_in_the_unit_of_its_interest
     assert claim.test == "none" or claim.interest.unit in claim.measure.split(", ")[-1]
 
 
+def test_a_claim_that_says_can_is_a_possibility():
+    kinds = {c.id: c.kind for c in claims()}
+    assert {kinds[c.id] for c in claims() if " can " in c.statement} == {"possibility"}
+    assert kinds["original-is-lost"] == "construction"
+
+
 def test_every_need_is_one_of_a_claim():
     assert {need for c in claims() for need in c.needs} >= set(NEEDS)
 
@@ -231,6 +237,9 @@ def good() -> dict:
         ({"places": []}, "places"),
         ({"places": ["page 3"]}, "places"),
         ({"verdict": "reproduced"}, "Extra inputs"),
+        ({"kind": "law"}, "kind"),
+        ({"kind": "construction"}, "`because` says why"),
+        ({"because": "it is so"}, "`because` says why"),
     ],
 )
 def test_a_claim_that_makes_no_sense_is_refused(changed, message):

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import agree, difference, escaped, plural
+from ..base.words import difference, escaped, plural
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP
 from ..diffusion.schedule import REVERSE_STEPS
 from ..stats.crossed import Crossed, at_spread, crossed
-from ..stats.intervals import PERCENT, SHARE, Estimate, paired_difference
+from ..stats.intervals import PERCENT, SHARE, Estimate, agree, paired_difference
 from ..stats.verdict import OF_INTEREST
 from .augmentation import table3_hits
 from .base import WHOLE, by_steps, exhibit, result
@@ -78,7 +78,7 @@ class Symptom:
 
     @property
     def says(self) -> str:
-        if math.isnan(self.effect.low) or agree(self.effect):
+        if math.isnan(self.effect.low) or agree(self.effect.low, self.effect.high):
             return UNDECIDED
         if self.effect.high < self.interest:
             return AGAINST

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ..base.words import agree
-
 Range = tuple[float, float]  # the least and the largest value that a quantity can have
 ANY: Range = (-math.inf, math.inf)
 SHARE: Range = (0.0, 1.0)
@@ -47,6 +45,11 @@ def side(low: float, high: float) -> int:
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
+def agree(low: float, high: float) -> bool:
+    """Has an interval no width, all seeds having given the same value?"""
+    return math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean over seeds with its standard deviation and the half-width of its 95% interval (NaN at n = 1).
@@ -76,7 +79,7 @@ class Estimate:
     @property
     def side(self) -> int:
         """The side of 0 that the interval lies on, as of `side`; 0 where all seeds agree, which decides nothing."""
-        return 0 if agree(self) else side(self.low, self.high)
+        return 0 if agree(self.low, self.high) else side(self.low, self.high)
 
     @property
     def cut(self) -> bool:

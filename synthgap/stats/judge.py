@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..base.errors import UserError
-from ..base.words import agree
 from .crossed import Crossed, crossed, crossing
-from .intervals import ANY, estimate_mean, range_of_difference
+from .intervals import ANY, agree, estimate_mean, range_of_difference
 from .trends import Turn, turn
 from .verdict import CLAIMS, OPEN, Reading, read
 
@@ -164,7 +163,7 @@ def over_seeds(values: np.ndarray) -> Crossed:
     measure, and no certainty.
     """
     e = estimate_mean(finite(values))
-    if e.n > 1 and agree(e):
+    if e.n > 1 and agree(e.low, e.high):
         raise UserError(f"every seed gives the same value, {e.mean:.3g}: the measure is too coarse to judge here")
     return Crossed(e.mean, e.sd**2 / e.n, 0.0, 0.0, e.n, 0)
 

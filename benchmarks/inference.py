@@ -24,7 +24,7 @@ from synthgap.base.marks import fill
 from synthgap.stats.crossed import Crossed, crossed
 from synthgap.stats.intervals import holm
 from synthgap.stats.pooling import contrast, pooled
-from synthgap.stats.verdict import ALPHA, DECIDED, OF_INTEREST, decide
+from synthgap.stats.verdict import ANSWER, DECIDED, OF_INTEREST, decide
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "decisions.md"
 ARMS, ACCURACY = 6, 0.85
@@ -87,8 +87,8 @@ def first_edition(differences: list[Crossed]) -> list[str]:
     own = [replace(d, noise_part=0.0) for d in differences]
     words = []
     for d, p in zip(own, holm([d.p for d in own]), strict=True):
-        low, high = d.interval(1 - ALPHA)
-        side = ("better" if d.mean > 0 else "worse") if p < ALPHA else "open"
+        low, high = d.interval(1 - ANSWER.alpha)
+        side = ("better" if d.mean > 0 else "worse") if p < ANSWER.alpha else "open"
         words.append("about the same" if low > -OF_INTEREST and high < OF_INTEREST else side)
     return words
 

@@ -144,7 +144,7 @@ def coverage_table(studies: int) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for world in WORLDS:
-        count = max(200, studies * 200 // world.images) if world.images > 200 else studies
+        count = studies if world.images == 200 else min(studies, 2000)
         accuracies = [ACCURACY, ACCURACY, *np.linspace(ACCURACY - 0.04, ACCURACY + 0.04, ARMS - 2)]
         held, alone = coverage(world, count, accuracies)
         lines.append(

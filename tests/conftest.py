@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,13 +42,31 @@ def smoke(tmp_path_factory):
     """The smoke study with its whole plan computed, in one folder for all workers. Read only."""
     from synthgap.exhibits.study import Study
 
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # the session's; the store's locks let the second worker wait for what the first computes
-    folder = base / "smoke" / "results"
-    study = Study(preset="smoke", results=folder, device="cpu", workers=1)
-    study.compute()
+    base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        base = base.parent  # the session's; the store's locks let a worker wait for what another one computes
+    study = Study(preset="smoke", results=base / "smoke" / "results", device="cpu", workers=1)
+    every_other = -1 if worker and int(worker.removeprefix("gw")) % 2 else 1
+    study.compute(study.plan()[::every_other])  # so that two workers begin at the two ends
     return study
+
+
+@pytest.fixture
+def synthgap(monkeypatch, capsys) -> Callable:
+    """(*words) → what `synthgap` with these words does in this process: exit code, standard output, standard error."""
+    from synthgap.cli import commands
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["synthgap", *map(str, words)])
+        code, _ = 0, capsys.readouterr()  # what was written before is not the command's
+        try:
+            commands.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture

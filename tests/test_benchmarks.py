@@ -164,8 +164,12 @@ def test_precision_and_recall_are_torch_fidelitys(images):
     assert 0 < mine[0] < 1
 
 
-def test_precision_and_recall_are_measured_in_processes_of_their_own():
-    check(precision_recall.measure(precision_recall.Size(images=200, features=32, rounds=1)), 2)
+def test_precision_and_recall_are_measured_in_processes_of_their_own(monkeypatch):
+    size, values = precision_recall.Size(images=200, features=32, rounds=1), ("precision", "recall")
+    here, there = precision_recall.alone("ours", size), precision_recall.in_a_process("ours", size)
+    assert [here[name] for name in values] == [there[name] for name in values]
+    monkeypatch.setattr(precision_recall, "in_a_process", precision_recall.alone)
+    check(precision_recall.measure(size), 2)
 
 
 def test_a_difference_of_values_is_no_comparison(monkeypatch):

@@ -37,18 +37,41 @@ def results(tmp_path) -> Path:
     return tmp_path / "results"
 
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
+def shared(tmp_path_factory) -> Path:
+    """A folder for all workers of this session."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if WORKER else base
+
+
+@pytest.fixture(scope="session")
+def smoke(shared):
     """The smoke study with its whole plan computed, in one folder for all workers. Read only."""
     from synthgap.exhibits.study import Study
 
-    base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
-    if worker:
-        base = base.parent  # the session's; the store's locks let a worker wait for what another one computes
-    study = Study(preset="smoke", results=base / "smoke" / "results", device="cpu", workers=1)
-    every_other = -1 if worker and int(worker.removeprefix("gw")) % 2 else 1
-    study.compute(study.plan()[::every_other])  # so that two workers begin at the two ends
+    study = Study(preset="smoke", results=shared / "smoke" / "results", device="cpu", workers=1)
+    odd = WORKER and int(WORKER.removeprefix("gw")) % 2
+    study.compute(study.plan()[:: -1 if odd else 1])  # from both ends: the store's locks keep two from one artifact
     return study
+
+
+@pytest.fixture(scope="session")
+def published(shared) -> Path:
+    """Folder of the published book's sources, built once, for all workers, with the guards of a published book."""
+    from filelock import FileLock
+
+    from synthgap.book import execute as book
+
+    root, source = book.find_root(), shared / "published" / "book"
+    with FileLock(shared / "published.lock"):
+        if not (source.parent / "built").exists():
+            shutil.rmtree(source.parent, ignore_errors=True)
+            book.build(book.stage(root, root / book.EXECUTED, source), published=True)
+            (source.parent / "built").touch()
+    return source
 
 
 @pytest.fixture

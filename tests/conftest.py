@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,19 @@ def make_images() -> Callable:
         return ImageSet(pixels, np.arange(count) % classes, names, name, augment)
 
     return make
+
+
+@pytest.fixture
+def threads_for_workers(monkeypatch):
+    """Dask's workers are threads of this process: processes take seconds to start."""
+    from distributed import Client, LocalCluster
+
+    from synthgap.graph import cluster
+
+    @contextmanager
+    def local(count):
+        options = {"processes": False, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+        with LocalCluster(n_workers=count, silence_logs=50, **options) as made, Client(made) as client:
+            yield client
+
+    monkeypatch.setattr(cluster, "local", local)

@@ -25,7 +25,7 @@ from synthgap.exhibits.study import Study
         (["export", "--t-re", "101", "--out", "x"], "t_re is 101"),
         (["export", "--t-re", "0", "--multiple", "3", "--out", "x"], "real images are there once, not ×3"),
         (["export", "--split", "test", "--out", "x"], "--split test is for real images"),
-        (["run", "--synthetic", "folder:no/such", "--preset", "smoke"], "no/such"),
+        (["run", "--dataset", "digits", "--synthetic", "folder:no/such"], "no/such"),
         (["run", "--preset", "no.yaml"], "unknown preset 'no.yaml'"),
         (["run", "--max-images", "some"], "--max-images is 'some'"),
         (["datasets", "cifar"], "unknown public data set 'cifar'; known: cifar10"),

@@ -12,6 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+LONGEST = (  # files that begin first, so that no worker waits for one at the end
+    "test_chapters.py",
+    "test_pages.py",
+    "test_paper_preset.py",
+    "test_kills.py",
+    "test_scale_cli.py",
+    "test_disks.py",
+    "test_scheduler.py",
+)
+
 
 def pytest_addoption(parser):
     parser.addoption("--stress", action="store_true", help="the long tests of faults, too (minutes)")
@@ -19,6 +29,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     if not config.getoption("--stress"):
         long = [item for item in items if item.get_closest_marker("stress")]
         items[:] = [item for item in items if item not in long]

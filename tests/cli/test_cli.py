@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fabricated import as_official, fabricate_cub
 
-from synthgap.cli.options import numbers, run_name
+from synthgap.cli.options import run_name
 from synthgap.data.pool import load_pool
 from synthgap.data.sources import load_splits
 from synthgap.exhibits.study import Study
@@ -101,13 +101,6 @@ def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given,
 )
 def test_what_lies_at_a_path_is_named_with_digits_of_the_path(given, name):
     assert re.fullmatch(name.replace("#", "[0-9a-f]{6}"), run_name(USUAL | given))
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("[0, 1]", [0, 1]), ("[2]", [2]), ("0, 1", [0, 1]), ("3", 3), ("auto", "auto")]
-)
-def test_seeds_may_be_written_as_a_list_in_brackets(text, value):
-    assert numbers(text, "seeds") == value
 
 
 def test_a_short_run_doesnt_ask(synthgap, smoke, monkeypatch):

@@ -137,6 +137,7 @@ def _list_as_text(place: Path) -> str:
     assert _meant("[0, 1]", "seeds", place) == (0, 1)
     assert as_meant("0,1", (list,)) == [0, 1]
     assert numbers("[0, 1]", "seeds") == [0, 1]
+    assert (numbers("3", "seeds"), numbers("auto", "seeds")) == (3, "auto")
     return "seeds 0 and 1, as with -y 'seeds: [0, 1]'"
 
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+LONGEST = (  # files that begin first, so that no worker waits for one at the end
+    "test_chapters.py",
+    "test_pages.py",
+    "test_paper_preset.py",
+    "test_kills.py",
+    "test_scale_cli.py",
+    "test_disks.py",
+    "test_scheduler.py",
+)
 
 
 def pytest_addoption(parser):
@@ -17,6 +29,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     if not config.getoption("--stress"):
         long = [item for item in items if item.get_closest_marker("stress")]
         items[:] = [item for item in items if item not in long]
@@ -36,18 +49,59 @@ def results(tmp_path) -> Path:
     return tmp_path / "results"
 
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory):
+def shared(tmp_path_factory) -> Path:
+    """A folder for all workers of this session."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if WORKER else base
+
+
+@pytest.fixture(scope="session")
+def smoke(shared):
     """The smoke study with its whole plan computed, in one folder for all workers. Read only."""
     from synthgap.exhibits.study import Study
 
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # the session's; the store's locks let the second worker wait for what the first computes
-    folder = base / "smoke" / "results"
-    study = Study(preset="smoke", results=folder, device="cpu", workers=1)
-    study.compute()
+    study = Study(preset="smoke", results=shared / "smoke" / "results", device="cpu", workers=1)
+    odd = WORKER and int(WORKER.removeprefix("gw")) % 2
+    study.compute(study.plan()[:: -1 if odd else 1])  # from both ends: the store's locks keep two from one artifact
     return study
+
+
+@pytest.fixture(scope="session")
+def published(shared) -> Path:
+    """Folder of the published book's sources, built once, for all workers, with the guards of a published book."""
+    from filelock import FileLock
+
+    from synthgap.book import execute as book
+
+    root, source = book.find_root(), shared / "published" / "book"
+    with FileLock(shared / "published.lock"):
+        if not (source.parent / "built").exists():
+            shutil.rmtree(source.parent, ignore_errors=True)
+            book.build(book.stage(root, root / book.EXECUTED, source), published=True)
+            (source.parent / "built").touch()
+    return source
+
+
+@pytest.fixture
+def synthgap(monkeypatch, capsys) -> Callable:
+    """(*words) → what `synthgap` with these words does in this process: exit code, standard output, standard error."""
+    from synthgap.cli import commands
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["synthgap", *map(str, words)])
+        code, _ = 0, capsys.readouterr()  # what was written before is not the command's
+        try:
+            commands.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
 
 
 @pytest.fixture
@@ -79,3 +133,19 @@ def make_images() -> Callable:
         return ImageSet(pixels, np.arange(count) % classes, names, name, augment)
 
     return make
+
+
+@pytest.fixture
+def threads_for_workers(monkeypatch):
+    """Dask's workers are threads of this process: processes take seconds to start."""
+    from distributed import Client, LocalCluster
+
+    from synthgap.graph import cluster
+
+    @contextmanager
+    def local(count):
+        options = {"processes": False, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+        with LocalCluster(n_workers=count, silence_logs=50, **options) as made, Client(made) as client:
+            yield client
+
+    monkeypatch.setattr(cluster, "local", local)

@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import contextmanager
 
 import book_profile
 import denoiser
@@ -15,33 +14,18 @@ import reconstruction
 import run
 import scaling
 import sweep
-from distributed import Client, LocalCluster
 from measure import Row
 
 from synthgap import Study
 from synthgap.base.errors import UserError
 from synthgap.base.marks import between
 from synthgap.book.making import TIMES, Stages
-from synthgap.graph import cluster
 
 ROWS = [
     Row("one", 300.0, "images/s", 100.0, 3.0, least=2.0, ceiling="50% of it"),
     Row("two", 1.25, "s", 1.0, 1.25, most=1.1),
     Row("three", 0.5, "%"),
 ]
-
-
-@pytest.fixture
-def threads_for_workers(monkeypatch):
-    """Workers are threads of this process: those of their own take seconds to start, and are tested with the study."""
-
-    @contextmanager
-    def local(count):
-        options = {"processes": False, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-        with LocalCluster(n_workers=count, silence_logs=50, **options) as made, Client(made) as client:
-            yield client
-
-    monkeypatch.setattr(cluster, "local", local)
 
 
 def check(rows, names):
@@ -164,8 +148,12 @@ def test_precision_and_recall_are_torch_fidelitys(images):
     assert 0 < mine[0] < 1
 
 
-def test_precision_and_recall_are_measured_in_processes_of_their_own():
-    check(precision_recall.measure(precision_recall.Size(images=200, features=32, rounds=1)), 2)
+def test_precision_and_recall_are_measured_in_processes_of_their_own(monkeypatch):
+    size, values = precision_recall.Size(images=200, features=32, rounds=1), ("precision", "recall")
+    here, there = precision_recall.alone("ours", size), precision_recall.in_a_process("ours", size)
+    assert [here[name] for name in values] == [there[name] for name in values]
+    monkeypatch.setattr(precision_recall, "in_a_process", precision_recall.alone)
+    check(precision_recall.measure(size), 2)
 
 
 def test_a_difference_of_values_is_no_comparison(monkeypatch):

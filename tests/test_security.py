@@ -4,14 +4,12 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 from synthgap.data.publicfiles import cifar_md5s
 from synthgap.data.publicsets import DOWNLOADABLE, PUBLIC
 from synthgap.metrics import extractors
 
 PACKAGE = Path(__file__).resolve().parents[1] / "synthgap"
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 READER = PACKAGE / "base" / "inert.py"
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN = {"eval", "exec", "compile", "__import__", "yaml.load", "yaml.unsafe_load", "os.system", "os.popen"}
@@ -36,32 +34,22 @@ def option(node, name):
     return next((ast.unparse(k.value) for k in node.keywords if k.arg == name), None)
 
 
-@pytest.fixture(params=SOURCES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
-def source(request):
-    return request.param, ast.parse(request.param.read_text(encoding="utf-8"))
+def test_nothing_unpickles():
+    for path, tree in TREES.items():
+        assert not RUNS_CODE & set(imported(tree)), path
 
 
-def test_nothing_unpickles(source):
-    _, tree = source
-    assert not RUNS_CODE & set(imported(tree))
-
-
-def test_nothing_evaluates_text_or_runs_a_shell(source):
-    _, tree = source
-    for name, node in calls(tree):
-        assert name not in FORBIDDEN, ast.unparse(node)
-        assert option(node, "shell") in (None, "False"), ast.unparse(node)
-
-
-def test_files_of_numpy_are_read_as_data(source):
-    _, tree = source
-    for name, node in calls(tree):
-        if name in ("np.load", "numpy.load"):
-            assert option(node, "allow_pickle") == "False", ast.unparse(node)
+def test_no_text_is_evaluated_no_shell_is_run_and_files_of_numpy_are_read_as_data():
+    for path, tree in TREES.items():
+        for name, node in calls(tree):
+            assert name not in FORBIDDEN, (path, ast.unparse(node))
+            assert option(node, "shell") in (None, "False"), (path, ast.unparse(node))
+            if name in ("np.load", "numpy.load"):
+                assert option(node, "allow_pickle") == "False", (path, ast.unparse(node))
 
 
 def test_the_reader_of_pickles_looks_up_no_name_and_holds_nothing_that_a_file_could_call():
-    tree = ast.parse(READER.read_text(encoding="utf-8"))
+    tree = TREES[READER]
     assert not {"importlib", "sys", "builtins", "operator", "functools"} & set(imported(tree))
     assert not {"getattr", "setattr", "globals", "locals", "vars", "type"} & {name for name, _ in calls(tree)}
     # pickletools lends it the list of opcodes and the decoding of their arguments, nothing else
@@ -71,15 +59,15 @@ def test_the_reader_of_pickles_looks_up_no_name_and_holds_nothing_that_a_file_co
     assert used == {"pickletools.OpcodeInfo", "pickletools.code2op"}
 
 
-def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum(source):
-    path, tree = source
-    assert not FETCHING & set(imported(tree))
-    fetches = [(name, node) for name, node in calls(tree) if "download" in name.lower() or option(node, "download")]
-    if path.name == "extractors.py":
-        (node,) = (node for name, node in fetches if name.startswith("torch.hub"))
-        assert option(node, "hash_prefix") == "Path(name).stem.rpartition('-')[2]"
-    elif path.name not in ("publicfiles.py", "cli.py"):
-        assert not fetches
+def test_what_is_fetched_is_fetched_in_two_places_each_with_a_checksum():
+    for path, tree in TREES.items():
+        assert not FETCHING & set(imported(tree)), path
+        fetches = [(name, node) for name, node in calls(tree) if "download" in name.lower() or option(node, "download")]
+        if path.name == "extractors.py":
+            (node,) = (node for name, node in fetches if name.startswith("torch.hub"))
+            assert option(node, "hash_prefix") == "Path(name).stem.rpartition('-')[2]"
+        elif path.name not in ("publicfiles.py", "cli.py"):
+            assert not fetches, path
 
 
 def test_the_weights_that_are_fetched_have_their_hash_in_their_name():

@@ -54,6 +54,7 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
 def imports_of(module: str) -> list[str]:
     """Modules of this package that `module` imports, at any depth of its source."""
     tree = _tree(module)
@@ -151,6 +152,7 @@ def _imported(module: str) -> dict[str, str]:
     return found
 
 
+@functools.cache
 def _named_by(root: str, packages: tuple[str, ...]) -> list[str]:
     module, _, name = root.partition(":")
     node = _defined(module).get(name)

@@ -1,23 +1,14 @@
 """From executed notebooks to a book: what is refused, what is cleaned, what is staged."""
 
-import base64
-
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_notebook
+from test_guards import PNG, executed_cell
 
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book
 
 ROOT = book.find_root()
-PNG = base64.b64encode(b"\x89PNG fake").decode()
-
-
-def executed_cell(alt="what it shows", **data):
-    output = new_output("display_data", data=data or {"text/plain": "1"})
-    cell = new_code_cell("1", execution_count=1, outputs=[output])
-    cell.metadata["mystnb"] = {"figure": {"name": "fig-1"}, "image": {"alt": alt}}
-    return cell
 
 
 def test_cleaning_drops_times_and_paths_and_nothing_else():

@@ -1,10 +1,9 @@
-"""The published book, built once, and one headless Chromium that opens it from the disk."""
+"""One headless Chromium that opens the published book from the disk."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from visits import absent, start, visit
@@ -23,14 +22,6 @@ def chromium() -> str:
         return find_chromium()
     except UserError:
         return absent("Chromium")
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory) -> Path:
-    """Folder of the published book's sources, built, with the guards of a published book."""
-    source = book.stage(ROOT, ROOT / book.EXECUTED, tmp_path_factory.mktemp("published") / "book")
-    book.build(source, published=True)
-    return source
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,11 @@ def whole(published):
 
 
 @pytest.fixture(scope="session")
+def soup(whole):
+    return BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.fixture(scope="session")
 def printed(whole, chromium, tmp_path_factory):
     return pdf.print_pdf(whole, tmp_path_factory.mktemp("pdf") / "new" / "synthgap.pdf", chromium)
 
@@ -40,8 +45,7 @@ def extracted(path, *options):
     return [" ".join(page.split()) for page in done.stdout.split("\f")[:-1]]
 
 
-def test_the_joined_pages_have_unique_places_and_every_reference_has_one(whole):
-    soup = BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
+def test_the_joined_pages_have_unique_places_and_every_reference_has_one(soup):
     ids = [element["id"] for element in soup.find_all(id=True)]
     assert len(ids) == len(set(ids))
     inside = [link["href"][1:] for link in soup.find_all("a", href=True) if link["href"].startswith("#")]
@@ -51,24 +55,21 @@ def test_the_joined_pages_have_unique_places_and_every_reference_has_one(whole):
     assert [address for address in others if not re.match("https?:|mailto:", address)] == []
 
 
-def test_the_joined_pages_find_their_pictures_and_styles(whole):
-    soup = BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
+def test_the_joined_pages_find_their_pictures_and_styles(whole, soup):
     wanted = [e["src"] for e in soup.find_all(src=True)] + [e["href"] for e in soup.find_all("link")]
     assert len(wanted) > 30
     for address in (a for a in wanted if not a.startswith("data:")):
         assert (whole.parent / address.partition("?")[0]).is_file(), address
 
 
-def test_citations_of_two_chapters_lead_to_the_same_list(whole):
-    soup = BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
+def test_citations_of_two_chapters_lead_to_the_same_list(soup):
     cited = {a["href"] for a in soup.find_all("a") if "id" in a.get("href", "") and "references--" in a["href"]}
     entries = {f"#{e['id']}" for e in soup.find(id="book/references").find_all(class_="citation")}
     assert cited
     assert cited <= entries
 
 
-def test_every_chapter_is_in_the_pdf_and_begins_a_page(text, whole):
-    soup = BeautifulSoup(whole.read_text(encoding="utf-8"), "html.parser")
+def test_every_chapter_is_in_the_pdf_and_begins_a_page(text, soup):
     titles = [" ".join(a.get_text().removesuffix("#").split()) for a in soup.select("article h1")]
     assert len(titles) == len(PAGES)
     assert len(text) > 2 * len(PAGES)

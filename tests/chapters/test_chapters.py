@@ -1,12 +1,10 @@
 """Every chapter on the smoke preset, through papermill as a reader calls it, and the book made of them."""
 
-import json
-import os
+import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import cells
 import fabricated
 import nbformat
 import numpy as np
@@ -21,19 +19,6 @@ from synthgap.exhibits.sections import exhibits
 from synthgap.graph.specs import in_order
 
 ROOT = book.find_root()
-PAPERMILL = [sys.executable, "-m", "papermill"]
-
-
-def papermill(chapter, target, folder, **parameters):
-    """A chapter as a reader calls it, from `folder`."""
-    words = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
-    return subprocess.run(
-        [*PAPERMILL, str(ROOT / "chapters" / f"{chapter}.ipynb"), str(target), *words, "--no-progress-bar"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +107,12 @@ def test_the_slider_says_what_the_study_measured(smoke, executed):
         assert f"ln p {mine.nats.mean():.1f} ±".replace("-", "−") in shown
 
 
-def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):
+def test_a_messy_folder_gets_its_answer_on_one_page(synthgap, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     fabricated.messy_photographs(tmp_path / "mine {} 100%", 40)
-    command = [sys.executable, "-m", "synthgap.cli", "run", "--dataset", "folder:mine {} 100%", "--preset", "smoke"]
-    options = ["--answer-only", "--flip", "--class-weights", "balanced", "--max-images", "20", "--device", "cpu"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = done.stdout
+    options = ("--answer-only", "--flip", "--class-weights", "balanced", "--max-images", 20, "--device", "cpu")
+    code, told, err = synthgap("run", "--dataset", "folder:mine {} 100%", "--preset", "smoke", *options)
+    assert code == 0, err
     assert "46 images in 2 classes: a*b_|c| <x> 5, Ünïcode 猫 41" in told
     assert "1 file repeats another one of its class byte for byte" in told
     assert "WARNING: class 'a*b_|c| <x>' has 5 images" in told
@@ -145,46 +129,23 @@ def test_a_messy_folder_gets_its_answer_on_one_page(tmp_path):
     assert [p.name for p in page.parent.iterdir() if p.suffix == ".html"] == ["answer.html"]
 
 
-def test_images_of_another_generator_get_rows_of_table_3(smoke, tmp_path):
+def test_images_of_another_generator_get_rows_of_table_3(smoke, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for name in "0123456789":
         (tmp_path / "drawn" / name).mkdir(parents=True)
         for i in range(6):
             pixels = rng.integers(0, 256, (20, 20), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "drawn" / name / f"{i}.png")
-    options = {"dataset": "digits", "preset": "smoke", "results": smoke.results, "synthetic": "folder:drawn"}
-    target = tmp_path / "out.ipynb"
-    done = papermill("05_data_augmentation", target, tmp_path, device="cpu", **options)
-    assert done.returncode == 0, done.stderr[-2000:]
-    text = json.dumps(nbformat.read(target, as_version=4))
+    options = {"dataset": "digits", "preset": "smoke", "results": str(smoke.results), "device": "cpu"}
+    text = cells.executed("05_data_augmentation", options | {"synthetic": f"folder:{tmp_path / 'drawn'}"}, monkeypatch)
     assert "| given only |" in text
     assert "| real + given |" in text
 
 
-@pytest.mark.parametrize(
-    ("parameters", "says"),
-    [
-        ({"datset": "digits"}, "unknown parameter datset = 'digits'; did you mean dataset?"),
-        ({"seeds": "2.5"}, "parameter seeds = 2.5 is a float"),
-        ({"seeds": "[0; 1]"}, "seeds is '[0; 1]'; give a number of seeds from 1, a list such as [0, 1, 2]"),
-        ({"dataset": "folder:absent"}, "there is no folder absent"),
-        ({"dataset": "folder:lonely"}, "class 'b' has 1 image"),
-    ],
-)
-def test_wrong_parameters_fail_with_a_clear_message(tmp_path, parameters, says):
-    for name, count in (("a", 5), ("b", 1)):
-        (tmp_path / "lonely" / name).mkdir(parents=True)
-        for i in range(count):
-            Image.fromarray(np.full((8, 8), 20 * i, dtype=np.uint8)).save(tmp_path / "lonely" / name / f"{i}.png")
-    done = papermill("03_preliminary", tmp_path / "out.ipynb", tmp_path, preset="smoke", **parameters)
-    assert done.returncode != 0
-    assert says in done.stderr
-    assert not Path(tmp_path / "results").exists()
-
-
 def test_a_failing_chapter_leaves_no_notebook_at_the_final_path(tmp_path):
-    target = tmp_path / "out" / "a.ipynb"
-    with pytest.raises(book.UserError, match=r"03_preliminary\.ipynb failed: UserError: unknown preset 'none'"):
-        book.execute_chapter(ROOT / "chapters" / "03_preliminary.ipynb", target, {"preset": "none"})
+    """Wrong parameters of all kinds are in tests/design and tests/stress."""
+    target, says = tmp_path / "out" / "a.ipynb", "unknown parameter datset = 'digits'; did you mean dataset?"
+    with pytest.raises(book.UserError, match=rf"03_preliminary\.ipynb failed: UserError: {re.escape(says)}"):
+        book.execute_chapter(ROOT / "chapters" / "03_preliminary.ipynb", target, {"datset": "digits"})
     assert not target.exists()
     assert [p.name for p in target.parent.iterdir()] == ["a.failed.ipynb"]

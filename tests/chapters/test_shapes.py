@@ -22,9 +22,8 @@ def arrays(path, width, height, channels):
 
 @pytest.mark.parametrize("preset", preset_names())
 @pytest.mark.parametrize("size", SHAPES, ids=str)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_preset_has_a_plan_for_images_of_any_shape(preset, size, channels, tmp_path):
-    source = arrays(tmp_path / "set.npz", *size, channels)
+def test_every_preset_has_a_plan_for_images_of_any_shape(preset, size, tmp_path):
+    source = arrays(tmp_path / "set.npz", *size, channels=3 if size[0] % 2 else 1)
     for image_size in ("auto", 4):
         assert Outlook(source, preset, device="cpu", image_size=image_size).plan()
 

@@ -1,8 +1,6 @@
 """`synthgap metrics REAL FAKE`: two sets in, a table or JSON out, one line for what is wrong."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -122,20 +120,17 @@ def test_held_out_images_that_are_not_held_out_are_refused(folders):
         compare(real, fake, real, preset="smoke")
 
 
-def test_the_command_prints_a_table_json_or_one_line(folders):
-    def run(*words):
-        command = [sys.executable, "-m", "synthgap.cli", "metrics", *words, "--preset", "smoke"]
-        return subprocess.run(command, cwd=folders, capture_output=True, text=True)
-
-    shown = run("real", "fake")
-    assert shown.returncode == 0, shown.stderr
-    assert "FD-classifier" in shown.stdout
-    assert shown.stderr == ""
-    assert json.loads(run("real", "fake", "--json").stdout)["extractor"] == "classifier"
-    wrong = run("real", "fake", "--extractor", "incption")
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("synthgap: error: unknown extractor 'incption'; did you mean inception?")
-    assert wrong.stderr.count("\n") == 1
+def test_the_command_prints_a_table_json_or_one_line(synthgap, folders, monkeypatch):
+    monkeypatch.chdir(folders)
+    words = ("metrics", "real", "fake", "--preset", "smoke")
+    code, out, err = synthgap(*words)
+    assert (code, err) == (0, "")
+    assert "FD-classifier" in out
+    assert json.loads(synthgap(*words, "--json")[1])["extractor"] == "classifier"
+    code, out, err = synthgap(*words, "--extractor", "incption")
+    assert (code, out) == (2, "")
+    assert err.startswith("synthgap: error: unknown extractor 'incption'; did you mean inception?")
+    assert err.count("\n") == 1
 
 
 def test_folders_of_splits_are_no_classes_and_what_was_read_is_noted(folders, tmp_path):

@@ -1,4 +1,4 @@
-"""The `paper` preset on fabricated archives of the paper's data sets: 64 images, two steps, the real networks but for
+"""The `paper` preset on fabricated archives of the paper's data sets: 20 images, two steps, the real networks but for
 the GAN's, which takes half an hour here and is smaller.
 
 Every kind of cell is computed on CIFAR-10 with EDM's own network of 56 million parameters; the other sets are loaded
@@ -30,7 +30,7 @@ def shortened(text: str) -> dict:
     content = yaml.safe_load(text)
     content.update(
         seeds=1,
-        limits={"train": 30, "validation": 20, "test": 32},
+        limits={"train": 20, "validation": 20, "test": 32},
         probe=10,
         grid_images=2,
         curves=[50, 100],
@@ -40,8 +40,8 @@ def shortened(text: str) -> dict:
         subsets=[0.5],
         likelihood={"images": 1, "sigmas": [0.1], "settings": {"steps": 1, "method": "hutchinson"}},
     )
-    content["generator"]["solver"] |= {"steps": 2, "method": "euler"}
-    content["generator"]["training"] |= {"images": 16, "batch": 8, "checkpoint_images": 16}
+    content["generator"]["solver"] |= {"steps": 1, "method": "euler"}
+    content["generator"]["training"] |= {"images": 4, "batch": 2, "checkpoint_images": 4}
     content["gan"] |= {"channel_max": 16, "discriminator_max": 16, "layers": 4, "critical_layers": 1, "margin": 2}
     content["gan"]["training"] |= {"images": 8, "batch": 4}
     content["classifier"]["training"]["epochs"] = 1
@@ -61,7 +61,7 @@ def study(tmp_path_factory):
     path = folder / "paper64.yaml"
     original = (files("synthgap") / "presets" / "paper.yaml").read_text(encoding="utf-8")
     path.write_text(yaml.safe_dump(shortened(original), sort_keys=False), encoding="utf-8")
-    yield Study(preset=str(path), results=folder / "results", device="cpu", workers="auto")
+    yield Study(preset=str(path), results=folder / "results", device="cpu", workers=1)
     patch.undo()
 
 
@@ -117,13 +117,13 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
     assert isinstance(values["fidelity"], Fidelity)
     assert isinstance(values["cross-fitted"], Fidelity)
     assert isinstance(values["memorization"], Memorization)
-    assert values["collapse"].images == 30
+    assert values["collapse"].images == 20
     assert isinstance(values["likelihood"], Likelihood)
     assert np.isfinite(values["likelihood"].nats).all()
     assert values["attend"].shape == (10, 32, 32)
     assert isinstance(values["detection"], Detection)
     rebuilt, real = study.store.get(arms.samples(seed, 50)), study.store.get(arms.data["train"])
-    assert rebuilt.images.shape == (30, 3, 32, 32)
+    assert rebuilt.images.shape == (20, 3, 32, 32)
     assert np.array_equal(rebuilt.labels, real.labels)
 
 

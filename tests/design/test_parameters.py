@@ -157,11 +157,6 @@ def test_a_text_that_is_no_list_of_seeds_is_refused_with_an_example(results, tex
     assert not results.exists()
 
 
-def test_a_number_in_the_place_of_a_name_gets_papermills_option_for_text(opened):
-    with pytest.raises(UserError, match="results = 2024 is a int; give str; papermill passes it as text with -r"):
-        open_study({**GOOD, "results": 2024})
-
-
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_a_missing_parameter_is_named(opened, name):
     with pytest.raises(UserError, match=f"parameter {name} is not set"):

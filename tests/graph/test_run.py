@@ -40,7 +40,7 @@ def test_two_dask_workers_give_the_bytes_that_one_process_gives(only_data, smoke
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_user_error_in_the_work_comes_out_as_it_was_raised(only_data, smoke, workers):
+def test_a_user_error_in_the_work_comes_out_as_it_was_raised(only_data, smoke, threads_for_workers, workers):
     stranger = smoke.main.data["train"].model_copy(update={"fingerprint": "0" * 64})
     classifier = smoke.main.classifier(0, 0).model_copy(update={"real": stranger})
     with pytest.raises(UserError, match="digits has changed since this study began; start again"):

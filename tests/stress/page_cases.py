@@ -92,10 +92,11 @@ def _names(*several: dict) -> list[str]:
 
 def _two_of_one_name(place: Path) -> str:
     first, second = (photos(place / at / "photos") for at in ("mine", "yours"))
-    names = _names(*({"dataset": f"folder:{root}"} for root in (first, second, first / "..", first)))
+    again = [first, f"{first}/", first / ".." / "photos"]
+    names = _names(*({"dataset": f"folder:{root}"} for root in (second, *again)))
     assert names[0] != names[1]
-    assert names[0] == names[3]
-    assert all(name.startswith("smoke-photos-") for name in names[:2])
+    assert names[1] == names[2] == names[3]
+    assert all(name.startswith("smoke-photos-") for name in names)
     return "each has a folder of results of its own: smoke-photos- and six digits of its place"
 
 
@@ -119,8 +120,9 @@ def _odd_place(place: Path) -> str:
 
 
 def _long_place(place: Path) -> str:
-    (name,) = _names({"dataset": f"folder:{place / ('猫' * 80)}", "seeds": list(range(500))})
+    name, other = (_names({"dataset": f"folder:{place / ('猫' * 80)}", "seeds": list(range(n))})[0] for n in (500, 501))
     (place / name).mkdir()
+    assert other != name
     return "the folder of results has a shorter name, with digits for what is cut"
 
 
@@ -135,6 +137,7 @@ def _list_as_text(place: Path) -> str:
     assert _meant("[0, 1]", "seeds", place) == (0, 1)
     assert as_meant("0,1", (list,)) == [0, 1]
     assert numbers("[0, 1]", "seeds") == [0, 1]
+    assert (numbers("3", "seeds"), numbers("auto", "seeds")) == (3, "auto")
     return "seeds 0 and 1, as with -y 'seeds: [0, 1]'"
 
 

@@ -1,6 +1,7 @@
 """Whatever the data, the parameters or the bytes of a file: the promises hold, and only UserError comes out."""
 
 import contextlib
+import copy
 import json
 import math
 import unicodedata
@@ -25,7 +26,7 @@ from synthgap.exhibits.chapters import open_study
 from synthgap.released.nvidia import read_pickle
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-many = settings(few, max_examples=150)
+many = settings(few, max_examples=60)
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/."), min_size=1, max_size=8)
 
 
@@ -136,11 +137,13 @@ def test_any_bytes_as_a_preset_are_a_user_error(tmp_path, content):
         load_preset(str(path))
 
 
+PRESET = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
+
+
 @many
 @given(place=st.lists(st.integers(0, 99), min_size=1, max_size=4), value=JSON | NEAR)
 def test_a_preset_with_any_value_anywhere_is_read_or_a_user_error(tmp_path, place, value):
-    content = yaml.safe_load((files("synthgap") / "presets" / "smoke.yaml").read_text(encoding="utf-8"))
-    part = content
+    part = content = copy.deepcopy(PRESET)
     for step in place:
         keys = list(part) if isinstance(part, dict) else range(len(part))
         key = keys[step % len(keys)] if keys else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..base.disk import write_text
+from ..base.errors import UserError
 from ..base.progress import Progress
+from ..design.record import leave
+from ..exhibits.base import IMAGES
 from ..exhibits.files import write_tables
-from ..exhibits.study import Study
+from ..exhibits.sections import exhibits
+from ..exhibits.study import OF_RUN, Study
+from ..graph.kept import SMALL
 from ..graph.specs import Spec
 from ..planning import parts
 from ..planning.calibrate import Ratios
@@ -94,6 +100,7 @@ class Making:
         executed = folder / "chapters"
         with self.stages("artifacts"):
             self.computed += study.compute(plan)
+        leave(study.design, plan, study.store, folder)
         with self.stages("chapters"):
             done = (execute.ANSWER,)
             execute.execute_chapters(self.root, executed, self.parameters, done=done, progress=self.progress)
@@ -110,3 +117,27 @@ class Making:
             index = execute.build(staged, say=self.progress.say, published=self.publish)
         self.stages.save(folder)
         return index
+
+
+def merged(root: Path, folder: Path, progress: Progress) -> tuple[Study, list[str]]:
+    """Make what a run makes of runs that were joined into `folder`: raw rows, the answer's page, and provenance.
+
+    Returns the study, and the exhibits that it can't show. Raises UserError, and removes the folder, where the runs
+    together lack what one run of all their seeds has.
+    """
+    study = Study(f"{OF_RUN}{folder}")
+    needed = [spec for spec in study.plan() if isinstance(spec, SMALL)]
+    if absent := [spec for spec in needed if not study.store.has(spec)]:
+        shutil.rmtree(folder)
+        raise UserError(
+            f"the runs lack {len(absent)} of {len(needed)} artifacts of one run with all their seeds, {absent[0].kind} "
+            f"{absent[0].key[:12]} for instance; run the seeds anew where they were run without the whole book"
+        )
+    executed = folder / "chapters"
+    write_tables(study.lab, executed)
+    parameters = {"dataset": f"{OF_RUN}{folder}"}
+    execute.execute_chapters(root, executed, parameters, only=(execute.ANSWER,), progress=progress)
+    execute.answer_page(folder, study.design.arms.name)
+    provenance.write(trace.provenance(study.lab, executed), executed)
+    hidden = [name for name, one in exhibits().items() if any(r.no_rows == IMAGES for r in one.reads)]
+    return study, hidden

@@ -13,12 +13,11 @@ import typer
 from ..base.disk import disk_fault
 from ..base.errors import UserError
 from ..base.words import duration
-from . import images, models, scale
+from . import images, models, runs, scale
 from .notice import found, intended
 from .options import of_study, run_name
 
 if TYPE_CHECKING:
-    from ..base.progress import Progress
     from ..book.making import Making
     from ..exhibits.study import Study
     from ..graph.specs import Spec
@@ -62,6 +61,7 @@ def run(
     from ..base.progress import Progress
     from ..book.execute import find_root
     from ..book.making import Making
+    from ..design.record import leave
     from ..exhibits.study import Study
     from ..planning import parts
     from ..planning.calibrate import rates
@@ -84,7 +84,12 @@ def run(
     with progress:
         progress.expect(expected)
         study.lab.progress = progress
-        _make(study, plan, making, answer_only, progress)
+        if making is None:
+            study.compute(plan)
+            leave(study.design, plan, study.store, study.results / run_name(parameters))
+            progress.say(f"artifacts: {study.store.root}")
+        else:
+            _make(study, plan, making, answer_only)
 
 
 def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
@@ -95,12 +100,9 @@ def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
         raise typer.Exit()
 
 
-def _make(study: Study, plan: list[Spec], making: Making | None, answer_only: bool, progress: Progress) -> None:
-    """Compute and, by `making`, execute and build; say where the results are as soon as they are there."""
-    if making is None:
-        study.compute(plan)
-        progress.say(f"artifacts: {study.store.root}")
-        return
+def _make(study: Study, plan: list[Spec], making: Making, answer_only: bool) -> None:
+    """Compute, execute and build; say where the results are as soon as they are there."""
+    progress = making.progress
     page = making.answer(study)
     progress.say(f"the answer, after {duration(progress.elapsed)}: {page}")
     if not answer_only:
@@ -127,7 +129,7 @@ def pdf(
     typer.echo(str(make_pdf(root, executed or root / EXECUTED, out)))
 
 
-for several in (images, scale, models):
+for several in (images, scale, models, runs):
     for command in several.COMMANDS:
         app.command()(command)
 

@@ -32,11 +32,16 @@ from ..base.files import file_sha256, usual_rights
 from ..base.processes import joined
 from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
+from .encoding import Arrays, Meta
 from .specs import Data, Spec, TrainDiffusion, in_order
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
 DATA, SPEC, PROVENANCE = "data.safetensors", "spec.json", "provenance.json"
+
+
+class Damaged(Exception):
+    """An artifact's files are not those that were written; says which."""
 
 
 class Store:
@@ -186,24 +191,38 @@ class Store:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def files(self, spec: Spec) -> dict[str, str]:
+        """File of the artifact → SHA-256, as written when it was made."""
+        return self.provenance(spec)["files"]
+
     def _read(self, spec: Spec) -> Any:
         """The stored value, or None when the artifact was damaged and has been set aside."""
-        folder = self.folder(spec)
         version = self._version(spec)
         try:
-            wanted = self.provenance(spec)["files"]
-            damaged = [name for name, digest in wanted.items() if file_sha256(folder / name) != digest]
-            if not damaged:
-                with safe_open(folder / DATA, framework="numpy") as file:
-                    arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
-                    return KINDS[type(spec)].decode(arrays, json.loads(file.metadata()["meta"]))
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            damaged = [str(error)]
-        print(f"synthgap: {folder} is damaged ({', '.join(damaged)}); computing it again", file=sys.stderr)
+            return self._checked(spec)
+        except Damaged as error:
+            folder = self.folder(spec)
+            print(f"synthgap: {folder} is damaged ({error}); computing it again", file=sys.stderr)
         with self._locked(spec):
             if self._version(spec) == version:  # else another process has mended it meanwhile
                 shutil.rmtree(folder, ignore_errors=True)
         return None
+
+    def _checked(self, spec: Spec) -> Any:
+        """The stored value; raises Damaged where the files are not those that were written."""
+        folder = self.folder(spec)
+        try:
+            changed = [name for name, digest in self.files(spec).items() if file_sha256(folder / name) != digest]
+            if not changed:
+                with safe_open(folder / DATA, framework="numpy") as file:
+                    arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
+                    return self._decoded(spec, arrays, json.loads(file.metadata()["meta"]))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise Damaged(str(error)) from error
+        raise Damaged(", ".join(changed))
+
+    def _decoded(self, spec: Spec, arrays: Arrays, meta: Meta) -> Any:
+        return KINDS[type(spec)].decode(arrays, meta)
 
     def _version(self, spec: Spec) -> tuple[int, int] | None:
         """Tells one writing of an artifact from the next."""

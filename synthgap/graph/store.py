@@ -37,6 +37,7 @@ from .specs import Data, Spec, TrainDiffusion, in_order
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
+WORK, LOCKS = ".work", ".locks"  # folders of what is unfinished, and of whoever works on what
 DATA, SPEC, PROVENANCE = "data.safetensors", "spec.json", "provenance.json"
 
 
@@ -61,7 +62,7 @@ class Store:
 
     def work(self, spec: Spec) -> Path:
         """Scratch folder of an unfinished artifact: checkpoints survive a kill in it."""
-        return self.root / ".work" / spec.key
+        return self.root / WORK / spec.key
 
     def has(self, spec: Spec) -> bool:
         return (self.folder(spec) / PROVENANCE).is_file()
@@ -161,7 +162,7 @@ class Store:
     @contextmanager
     def _locked(self, spec: Spec) -> Iterator[None]:
         """Among all processes that share the folder, only this one works on `spec` inside."""
-        lock = FileLock(self.root / ".locks" / f"{spec.key}.lock")
+        lock = FileLock(self.root / LOCKS / f"{spec.key}.lock")
         with writing(self.root):
             Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
@@ -173,7 +174,7 @@ class Store:
     def _write(self, spec: Spec, value: Any, seconds: float) -> None:
         arrays, meta = KINDS[type(spec)].encode(value)
         target = self.folder(spec)
-        temporary = self.root / ".work" / f"{spec.key}.new"
+        temporary = self.root / WORK / f"{spec.key}.new"
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with writing(self.root):

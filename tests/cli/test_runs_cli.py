@@ -1,5 +1,7 @@
-"""synthgap merge: two runs become one with a page; what can't be joined is one line."""
+"""synthgap merge and store: two runs become one with a page; what takes room is told, and removed when asked; wrong
+input is one line."""
 
+import shutil
 import sys
 
 import pandas as pd
@@ -9,6 +11,7 @@ from synthgap.book import provenance
 from synthgap.cli import commands as cli
 from synthgap.design.record import leave
 from synthgap.exhibits.study import Study
+from synthgap.graph.specs import in_order
 
 
 @pytest.fixture
@@ -73,3 +76,69 @@ def test_a_folder_that_holds_something_is_not_merged_into(call, runs, tmp_path):
     code, _, err = call("merge", *runs, "--out", runs[0])
     assert code == 2
     assert "is not an empty folder" in err
+
+
+@pytest.fixture
+def littered(damageable, smoke, results):
+    """A results folder with a finished run, an artifact of other code and the checkpoint of a finished training."""
+    leave(smoke.design, smoke.plan(), damageable, results / "smoke")
+    other = damageable.root / "predict" / ("0" * 64)
+    shutil.copytree(damageable.folder(smoke.main.test(smoke.main.classifier(0, 0))), other)
+    left = damageable.work(smoke.main.generator(0))
+    left.mkdir(parents=True)
+    (left / "checkpoint.safetensors").write_bytes(b"0" * 12_000_000)
+    return results, (other, left)
+
+
+def test_what_can_be_removed_is_said_and_removed_only_when_that_is_asked_for(call, littered, smoke):
+    results, litter = littered
+    code, told, _ = call("store", "--results", results, "--prune")
+    assert code == 0
+    count = len(list((results / "store").glob("[!.]*/*")))
+    assert told.splitlines()[0].startswith(f"artifacts: {count}, ")
+    assert "of other code: 1, " in told
+    assert "left over: 1, 12 MB" in told
+    assert "would be removed: 2, 12 MB" in told
+    assert "add --yes to remove them" in told
+    assert all(folder.is_dir() for folder in litter)
+    code, told, _ = call("store", "--results", results, "--prune", "--yes")
+    assert code == 0
+    assert "removed: 2, 12 MB" in told
+    assert not any(folder.exists() for folder in litter)
+    study = Study(preset="smoke", results=results, device="cpu")
+    assert study.store.missing(study.plan()) == []
+
+
+def test_what_no_finished_run_names_is_removed_on_request(call, littered, smoke):
+    results, _ = littered
+    shutil.rmtree(results / "smoke")
+    code, told, _ = call("store", "--results", results, "--prune", "--unnamed", "--yes")
+    assert code == 0
+    assert list((results / "store").glob("[!.]*/*")) == []
+    assert "in no finished run: " in told
+
+
+def test_a_finished_run_is_told_with_what_it_needs(call, littered, smoke):
+    results, _ = littered
+    _, told, _ = call("store", "--results", results)
+    needed = in_order(smoke.plan())
+    size = sum(f.stat().st_size for spec in needed for f in smoke.store.folder(spec).iterdir())
+    assert f"run smoke: {len(needed)}, {size / 1e6:.3g} MB; its alone {len(needed)}, {size / 1e6:.3g} MB" in told
+    assert "removed" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--results", "nowhere"], "there is no nowhere/store"),
+        (["--yes"], "--yes is for --prune"),
+        (["--unnamed"], "--unnamed is for --prune"),
+    ],
+)
+def test_a_store_that_is_not_there_is_one_line(call, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "store").mkdir(parents=True)
+    code, _, err = call("store", *words)
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1

@@ -75,8 +75,8 @@ def run(
     for line in [*found(study), *intended(study)]:
         typer.echo(line)
     plan = study.plan("your_data") if answer_only else study.plan()
-    ratios = rates(study.main, plan, study.store)
     missing = study.store.missing(plan)
+    ratios = rates(study.main, plan, study.store)
     expected = parts.artifacts(missing, study.lab.processes(missing), ratios)
     work = sum(expected.values())
     expected |= making.expected(plan, ratios, answer_only) if making else {}

@@ -4,9 +4,9 @@ says of the artifacts that were made a short while ago."""
 from __future__ import annotations
 
 import io
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -43,7 +43,6 @@ WARM = 2  # steps that don't count
 DRAWN = 0.05  # s that the figure of `draw` takes on the reference core
 DRAWINGS = 5
 WORTH_MEASURING = 5.0  # core-seconds by the model; measuring takes about as many
-OWN_LOAD = 0.5  # what this process has added to the load of the last minute by the time that it measures
 RECENT = 3600.0  # s; older artifacts may have been made beside other work, or elsewhere
 ENOUGH = 2.0  # s that the recent artifacts of a kind took together; less says little
 
@@ -52,8 +51,8 @@ ENOUGH = 2.0  # s that the recent artifacts of a kind took together; less says l
 class Ratios:
     """Seconds measured over seconds by the cost model: 2 is a device half as fast as the reference core.
 
-    pages : of what is neither network nor measurement: reading, drawing, writing. crowded : how many times longer
-    everything takes by the clock, since other processes want the cores, too; the ratios above are of a core's own time.
+    pages : of what is neither network nor measurement: reading, drawing, writing. crowded : how many times longer all
+    of this takes by the clock, since other processes want the cores, too; the ratios before are of a core's own time.
     kinds : by the clock, of kinds of artifacts that were made a short while ago; they go before the others.
     """
 
@@ -91,10 +90,11 @@ def measure(arms: Arms) -> Ratios:
 
     Batches are smaller than the preset's where one of its steps takes seconds.
     """
-    with one_thread():
+    with crowd() as crowded, one_thread():
         training, edm = _train(arms.generator(0))
         sampling = _sample(edm, arms)
-        return Ratios(arms.device, training, sampling, _classify(arms.classifier(0, 0)), draw(), crowd())
+        classifier, pages = _classify(arms.classifier(0, 0)), draw()
+    return Ratios(arms.device, training, sampling, classifier, pages, *crowded)
 
 
 def made_lately(specs: list[Spec], store: Store) -> dict[str, float]:
@@ -120,7 +120,9 @@ def rates(arms: Arms, plan: list[Spec], store: Store) -> Ratios:
     kinds = made_lately(every, store)
     unknown = [spec for spec in store.missing(plan) if spec.kind not in kinds]
     if sum(map(cost, unknown)) < WORTH_MEASURING:
-        return Ratios(arms.device, pages=draw(), crowded=crowd(), kinds=kinds)
+        with crowd() as crowded:
+            pages = draw()
+        return Ratios(arms.device, pages=pages, crowded=crowded[0], kinds=kinds)
     return replace(measure(arms), kinds=kinds)
 
 
@@ -142,11 +144,17 @@ def draw() -> float:
     return (time.process_time() - started) / (DRAWINGS * DRAWN)
 
 
-def crowd() -> float:
-    """How many processes want each core while we keep all of them busy, at least 1: by the load of the last minute."""
-    cores = os.cpu_count() or 1
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    return max(1.0, (max(load - OWN_LOAD, 0.0) + cores) / cores)
+@contextmanager
+def crowd() -> Iterator[list[float]]:
+    """While the block works on one thread, look how much of a core it gets beside what else runs.
+
+    Afterwards the list holds the seconds by the clock for each of the core's own, at least 1.
+    """
+    found: list[float] = []
+    started, own = time.perf_counter(), time.process_time()
+    yield found
+    own, passed = time.process_time() - own, time.perf_counter() - started
+    found.append(max(1.0, passed / max(own, 1e-9)))
 
 
 def _train(spec: TrainDiffusion) -> tuple[float, EDM]:

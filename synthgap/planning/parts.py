@@ -12,12 +12,12 @@ from ..graph.specs import Predict, Spec
 from .calibrate import Ratios
 from .outlook import hours
 
-START_WORKERS = 4.0  # they import everything
-CHAPTER = 3.5  # starts a kernel, which imports everything, and draws
-TOLD_IMAGE = 1.8e-4  # of each image that some classifier of the plan is asked about: reading and resampling the answers
-PAGE = 1.5
-ROWS = 2.5  # the CSV files, and who is behind each exhibit
-BOOK = 10.0
+START_WORKERS = 2.5  # they import everything
+CHAPTER = 3.0  # starts a kernel, which imports everything, and draws
+TOLD_IMAGE = 1.5e-4  # of each image that some classifier of the plan is asked about: reading and resampling the answers
+PAGE = 1.3
+ROWS = 2.2  # the CSV files, and who is behind each exhibit
+BOOK = 8.5
 
 
 def artifacts(missing: list[Spec], workers: int, ratios: Ratios) -> dict[str, float]:

@@ -50,11 +50,13 @@ def test_a_crowded_machine_takes_longer_by_the_clock_and_two_workers_are_not_cou
     assert (ONE.busy, crowded.busy) == (BUSY, 1.0)
 
 
-@pytest.mark.parametrize(("load", "cores", "crowded"), [(0.3, 2, 1.0), (4.5, 2, 3.0), (4.5, 8, 1.5), (0.5, 1, 1.0)])
-def test_the_cores_are_shared_with_what_ran_before(monkeypatch, load, cores, crowded):
-    monkeypatch.setattr(calibrate.os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
-    monkeypatch.setattr(calibrate.os, "cpu_count", lambda: cores)
-    assert calibrate.crowd() == pytest.approx(crowded)
+def test_a_core_that_is_had_half_of_the_time_makes_everything_take_twice_as_long(monkeypatch):
+    clocks = {"perf_counter": iter((10.0, 14.0)), "process_time": iter((1.0, 3.0))}
+    for name, ticks in clocks.items():
+        monkeypatch.setattr(calibrate.time, name, lambda ticks=ticks: next(ticks))
+    with calibrate.crowd() as found:
+        assert found == []
+    assert found == [2.0]
 
 
 def test_a_run_has_every_chapter_the_page_the_rows_and_the_book(smoke):

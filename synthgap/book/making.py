@@ -48,6 +48,7 @@ class Stages:
         rounded = {name: round(seconds, 1) for name, seconds in self.seconds.items()}
         write_text(folder / TIMES, json.dumps({"started": self.started, "seconds": rounded}, indent=1))
 
+
 PAGE, ROWS, BOOK = "the answer's page", "raw rows", "the book"  # parts of a run, beside artifacts and chapters
 
 

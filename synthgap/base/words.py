@@ -16,6 +16,7 @@ from tqdm import tqdm
 ONE_SEED = "one seed: nothing can be told from chance"
 AGREE = "all seeds agree"  # in the place of an interval without width, which promises more than a few seeds can
 NOT_RUN = "not run"
+SHORT_UNITS = ("s", "min", "h")
 PM = "\u00a0±\u00a0"  # with no-break spaces, so that a cell of a table stays on one line
 
 
@@ -154,3 +155,15 @@ def listed(counts: Mapping[str, int]) -> str:
 def clock(seconds: float) -> str:
     """How long something took: "1:05", "2:00:05"."""
     return tqdm.format_interval(round(seconds)).removeprefix("0")
+
+
+def duration(seconds: float, of: str = "", units: tuple[str, str, str] = ("seconds", "minutes", "hours")) -> str:
+    """A length of time with two digits: "40 seconds", "1.5 minutes", "12 minutes", "2,500 hours".
+
+    of : stands before the unit, "core-" for instance. units : how seconds, minutes and hours are called;
+    `SHORT_UNITS` for tables.
+    """
+    place = (seconds >= 90) + (seconds >= 5400)
+    name, count = units[place], seconds / 60**place
+    text = f"{count:,.0f}" if count >= 10 else f"{count:.2g}"
+    return f"{text} {of}{name.removesuffix('s') if text == '1' and len(name) > 1 else name}"

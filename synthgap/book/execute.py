@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
@@ -28,6 +28,7 @@ import yaml
 
 from ..base.disk import writing
 from ..base.errors import UserError
+from ..base.progress import Progress
 from . import guards
 from .provenance import FILE
 
@@ -104,16 +105,18 @@ def execute_chapters(
     root: Path,
     target: Path,
     parameters: dict,
-    say: Callable[[str], None] = print,
     done: tuple[str, ...] = (),
     only: tuple[str, ...] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Execute every chapter into `target`, two at a time, each from a process of its own (threads of one hung once).
 
     done : chapters that lie in `target` already, executed with these parameters. only : no others than these.
+    progress : of the command; chapters are its parts, by their names.
     Raises the first failing chapter's UserError. However this process ends, killed perhaps, so do those it started.
     """
     names = [name for name in only or chapter_names(root) if name not in done]
+    told = _Told(names, progress)
     processes = get_context("spawn")
     ours, theirs = processes.Pipe()  # this end closes with this process, whatever ends it
     with ProcessPoolExecutor(CHAPTERS_AT_ONCE, processes, _end_with, (theirs,)) as pool:
@@ -121,15 +124,40 @@ def execute_chapters(
             pool.submit(execute_chapter, root / "chapters" / f"{name}.ipynb", target / f"{name}.ipynb", parameters)
             for name in names
         ]
+        for name, future in zip(names, running, strict=True):
+            future.add_done_callback(lambda _, name=name: told.ended(name))
         try:
-            for name, future in zip(names, running, strict=True):
+            for future in running:
                 future.result()
-                say(f"chapter {name} executed")
         except (KeyboardInterrupt, SystemExit):
             ours.close()  # chapters that still run end now
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Told:
+    """Tells `progress`, if there is one, of chapters that begin and end: the next begins when one ends."""
+
+    def __init__(self, names: list[str], progress: Progress | None):
+        self.progress, self.waiting, self.beside = progress, iter(names), at_once(names)
+        for _ in range(self.beside):
+            self._next()
+
+    def _next(self) -> None:
+        if self.progress and (name := next(self.waiting, None)):
+            self.progress.begin(name, f"chapter {name}", beside=self.beside)
+
+    def ended(self, name: str) -> None:
+        """Called by whichever thread sees it."""
+        if self.progress:
+            self.progress.finish(name)
+            self._next()
+
+
+def at_once(names: Sequence[str]) -> int:
+    """How many of several chapters are executed at a time."""
+    return min(CHAPTERS_AT_ONCE, len(names))
 
 
 def _end_with(lifeline: Connection) -> None:
@@ -146,12 +174,11 @@ def _end_with(lifeline: Connection) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def answer_page(root: Path, folder: Path, parameters: dict, name: str) -> Path:
-    """Execute the chapter with the plain answer and write it as one HTML page, `folder/answer.html`."""
+def answer_page(folder: Path, name: str) -> Path:
+    """Write the executed chapter with the plain answer as one HTML page, `folder`/answer.html. name : of the data."""
     from .page import write_page
 
     executed = folder / "chapters" / f"{ANSWER}.ipynb"
-    execute_chapters(root, executed.parent, parameters, say=lambda line: None, only=(ANSWER,))
     return write_page(executed, folder / "answer.html", f"Would synthetic images help? {name}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+from ..base.words import duration
 from ..exhibits.base import Exhibit
 from ..exhibits.sections import counterparts, exhibits
 from ..paper.published import read_paper
@@ -93,7 +94,7 @@ def _data(record: Provenance, name: str, parts: tuple[str, ...]) -> str:
 def _artifacts(made: Made, unit: str) -> str:
     if made.artifacts is None or made.seconds is None:
         return NOT_RECORDED
-    return f"{made.artifacts:,}; {duration(made.seconds, unit)} in all"
+    return f"{made.artifacts:,}; {duration(made.seconds, f'{unit}-')} in all"
 
 
 def _computed(made: Made) -> str:
@@ -119,13 +120,6 @@ def foot(record: Provenance) -> str:
     version = f"synthgap {record.versions['synthgap']}. " if "synthgap" in record.versions else ""
     since = " The code has changed since; each exhibit says how." if record.since else ""
     return f"{version}Numbers: preset {record.preset}, chapters executed {record.executed}, {_commit(record)}.{since}"
-
-
-def duration(seconds: float, unit: str) -> str:
-    """ "12 core-seconds", "3.5 core-minutes", "2.1 core-hours"; of another unit than "core", its own."""
-    if seconds < 90:
-        return f"{seconds:.0f} {unit}-seconds"
-    return f"{seconds / 60:.1f} {unit}-minutes" if seconds < 5400 else f"{seconds / 3600:.1f} {unit}-hours"
 
 
 # the page that lists them, as MyST

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..base.disk import write_text
+from ..base.errors import UserError
+from ..base.progress import Progress
+from ..design.record import leave
+from ..exhibits.base import IMAGES
 from ..exhibits.files import write_tables
-from ..exhibits.study import Study
+from ..exhibits.sections import exhibits
+from ..exhibits.study import OF_RUN, Study
+from ..graph.kept import SMALL
 from ..graph.specs import Spec
+from ..planning import parts
+from ..planning.calibrate import Ratios
 from . import costs, execute, guards, provenance, trace
 
 TIMES = "times.json"
@@ -40,6 +49,9 @@ class Stages:
         write_text(folder / TIMES, json.dumps({"started": self.started, "seconds": rounded}, indent=1))
 
 
+PAGE, ROWS, BOOK = "the answer's page", "raw rows", "the book"  # parts of a run, beside artifacts and chapters
+
+
 @dataclass
 class Making:
     """One run of the chapters in `root` for a study with these `parameters`; `name`: of its folder in the results.
@@ -51,7 +63,7 @@ class Making:
     root: Path
     parameters: dict
     name: str
-    say: Callable[[str], None]
+    progress: Progress
     publish: bool
     started: float
     stages: Stages = field(default_factory=Stages)
@@ -61,12 +73,27 @@ class Making:
         if self.publish:
             guards.check_parameters(self.parameters)
 
+    def expected(self, plan: list[Spec], ratios: Ratios, answer_only: bool) -> dict[str, float]:
+        """Part of the run, but for its artifacts → seconds that it adds to the time by the clock."""
+        several = execute.chapter_names(self.root)
+        one, rate = parts.chapters(plan, several, 1, ratios)[execute.ANSWER], parts.page_rate(ratios)
+        out = {execute.ANSWER: one, PAGE: parts.PAGE * rate}
+        if not answer_only:
+            out = parts.chapters(plan, several, execute.at_once(several), ratios) | out
+            out |= {ROWS: parts.ROWS * rate, BOOK: parts.BOOK * rate}
+        return out
+
     def answer(self, study: Study) -> Path:
         """Compute what the answer needs, and make its page; returns where it lies."""
         with self.stages("artifacts"):
             self.computed += study.compute(study.plan("your_data"))
+        folder = study.results / self.name
         with self.stages("chapters"):
-            return execute.answer_page(self.root, study.results / self.name, self.parameters, study.design.arms.name)
+            execute.execute_chapters(
+                self.root, folder / "chapters", self.parameters, only=(execute.ANSWER,), progress=self.progress
+            )
+            with self.progress.part(PAGE):
+                return execute.answer_page(folder, study.design.arms.name)
 
     def book(self, study: Study, plan: list[Spec]) -> Path:
         """Compute the rest of the plan, execute the other chapters, and build the book; returns its front page."""
@@ -74,18 +101,44 @@ class Making:
         executed = folder / "chapters"
         with self.stages("artifacts"):
             self.computed += study.compute(plan)
+        leave(study.design, plan, study.store, folder)
         with self.stages("chapters"):
             done = (execute.ANSWER,)
-            execute.execute_chapters(self.root, executed, self.parameters, say=self.say, done=done)
-            write_tables(study.lab, executed)
-            provenance.write(trace.provenance(study.lab, executed), executed)
+            execute.execute_chapters(self.root, executed, self.parameters, done=done, progress=self.progress)
+            with self.progress.part(ROWS):
+                write_tables(study.lab, executed)
+                provenance.write(trace.provenance(study.lab, executed), executed)
         took = costs.measure(study.preset.name, plan, study.store, self.computed, time.monotonic() - self.started)
         kept = costs.save(took, folder / "costs.json")
         if self.publish:
             execute.place_executed(self.root, executed, self.root / execute.EXECUTED, published=True)
             costs.publish(kept, self.root)
-        with self.stages("book"):
+        with self.stages("book"), self.progress.part(BOOK):
             staged = execute.stage(self.root, executed, folder / "book")
-            index = execute.build(staged, say=self.say, published=self.publish)
+            index = execute.build(staged, say=self.progress.say, published=self.publish)
         self.stages.save(folder)
         return index
+
+
+def merged(root: Path, folder: Path, progress: Progress) -> tuple[Study, list[str]]:
+    """Make what a run makes of runs that were joined into `folder`: raw rows, the answer's page, and provenance.
+
+    Returns the study, and the exhibits that it can't show. Raises UserError, and removes the folder, where the runs
+    together lack what one run of all their seeds has.
+    """
+    study = Study(f"{OF_RUN}{folder}")
+    needed = [spec for spec in study.plan() if isinstance(spec, SMALL)]
+    if absent := [spec for spec in needed if not study.store.has(spec)]:
+        shutil.rmtree(folder)
+        raise UserError(
+            f"the runs lack {len(absent)} of {len(needed)} artifacts of one run with all their seeds, {absent[0].kind} "
+            f"{absent[0].key[:12]} for instance; run the seeds anew where they were run without the whole book"
+        )
+    executed = folder / "chapters"
+    write_tables(study.lab, executed)
+    parameters = {"dataset": f"{OF_RUN}{folder}"}
+    execute.execute_chapters(root, executed, parameters, only=(execute.ANSWER,), progress=progress)
+    execute.answer_page(folder, study.design.arms.name)
+    provenance.write(trace.provenance(study.lab, executed), executed)
+    hidden = [name for name, one in exhibits().items() if any(r.no_rows == IMAGES for r in one.reads)]
+    return study, hidden

@@ -12,15 +12,17 @@ import typer
 
 from ..base.disk import disk_fault
 from ..base.errors import UserError
-from . import images, models, scale
-from .notice import duration, found, intended, minutes
+from ..base.words import duration
+from . import images, models, runs, scale
+from .notice import found, intended
 from .options import of_study, run_name
 
 if TYPE_CHECKING:
+    from ..book.making import Making
     from ..exhibits.study import Study
     from ..graph.specs import Spec
 
-WORTH_ASKING = 1.0  # minutes of work before which a run asks
+WORTH_ASKING = 60.0  # seconds of computing before which a run asks
 INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
 
 app = typer.Typer(
@@ -56,42 +58,57 @@ def run(
 
     Example: synthgap run --dataset folder:photos
     """
+    from ..base.progress import Progress
     from ..book.execute import find_root
     from ..book.making import Making
+    from ..design.record import leave
     from ..exhibits.study import Study
+    from ..planning import parts
+    from ..planning.calibrate import rates
 
     started = time.monotonic()
     if answer_only and publish:
         raise UserError("--publish wants the whole book; leave out --answer-only")
-    root = find_root() if book or publish or answer_only else None
-    making = None if root is None else Making(root, parameters, run_name(parameters), typer.echo, publish, started)
+    root, progress = find_root() if book or publish or answer_only else None, Progress()
+    making = None if root is None else Making(root, parameters, run_name(parameters), progress, publish, started)
     study = Study(**parameters, scheduler=scheduler)
-    plan = study.plan("your_data") if answer_only else study.plan()
-    _announce(study, plan, 0.0 if root is None else 0.5 if answer_only else 1.5, yes)
-    if making is None:
-        study.compute(plan)
-        typer.echo(f"artifacts: {study.store.root}")
-        return
-    page = making.answer(study)
-    typer.echo(f"the answer, after {duration((time.monotonic() - started) / 60)}: {page}")
-    if not answer_only:
-        index = making.book(study, plan)
-        typer.echo(f"done in {(time.monotonic() - started) / 60:.1f} minutes; open the book:")
-        typer.echo(str(index))
-
-
-def _announce(study: Study, plan: list[Spec], chapters: float, yes: bool) -> None:
-    """Say what was found, what will be done and how long it takes, and ask before a long run.
-
-    chapters : minutes that executing and building take.
-    """
     for line in [*found(study), *intended(study)]:
         typer.echo(line)
-    work = minutes(study, plan)
-    where = "of one core's work, which the scheduler's workers share" if study.lab.scheduler else "here"
-    typer.echo(f"this takes about {duration(work + chapters)} {where}")
+    plan = study.plan("your_data") if answer_only else study.plan()
+    missing = study.store.missing(plan)
+    ratios = rates(study.main, plan, study.store)
+    expected = parts.artifacts(missing, study.lab.processes(missing), ratios)
+    work = sum(expected.values())
+    expected |= making.expected(plan, ratios, answer_only) if making else {}
+    _ask(sum(expected.values()), work, scheduler, yes)
+    with progress:
+        progress.expect(expected)
+        study.lab.progress = progress
+        if making is None:
+            study.compute(plan)
+            leave(study.design, plan, study.store, study.results / run_name(parameters))
+            progress.say(f"artifacts: {study.store.root}")
+        else:
+            _make(study, plan, making, answer_only)
+
+
+def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
+    """Say how long the run takes, and ask before a long one. work : seconds of computing artifacts."""
+    where = "of one core's work, which the scheduler's workers share" if scheduler else "here"
+    typer.echo(f"this takes about {duration(seconds)} {where}")
     if work > WORTH_ASKING and not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True):
         raise typer.Exit()
+
+
+def _make(study: Study, plan: list[Spec], making: Making, answer_only: bool) -> None:
+    """Compute, execute and build; say where the results are as soon as they are there."""
+    progress = making.progress
+    page = making.answer(study)
+    progress.say(f"the answer, after {duration(progress.elapsed)}: {page}")
+    if not answer_only:
+        index = making.book(study, plan)
+        progress.say(f"done in {duration(progress.elapsed)}; open the book:")
+        progress.say(str(index))
 
 
 @app.command()
@@ -112,7 +129,7 @@ def pdf(
     typer.echo(str(make_pdf(root, executed or root / EXECUTED, out)))
 
 
-for several in (images, scale, models):
+for several in (images, scale, models, runs):
     for command in several.COMMANDS:
         app.command()(command)
 

@@ -1,4 +1,4 @@
-"""What commands say of a study before and while it runs: what was found, what will be done, how long it takes."""
+"""What commands say of a study before it runs: what was found, and what will be done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..exhibits.study import Study
-    from ..graph.specs import Spec
 
 
 def found(study: Study) -> list[str]:
@@ -51,30 +50,8 @@ def intended(study: Study) -> list[str]:
     return lines
 
 
-def minutes(study: Study, plan: list[Spec]) -> float:
-    """About how long computing what the store lacks of `plan` takes with this study's workers, in minutes.
-
-    The rates are of one machine (see `graph.estimate`); yours may be twice as fast or slow. With a scheduler it is
-    the work of one core.
-    """
-    from ..graph.estimate import BUSY, cost
-    from ..graph.run import workers_for
-
-    lab = study.lab
-    missing = lab.store.missing(plan)
-    count = 1 if lab.scheduler else workers_for(lab.workers, missing)
-    return BUSY * sum(map(cost, missing)) / max(count, 1) / 60
-
-
 def progress_bar(what: str, total: int | None = None):
     """A bar that counts images, on a terminal alone."""
     from tqdm import tqdm
 
     return tqdm(desc=what, total=total, unit="image", disable=not sys.stderr.isatty(), leave=False)
-
-
-def duration(minutes: float) -> str:
-    """ "40 seconds", "12 minutes", "3.5 hours"."""
-    if minutes < 1.5:
-        return f"{max(5, round(60 * minutes / 5) * 5)} seconds"
-    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

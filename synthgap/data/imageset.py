@@ -177,5 +177,5 @@ def check_new_folder(folder: str | Path) -> Path:
     """The path, if it is free or an empty folder; UserError otherwise. Cheap: call it before long work."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not an empty folder; name a new one for the images")
+        raise UserError(f"{folder} exists and is not an empty folder; name a new one")
     return folder

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.imageset import ImageSet
 from ..data.splits import spread
 from ..design.loading import Design
 from ..design.values import REAL
@@ -131,14 +132,20 @@ def _mark(right: bool) -> str:
 class Coverage:
     """Percentage of the outermost tenth of test images that no synthetic image, or no other real one, comes near.
 
-    images : how many are outermost. uncovered : a few that no synthetic image of the first seed comes near, uint8
-    N × C × H × W.
+    images : how many are outermost. test : all of them and the others. shown : positions of a few that no synthetic
+    image of the first seed comes near.
     """
 
     synthetic: Estimate
     real: Estimate
     images: int
-    uncovered: np.ndarray
+    test: ImageSet
+    shown: np.ndarray
+
+    @property
+    def uncovered(self) -> np.ndarray:
+        """Those few, uint8 N × C × H × W."""
+        return self.test.images[self.shown]
 
 
 def coverage_cells(d: Design) -> Cells:
@@ -171,5 +178,4 @@ def coverage(d: Design, values: Values) -> Coverage | None:
         beyond.append(found[~near])
         left_out.append([1 - near.mean(), 1 - as_near.mean()])
     synthetic, others = np.array(left_out).T
-    shown = values["images",].images[beyond[0][:SHOWN]]
-    return Coverage(in_percent(synthetic), in_percent(others), len(found), shown)
+    return Coverage(in_percent(synthetic), in_percent(others), len(found), values["images",], beyond[0][:SHOWN])

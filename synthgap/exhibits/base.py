@@ -20,10 +20,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.errors import UserError
+from ..base.progress import Progress
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import ArmCell
-from ..graph.run import run
+from ..graph.run import run, workers_for
 from ..graph.specs import Spec
 from ..graph.store import Store
 from .raw import NAMES
@@ -172,17 +173,25 @@ class Values(Mapping):
 
 @dataclass
 class Lab:
-    """A design with a store: computes what results need, and remembers what they say."""
+    """A design with a store: computes what results need, and remembers what they say.
+
+    progress : of the command that this is part of.
+    """
 
     design: Design
     store: Store
     workers: int | str = "auto"
     scheduler: str | None = None
+    progress: Progress | None = None
     _known: dict[Result, Any] = field(default_factory=dict)
 
     def compute(self, specs: list[Spec]) -> int:
         """Compute what of `specs` the store lacks; returns how many artifacts that were."""
-        return run(specs, self.store, self.workers, scheduler=self.scheduler)
+        return run(specs, self.store, self.workers, scheduler=self.scheduler, progress=self.progress)
+
+    def processes(self, missing: list[Spec]) -> int:
+        """How many of this machine's would work on `missing`; 1 with a scheduler, whose workers are not known yet."""
+        return 1 if self.scheduler else workers_for(self.workers, missing)
 
     def value(self, wanted: Result) -> Any:
         """What a result says; computed once."""

@@ -8,6 +8,7 @@ import IPython.display
 from IPython.display import HTML, Markdown
 
 from ..design.parameters import checked
+from ..graph.kept import NotKept
 from .base import Html
 from .drawing import show_inline
 from .study import Study
@@ -31,8 +32,13 @@ class Show:
         self.study = study
 
     def __call__(self, name: str, **options: Any) -> None:
-        """Display what is called `name`; UserError for a name that no exhibit has."""
-        for shown in self.study.lab.show(name, **options):
+        """Display what is called `name`, or say that its images went with the run's store; UserError for a name that
+        no exhibit has."""
+        try:
+            several = self.study.lab.show(name, **options)
+        except NotKept as error:
+            several = [f"*Not shown here: {error}.*"]
+        for shown in several:
             if isinstance(shown, str):
                 IPython.display.display(HTML(shown) if isinstance(shown, Html) else Markdown(shown))
             else:

@@ -13,12 +13,15 @@ from ..design.arms import Arms
 from ..design.loading import Design, load
 from ..design.options import Options
 from ..design.preset import Preset
+from ..design.record import reopened
 from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
 from .base import EXHIBITS, Lab, Shown
 from .sections import results as all_results
 from .your_data import Answer, answer
+
+OF_RUN = "run:"
 
 
 class Study:
@@ -29,7 +32,8 @@ class Study:
     Parameters
     ----------
     dataset
-        "auto" (the preset's own), or any source that `load_splits` knows.
+        "auto" (the preset's own), any source that `load_splits` knows, or "run:FOLDER": a finished run, also without
+        its store (`synthgap merge`), of which everything else is as it was.
     preset
         "smoke", "quick", "full" or "paper".
     results
@@ -74,6 +78,12 @@ class Study:
     ):
         check_workers(workers)
         options = Options(image_size, max_images, flip, grey, class_weights)
+        if isinstance(dataset, str) and dataset.startswith(OF_RUN):
+            if (seeds, synthetic, options) != ("auto", "none", Options()):
+                raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")
+            self.results = Path(dataset.removeprefix(OF_RUN))
+            self.lab = Lab(*reopened(self.results), workers)
+            return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
         self.results = Path(results)
         store = Store(self.results / "store")
@@ -134,7 +144,7 @@ class Study:
 
     def answer(self) -> Answer:
         """The plain answer, a sentence or more a question; printing it shows them all."""
-        self.compute(self.plan("your_data"))
+        self.compute(answer.specs(self.design))
         return self.lab.value(answer)
 
     def table1(self) -> pd.DataFrame:

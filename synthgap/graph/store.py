@@ -32,11 +32,17 @@ from ..base.files import file_sha256, usual_rights
 from ..base.processes import joined
 from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
+from .encoding import Arrays, Meta
 from .specs import Data, Spec, TrainDiffusion, in_order
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
+WORK, LOCKS = ".work", ".locks"  # folders of what is unfinished, and of whoever works on what
 DATA, SPEC, PROVENANCE = "data.safetensors", "spec.json", "provenance.json"
+
+
+class Damaged(Exception):
+    """An artifact's files are not those that were written; says which."""
 
 
 class Store:
@@ -56,7 +62,7 @@ class Store:
 
     def work(self, spec: Spec) -> Path:
         """Scratch folder of an unfinished artifact: checkpoints survive a kill in it."""
-        return self.root / ".work" / spec.key
+        return self.root / WORK / spec.key
 
     def has(self, spec: Spec) -> bool:
         return (self.folder(spec) / PROVENANCE).is_file()
@@ -156,7 +162,7 @@ class Store:
     @contextmanager
     def _locked(self, spec: Spec) -> Iterator[None]:
         """Among all processes that share the folder, only this one works on `spec` inside."""
-        lock = FileLock(self.root / ".locks" / f"{spec.key}.lock")
+        lock = FileLock(self.root / LOCKS / f"{spec.key}.lock")
         with writing(self.root):
             Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
@@ -168,7 +174,7 @@ class Store:
     def _write(self, spec: Spec, value: Any, seconds: float) -> None:
         arrays, meta = KINDS[type(spec)].encode(value)
         target = self.folder(spec)
-        temporary = self.root / ".work" / f"{spec.key}.new"
+        temporary = self.root / WORK / f"{spec.key}.new"
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             with writing(self.root):
@@ -186,24 +192,38 @@ class Store:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
+    def files(self, spec: Spec) -> dict[str, str]:
+        """File of the artifact → SHA-256, as written when it was made."""
+        return self.provenance(spec)["files"]
+
     def _read(self, spec: Spec) -> Any:
         """The stored value, or None when the artifact was damaged and has been set aside."""
-        folder = self.folder(spec)
         version = self._version(spec)
         try:
-            wanted = self.provenance(spec)["files"]
-            damaged = [name for name, digest in wanted.items() if file_sha256(folder / name) != digest]
-            if not damaged:
-                with safe_open(folder / DATA, framework="numpy") as file:
-                    arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
-                    return KINDS[type(spec)].decode(arrays, json.loads(file.metadata()["meta"]))
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            damaged = [str(error)]
-        print(f"synthgap: {folder} is damaged ({', '.join(damaged)}); computing it again", file=sys.stderr)
+            return self._checked(spec)
+        except Damaged as error:
+            folder = self.folder(spec)
+            print(f"synthgap: {folder} is damaged ({error}); computing it again", file=sys.stderr)
         with self._locked(spec):
             if self._version(spec) == version:  # else another process has mended it meanwhile
                 shutil.rmtree(folder, ignore_errors=True)
         return None
+
+    def _checked(self, spec: Spec) -> Any:
+        """The stored value; raises Damaged where the files are not those that were written."""
+        folder = self.folder(spec)
+        try:
+            changed = [name for name, digest in self.files(spec).items() if file_sha256(folder / name) != digest]
+            if not changed:
+                with safe_open(folder / DATA, framework="numpy") as file:
+                    arrays = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
+                    return self._decoded(spec, arrays, json.loads(file.metadata()["meta"]))
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise Damaged(str(error)) from error
+        raise Damaged(", ".join(changed))
+
+    def _decoded(self, spec: Spec, arrays: Arrays, meta: Meta) -> Any:
+        return KINDS[type(spec)].decode(arrays, meta)
 
     def _version(self, spec: Spec) -> tuple[int, int] | None:
         """Tells one writing of an artifact from the next."""

@@ -1,9 +1,14 @@
-"""How fast the present device is, against the cost model: a few seconds of a study's own networks."""
+"""How fast the present device is, against the cost model: a few seconds of a study's own networks, or what its store
+says of the artifacts that were made a short while ago."""
 
 from __future__ import annotations
 
+import io
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import torch
@@ -16,8 +21,9 @@ from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import LANES, generate
 from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
-from ..graph.estimate import ARTIFACT_OVERHEAD, RATE, cost, on_gpu, resnet_flop, unet_flop, work_of
+from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, on_gpu, resnet_flop, unet_flop, work_of
 from ..graph.specs import (
+    Data,
     MeasureLikelihood,
     Reconstruct,
     SampleGan,
@@ -26,34 +32,57 @@ from ..graph.specs import (
     TrainClassifier,
     TrainDiffusion,
     TrainGan,
+    in_order,
 )
+from ..graph.store import Store
 from .footprint import unet_size
 
 STEP = {"cpu": 0.4, "cuda": 600.0}  # core-seconds that a step measured may take by the model; a GPU wants large ones
 STEPS, SECONDS = (4, 40), 1.0  # fewest and most steps; what they may take together by the model
 WARM = 2  # steps that don't count
+DRAWN = 0.05  # s that the figure of `draw` takes on the reference core
+DRAWINGS = 5
+WORTH_MEASURING = 5.0  # core-seconds by the model; measuring takes about as many
+RECENT = 3600.0  # s; older artifacts may have been made beside other work, or elsewhere
+ENOUGH = 2.0  # s that the recent artifacts of a kind took together; less says little
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """Seconds measured over seconds by the cost model: 2 is a device half as fast as the reference core."""
+    """Seconds measured over seconds by the cost model: 2 is a device half as fast as the reference core.
+
+    pages : of what is neither network nor measurement: reading, drawing, writing. crowded : how many times longer all
+    of this takes by the clock, since other processes want the cores, too; the ratios before are of a core's own time.
+    kinds : by the clock, of kinds of artifacts that were made a short while ago; they go before the others.
+    """
 
     device: str
-    training: float
-    sampling: float
-    classifier: float
+    training: float = 1.0
+    sampling: float = 1.0
+    classifier: float = 1.0
+    pages: float = 1.0
+    crowded: float = 1.0
+    kinds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> float:
+        """How much slower each core is while we keep all of them busy; where others do so already, that is measured."""
+        return max(1.0, BUSY / self.crowded)
 
     def seconds(self, spec: Spec) -> float:
         """What `spec` takes here; kinds that stay on the CPU beside a GPU are taken as on the reference core."""
+        if spec.kind in self.kinds:
+            return self.kinds[spec.kind] * cost(spec)
         if self.device != "cpu" and not on_gpu(spec):
-            return cost(spec)
+            return self.crowded * cost(spec)
         if isinstance(spec, (TrainDiffusion, TrainGan)):
             ratio = self.training
         elif isinstance(spec, (Synthesize, Reconstruct, SampleGan, MeasureLikelihood)):
             ratio = self.sampling
         else:  # what holds no network is a few percent at most
             ratio = self.classifier
-        return ratio * (cost(spec) - ARTIFACT_OVERHEAD) + self.classifier * ARTIFACT_OVERHEAD
+        own = ratio * (cost(spec) - ARTIFACT_OVERHEAD) + self.classifier * ARTIFACT_OVERHEAD
+        return own * (self.crowded if self.device == "cpu" else 1.0)
 
 
 def measure(arms: Arms) -> Ratios:
@@ -61,10 +90,71 @@ def measure(arms: Arms) -> Ratios:
 
     Batches are smaller than the preset's where one of its steps takes seconds.
     """
-    with one_thread():
+    with crowd() as crowded, one_thread():
         training, edm = _train(arms.generator(0))
         sampling = _sample(edm, arms)
-        return Ratios(arms.device, training, sampling, _classify(arms.classifier(0, 0)))
+        classifier, pages = _classify(arms.classifier(0, 0)), draw()
+    return Ratios(arms.device, training, sampling, classifier, pages, *crowded)
+
+
+def made_lately(specs: list[Spec], store: Store) -> dict[str, float]:
+    """Kind → seconds taken over seconds by the cost model, of those of `specs` that were made within `RECENT`."""
+    took: dict[str, list[float]] = {}
+    now = datetime.now(UTC)
+    for spec in specs:
+        if not isinstance(spec, Data) and store.has(spec):
+            note = store.provenance(spec)
+            if (now - datetime.fromisoformat(note["made"])).total_seconds() < RECENT:
+                sums = took.setdefault(spec.kind, [0.0, 0.0])
+                sums[0], sums[1] = sums[0] + note["seconds"], sums[1] + cost(spec)
+    return {kind: real / modelled for kind, (real, modelled) in took.items() if real >= ENOUGH}
+
+
+def rates(arms: Arms, plan: list[Spec], store: Store) -> Ratios:
+    """How fast the artifacts that the store lacks of `plan` are made, and pages.
+
+    Where a study goes on that was interrupted, it keeps its rate; kinds that it has not come to yet are measured, if
+    there is enough of them.
+    """
+    every = in_order(plan)
+    kinds = made_lately(every, store)
+    unknown = [spec for spec in store.missing(plan) if spec.kind not in kinds]
+    if sum(map(cost, unknown)) < WORTH_MEASURING:
+        with crowd() as crowded:
+            pages = draw()
+        return Ratios(arms.device, pages=pages, crowded=crowded[0], kinds=kinds)
+    return replace(measure(arms), kinds=kinds)
+
+
+def draw() -> float:
+    """Draw a figure of many lines some times: seconds over those of the reference core."""
+    from matplotlib.figure import Figure  # slow to import
+
+    def once() -> None:
+        figure = Figure(figsize=(6, 3))
+        for axes in figure.subplots(1, 3).flat:
+            axes.plot(np.arange(20.0), label="a line")
+            axes.legend()
+        figure.savefig(io.BytesIO(), format="png")
+
+    once()
+    started = time.process_time()
+    for _ in range(DRAWINGS):
+        once()
+    return (time.process_time() - started) / (DRAWINGS * DRAWN)
+
+
+@contextmanager
+def crowd() -> Iterator[list[float]]:
+    """While the block works on one thread, look how much of a core it gets beside what else runs.
+
+    Afterwards the list holds the seconds by the clock for each of the core's own, at least 1.
+    """
+    found: list[float] = []
+    started, own = time.perf_counter(), time.process_time()
+    yield found
+    own, passed = time.process_time() - own, time.perf_counter() - started
+    found.append(max(1.0, passed / max(own, 1e-9)))
 
 
 def _train(spec: TrainDiffusion) -> tuple[float, EDM]:
@@ -73,11 +163,9 @@ def _train(spec: TrainDiffusion) -> tuple[float, EDM]:
     steps = _steps(batch * each)
     training = spec.training.model_copy(update={"batch": batch, "images": batch * steps, "checkpoint_images": 10**12})
     wanted = work_of(spec.model_copy(update={"training": training, "snapshots": ()}))
-    ticks: list[float] = []
+    ticks, clock = [], _clock(spec.device)
     images = _images(batch, spec.data.shape, spec.data.classes)
-    edm = train_edm(
-        images, spec.network, training, 0, device=spec.device, progress=lambda *_: ticks.append(time.perf_counter())
-    )
+    edm = train_edm(images, spec.network, training, 0, device=spec.device, progress=lambda *_: ticks.append(clock()))
     return _each(ticks) / ((wanted.flop / RATE + wanted.overhead) / steps), edm
 
 
@@ -97,9 +185,10 @@ def _sample(edm: EDM, arms: Arms) -> float:
     labels = _images(count, shape, classes).labels
     names = tuple(map(str, range(classes)))
     generate(edm, labels, 0, classes=names, solver=Solver(steps=1, method="euler"))
-    started = time.perf_counter()
+    clock = _clock(arms.device)
+    started = clock()
     generate(edm, labels, 0, classes=names, solver=solver)
-    return (time.perf_counter() - started) / (count * solver.steps * each)
+    return (clock() - started) / (count * solver.steps * each)
 
 
 def _classify(spec: TrainClassifier) -> float:
@@ -111,7 +200,7 @@ def _classify(spec: TrainClassifier) -> float:
     training = spec.training.model_copy(update={"batch": batch, "epochs": 1})
     small = spec.model_copy(update={"training": training, "epoch_images": batch * steps})
     wanted = work_of(small)
-    ticks: list[float] = []
+    ticks, clock = [], _clock(spec.device)
     images = _images(batch, shape, spec.network.classes)
     train_classifier(
         images,
@@ -121,9 +210,14 @@ def _classify(spec: TrainClassifier) -> float:
         0,
         epoch_images=small.epoch_images,
         device=spec.device,
-        progress=lambda *_: ticks.append(time.perf_counter()),
+        progress=lambda *_: ticks.append(clock()),
     )
     return _each(ticks) / ((wanted.flop / RATE + wanted.overhead) / training.steps(small.epoch_images))
+
+
+def _clock(device: str) -> Callable[[], float]:
+    """The core's own time, which a busy machine disturbs less; beside a GPU the clock on the wall."""
+    return time.process_time if device == "cpu" else time.perf_counter
 
 
 def _each(ticks: list[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from ..base.words import SHORT_UNITS, duration
 from ..graph.specs import in_order
 from .accelerator import ASSUMED, SEVERAL, table
 from .accelerator import seconds as on_h100
@@ -29,7 +30,7 @@ def summary(outlook: Outlook, workers: int, ratios: Ratios) -> dict:
         "memory": needed,
         "memory_of": f"{largest.kind} {largest.key[:12]}",
         "workers": workers,
-        "hours": hours(specs, workers, ratios.seconds),
+        "hours": hours(specs, workers, ratios.seconds, ratios.busy),
         "measured": asdict(ratios),
     }
     if d.device == "cpu" and min(min(a.data["train"].shape[1:]) for a in d.columns) >= SMALLEST:
@@ -46,14 +47,15 @@ def lines(found: dict) -> list[str]:
     out.append(_row("kind", "artifacts", "evaluations", "PFLOP", "disk", "core time"))
     for kind, one in (*found["kinds"].items(), ("all", found["all"])):
         numbers = f"{one['artifacts']:,}", _short(one["evaluations"]), _short(one["flop"] / 1e15)
-        out.append(_row(kind, *numbers, size(one["disk"]), span(one["hours"])))
+        out.append(_row(kind, *numbers, size(one["disk"]), _span(one["hours"])))
     ratios, workers = found["measured"], found["workers"]
     out += [
         f"disk: {size(found['all']['disk'])}, and {size(found['checkpoints'])} of checkpoints while networks train",
         f"memory: up to {size(found['memory'])} a worker, for {found['memory_of']}",
-        f"time: {span(found['hours'])} with {workers} worker{'s' * (workers != 1)} on this machine's "
+        f"time: {_span(found['hours'])} with {workers} worker{'s' * (workers != 1)} on this machine's "
         f"{ratios['device']}; measured a moment ago, the denoiser's training takes {ratios['training']:.2g} times the "
-        f"model's seconds, its sampling {ratios['sampling']:.2g}, the classifier's training {ratios['classifier']:.2g}",
+        f"model's seconds, its sampling {ratios['sampling']:.2g}, the classifier's training {ratios['classifier']:.2g}"
+        + (f"; other work makes it {ratios['crowded']:.2g} times as long" if ratios["crowded"] > 1 else ""),
     ]
     if "h100" in found:
         one, several = found["h100"]["hours"]["1"], found["h100"]["hours"][str(SEVERAL)]
@@ -73,12 +75,8 @@ def size(count: float) -> str:
     return f"{count:,.3g} TB"
 
 
-def span(hours: float) -> str:
-    """ "4.2 s", "13 min", "3.1 h": two digits."""
-    for unit, length, most in (("s", 3600, 1 / 60), ("min", 60, 2)):
-        if hours < most:
-            return f"{hours * length:.2g} {unit}" if hours * length < 100 else f"{hours * length:.0f} {unit}"
-    return f"{_short(hours)} h"
+def _span(hours: float) -> str:
+    return duration(3600 * hours, units=SHORT_UNITS)
 
 
 def _short(number: float) -> str:

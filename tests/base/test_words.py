@@ -87,6 +87,24 @@ def test_times_counts_and_durations():
     assert [words.clock(s) for s in (0.4, 75, 3599.6, 7384)] == ["0:00", "1:15", "1:00:00", "2:03:04"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told", "short"),
+    [
+        (0.123, "0.12 seconds", "0.12 s"),
+        (1.0, "1 second", "1 s"),
+        (59, "59 seconds", "59 s"),
+        (90, "1.5 minutes", "1.5 min"),
+        (5000, "83 minutes", "83 min"),
+        (7200, "2 hours", "2 h"),
+        (9e6, "2,500 hours", "2,500 h"),
+    ],
+)
+def test_a_length_of_time_has_two_digits_and_the_unit_that_people_would_take(seconds, told, short):
+    assert words.duration(seconds) == told
+    assert words.duration(seconds, units=words.SHORT_UNITS) == short
+    assert words.duration(seconds, "core-").split() == [told.split()[0], f"core-{told.split()[1]}"]
+
+
 def test_a_users_name_is_shown_by_markdown_as_it_is():
     from markdown_it import MarkdownIt
 

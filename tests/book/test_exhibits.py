@@ -162,7 +162,7 @@ def test_how_an_exhibit_was_made_is_told_in_full():
     told = dict(exhibit_text.how_made(record(), "fig-1"))
     assert told["Run"] == "preset quick; seeds 0, 1"
     assert told["Data"] == f"digits (images, SHA-256): 1,234 train {SHA[:12]}"
-    assert told["Artifacts"] == "12; 10.0 core-minutes in all"
+    assert told["Artifacts"] == "12; 10 core-minutes in all"
     assert told["Computed"] == "2026-02-01 to 2026-02-02"
     assert told["Device of the run"] == "A processor"
     assert told["Chapter executed"] == "2026-02-03"
@@ -193,14 +193,6 @@ def test_what_was_not_recorded_is_said_to_be_so_and_not_made_up():
 def test_an_exhibit_without_artifacts_says_what_it_rests_on():
     told = exhibit_text.how_made(record(), "tab-toy")
     assert told[0] == ("Rests on", "a simulation that the chapter runs itself")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.4, "0 core-seconds"), (89, "89 core-seconds"), (90, "1.5 core-minutes"), (9000, "2.5 core-hours")],
-)
-def test_durations_have_units_of_a_core(seconds, told):
-    assert exhibit_text.duration(seconds, "core") == told
 
 
 @pytest.mark.parametrize(

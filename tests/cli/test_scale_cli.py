@@ -12,7 +12,6 @@ from reliability import ENVIRONMENT
 from synthgap.exhibits.study import Study
 from synthgap.graph.specs import in_order
 from synthgap.graph.store import DATA, SPEC, Store
-from synthgap.planning.outlook_text import span
 
 OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")
 
@@ -133,14 +132,6 @@ def test_wrong_input_is_one_line_and_exit_code_2(synthgap, tmp_path, monkeypatch
     assert err.startswith("synthgap: error: ")
     assert says in err
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.123, "0.12 s"), (59, "59 s"), (61, "1 min"), (7100, "118 min"), (7300, "2 h"), (9e6, "2,500 h")],
-)
-def test_a_time_has_the_unit_that_people_would_take(seconds, told):
-    assert span(seconds / 3600) == told
 
 
 def test_an_estimate_is_a_table_or_json_and_writes_nothing(synthgap, tmp_path, monkeypatch):

@@ -168,3 +168,13 @@ def test_cuda_on_a_machine_without_one_is_refused_before_any_work(smoke, results
     with pytest.raises(UserError, match="this machine offers none"):
         study.compute([study.main.generator(0)])
     assert open_smoke(results, device="auto").design.device == "cpu"
+
+
+# more seeds
+
+
+def test_seeds_that_are_added_in_the_same_store_leave_the_others_as_they_are(smoke):
+    more = Study(preset="smoke", results=smoke.results, device="cpu", seeds=3)
+    missing = [spec for spec in in_order(more.plan()) if not more.store.has(spec)]
+    assert missing
+    assert all(2 in seeds_of(spec) for spec in missing)

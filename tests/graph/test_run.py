@@ -85,7 +85,7 @@ def test_work_starts_where_the_longest_chain_begins(smoke):
 
 
 def test_without_a_terminal_progress_is_plain_lines(only_data, cells, capsys, monkeypatch):
-    monkeypatch.setattr(run_module, "PLAIN_LINE_EVERY", -1.0)
+    monkeypatch.setattr("synthgap.base.progress.PLAIN_LINE_EVERY", -1.0)
     run(cells[:1], only_data, workers=1, label="table 2")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("table 2: 100%, 2/2 artifacts")

@@ -29,7 +29,7 @@ class Shelf:
     content: dict
     there: dict = field(default_factory=dict)
 
-    def run(self, specs, store, workers, scheduler=None):
+    def run(self, specs, store, workers, scheduler=None, progress=None):
         assert store is self
         new = {spec.key: self.content[spec.key] for spec in specs if spec.key not in self.there}
         self.there |= new

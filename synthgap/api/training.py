@@ -23,6 +23,7 @@ from ..design.preset import DataChoice, Preset, load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
+from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining, train_edm
 
 GRID_ROWS = 8
@@ -68,7 +69,7 @@ def train(
 
             def draw(edm: EDM, seen: int) -> None:
                 if samples:
-                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.solver.steps)
+                    sample_grid(edm, seed, out.with_name(f"{out.stem}-{seen:09d}.png"), choice.solver)
 
             edm = train_edm(
                 real,
@@ -115,13 +116,13 @@ def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:
         raise UserError(impossible(error)) from error
 
 
-def sample_grid(edm: EDM, seed: int, path: Path, steps: int) -> None:
+def sample_grid(edm: EDM, seed: int, path: Path, solver: Solver) -> None:
     """Write a PNG of samples: up to ten classes side by side, eight of each below one another."""
     known = edm.config.network.label_dim
     columns = min(10, known) or 10
     labels = np.tile(np.linspace(0, known - 1, columns).round().astype(int), GRID_ROWS) if known else None
     count = None if known else columns * GRID_ROWS
-    drawn = generate(edm, labels, seed, count=count, steps=steps).images
+    drawn = generate(edm, labels, seed, count=count, solver=solver).images
     _, channels, height, width = drawn.shape
     rows = drawn.reshape(GRID_ROWS, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
     sheet = rows.reshape(GRID_ROWS * height, columns * width, channels)

@@ -27,7 +27,7 @@ def generate(
     device: Device = "auto",
     seed: Seed = 0,
     model: Model = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the preset's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the preset's solver; default its own.")] = None,
     shard_images: Annotated[
         int | None, typer.Option(min=1, help="Images of a shard, rounded up to a multiple of 256; default 10,240.")
     ] = None,
@@ -89,7 +89,7 @@ def reconstruct(
     device: Device = "auto",
     seed: Seed = 0,
     model: Model = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the preset's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the preset's solver; default its own.")] = None,
 ) -> None:
     """Noise real images up to a reverse step, denoise them back, and write them as PNGs (Algorithm 1).
 

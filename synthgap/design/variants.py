@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..diffusion.solver import CALLED, Solver
+
 Change = Callable[[Any], dict[str, Any]]  # the preset's solver or classifier → fields that differ, as in the YAML files
 
 
@@ -14,27 +16,31 @@ class Variant:
     """One choice. `concerns` says what it changes: the samples (and so Figure 6, too), or the classifier alone."""
 
     what: str  # for tables, in the place of `default`
-    default: str
+    default: str  # {solver} stands for the preset's own
     concerns: Literal["solver", "classifier"]
     change: Change
+
+    def title(self, solver: Solver) -> str:
+        """What it does, in place of what, in a study with this solver."""
+        return f"{self.what} (in place of {self.default.format(solver=CALLED[solver.method])})"
 
 
 VARIANTS: dict[str, Variant] = {
     "churn": Variant(
         "Heun with churn, γ = √2 − 1 between σ = 0.01 and 1, S_noise 1.007",
-        "Heun without churn",
+        "{solver} without churn",
         "solver",
-        lambda s: {"churn": 0.5 * s.steps, "churn_min": 0.01, "churn_max": 1.0, "churn_noise": 1.007},
+        lambda s: {"method": "heun", "churn": 0.5 * s.steps, "churn_min": 0.01, "churn_max": 1.0, "churn_noise": 1.007},
     ),
     "vp-ancestral": Variant(
         "DDPM's ancestral sampling on the VP levels, twice the steps",
-        "Heun, EDM's levels",
+        "{solver}, EDM's levels",
         "solver",
         lambda s: {"method": "ancestral", "levels": "vp", "steps": 2 * s.steps},
     ),
     "ancestral": Variant(
         "DDPM's ancestral sampling on EDM's levels, twice the steps",
-        "Heun",
+        "{solver}",
         "solver",
         lambda s: {"method": "ancestral", "steps": 2 * s.steps},
     ),

@@ -19,7 +19,7 @@ from .edm import EDM, EDMConfig
 from .noise import CHURN, image_rng, initial_noise, reverse_steps
 from .pixels import to_model, to_uint8
 from .sampler import Callback, Guide, Trajectory, solve
-from .schedule import REVERSE_STEPS, Levels, ReverseStep, check_t_re, level_grid, level_of
+from .schedule import REVERSE_STEPS, Levels, ReverseStep, check_t_re, level_of
 from .solver import Solver
 
 LANES = 256  # fixed, so that the same images come out of every run on one machine
@@ -143,8 +143,7 @@ def reconstruct(
             index = int(indices[i])
             t = int(each[i])
             start, _ = noisy_start(config, real.images[i], t, seed, index, solver.levels)
-            ends = config.sigma_min, config.sigma_max, config.rho, config.vp
-            grid = level_grid(t, solver.steps_from(t), solver.levels, *ends)
+            grid = solver.grid(t, config.sigma_min, config.sigma_max, config.rho, config.vp)
             label = None if told is None else int(told[i])
             yield Trajectory(int(i), start, grid, label, image_rng(seed, CHURN, index))
 

@@ -1,13 +1,14 @@
 """The reverse process, on images that are at different steps of different schedules.
 
-Karras et al. 2022, Algorithm 2 (Algorithm 1 where the churn is 0). A *lane* is one place in the batch; it holds one
-image until that image is done and then takes the next one waiting, so that no image waits for another: the work is
-Σ NFE, not N × max NFE.
+Karras et al. 2022, Algorithm 2 (Algorithm 1 where the churn is 0), or a multistep method for the same equation (see
+`follow`). A *lane* is one place in the batch; it holds one image until that image is done and then takes the next one
+waiting, so that no image waits for another: the work is Σ NFE, not N × max NFE.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from .solver import Solver
 
 Denoiser = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Guide = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]  # (clean estimate, x, σ, labels) → clean estimate
+APART = 1 + 1e-6  # the ratio of two levels that are not the same
 Callback = Callable[[int, int, float, np.ndarray], None]  # (image's index, steps done, σ, x)
 
 
@@ -79,22 +81,19 @@ def solve(
                 running.append(_Lane(trajectory, solver))
         if not running:
             return
-        points = np.stack([lane.point for lane in running])
-        levels = np.array([lane.level for lane in running])
-        x = torch.from_numpy(points).to(device, torch.float32)
-        sigma = torch.from_numpy(levels).to(device, torch.float32)
+        x = torch.from_numpy(np.stack([lane.point for lane in running])).to(device, torch.float32)
+        sigma = torch.tensor([lane.level for lane in running], dtype=torch.float64).to(device, torch.float32)
         labels = _labels(running, device)
-        estimate = denoiser(x, sigma, labels)
+        estimates = denoiser(x, sigma, labels)
         if guide is not None:
-            estimate = guide(estimate, x, sigma, labels)
-        clean = estimate.to("cpu", torch.float64).numpy()
+            estimates = guide(estimates, x, sigma, labels)
+        clean = estimates.to("cpu", torch.float64).numpy()
         if not np.isfinite(clean).all():
             raise FloatingPointError("the denoiser answered NaN or infinity; the model did not train")
         if on_evaluation is not None:
             on_evaluation(len(running))
-        slopes = (points - clean) / levels[:, None, None, None]
-        for lane, slope in zip(running, slopes, strict=True):
-            if not lane.advance(slope):
+        for lane, estimate in zip(running, clean, strict=True):
+            if not lane.advance(estimate):
                 continue
             if callback is not None:
                 callback(lane.index, lane.step, lane.sigmas[lane.step], lane.x)
@@ -111,6 +110,7 @@ class _Lane:
         self.index, self.label, self.rng = trajectory.index, trajectory.label, trajectory.rng
         self.sigmas, self.solver = trajectory.sigmas, solver
         self.x, self.step = trajectory.start, 0
+        self.corrected, self.known = trajectory.start, []  # of a multistep process: x one step ago, estimates so far
         self.begin()
 
     @property
@@ -129,12 +129,14 @@ class _Lane:
         self.point, self.level = self.x, self.start_level
         self.slope: np.ndarray | None = None  # of the Euler half of the step, while its correction is due
 
-    def advance(self, slope: np.ndarray) -> bool:
-        """Take dx/dσ at (point, level); returns whether that finished a step."""
+    def advance(self, clean: np.ndarray) -> bool:
+        """Take the clean estimate at (point, level); returns whether that finished a step."""
         target = self.sigmas[self.step + 1]
-        change = target - self.start_level
-        if self.solver.method == "ancestral":
-            self.x = self._posterior_sample(self.x - self.start_level * slope, (target / self.start_level) ** 2, target)
+        change, slope = target - self.start_level, (self.point - clean) / self.level
+        if self.solver.method == "multistep":
+            self.x = self._predicted(clean, target)
+        elif self.solver.method == "ancestral":
+            self.x = self._posterior_sample(clean, (target / self.start_level) ** 2, target)
         elif self.slope is not None:  # the trapezoidal correction of the Euler step before
             self.x = self.x + change * (self.slope + slope) / 2
         elif target == 0 or self.solver.method == "euler":  # no slope exists at σ = 0: the last step is Euler's
@@ -145,12 +147,46 @@ class _Lane:
         self.step += 1
         return True
 
+    def _predicted(self, clean: np.ndarray, target: float) -> np.ndarray:
+        """x at level `target`, by the newest estimate and those before it; the newest corrects x here first."""
+        here = self.sigmas[self.step]
+        earlier = [k for k in self.known if k[0] > here * APART]  # at t_re = 1 all levels are σmin
+        self.known = [(here, clean), *earlier][:3]
+        if target == 0:
+            return clean
+        if self.step > 0:
+            self.corrected = follow(self.corrected, self.sigmas[self.step - 1], here, self.known)
+        return follow(self.corrected, here, target, self.known[:2])
+
     def _posterior_sample(self, clean: np.ndarray, kept: float, target: float) -> np.ndarray:
         """x at level `target`, given x here and a clean image; kept = (target / level here)²."""
         mean = clean + kept * (self.x - clean)
         if target == 0:
             return mean
         return mean + target * np.sqrt(1 - kept) * self.rng.standard_normal(self.x.shape)
+
+
+def follow(x: np.ndarray, start: float, end: float, known: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
+    """The exact solution at level `end` > 0, from x at `start`, for clean estimates that are a polynomial in σ^{1/3}.
+
+    dx/dσ = (x − D)/σ is solved by x(σ') = (σ'/σ) x(σ) + σ' ∫ D(s)/s² ds, s from σ' to σ (the data prediction of Lu
+    et al. 2022, DPM-Solver++). D is the polynomial through the estimates `known`: (level, estimate), one to three, at
+    levels that differ. A multistep process predicts x at the next level by the last two of them (second order), has an
+    estimate made there, and corrects x by it and those two (third order) before it goes on. So the correction costs no
+    evaluation (Zhao et al. 2023, UniPC). The polynomial is in σ^{1/3} in place of DPM-Solver++'s ln σ, and there are
+    the two orders, because that came nearest to the exact solution on digits and mnist5k (inferred).
+    """
+    weights = _weights(start, end, tuple(level for level, _ in known))
+    return end / start * x + sum(weight * clean for weight, (_, clean) in zip(weights, known, strict=True))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _weights(start: float, end: float, levels: tuple[float, ...]) -> tuple[float, ...]:
+    """w with σ' ∫ p(s)/s² ds = Σ w_i p(levels_i), s from σ' = end to start, for polynomials p in s^{1/3}."""
+    degrees = np.arange(len(levels))
+    powers = degrees / 3 - 1
+    integrals = end * (start**powers - end**powers) / powers
+    return tuple(np.linalg.solve((np.array(levels) ** (degrees[:, None] / 3)), integrals).tolist())
 
 
 def _labels(running: list[_Lane], device: torch.device | str) -> Tensor | None:

@@ -84,7 +84,7 @@ def sensitivity_table(d: Design, rows: pd.DataFrame, right: Hits, levels: pd.Dat
     steps = sorted(set(rows.t_re) - {0})
     out = []
     for variant, mine in rows.groupby("variant", sort=False):
-        line: dict[str, object] = {"changed": variant_title(variant)}
+        line: dict[str, object] = {"changed": variant_title(d, variant)}
         for t in (0, *steps):
             line[f"t_re = {t} (%)"] = plus_minus(in_percent(mine[mine.t_re == t].accuracy))
         for t in steps:
@@ -97,7 +97,7 @@ def sensitivity_table(d: Design, rows: pd.DataFrame, right: Hits, levels: pd.Dat
         "Gap: accuracy of real images minus that at the reverse step, under the same choice; its change with a 95% "
         f"interval over seeds and test images. Evaluations: of the network for one image at t_re = {steps[-1]}"
     )
-    return [myst_table(out, caption, "tab-sensitivity"), _told(changes)]
+    return [myst_table(out, caption, "tab-sensitivity"), _told(d, changes)]
 
 
 def gap_changes(right: Hits) -> dict[tuple[str, int], Crossed]:
@@ -110,7 +110,7 @@ def gap_changes(right: Hits) -> dict[tuple[str, int], Crossed]:
     return {(name, t): crossed(gap(name, t) - gap(DEFAULT, t), span=GAPS).in_points for name, t in pairs}
 
 
-def _told(changes: dict[tuple[str, int], Crossed]) -> str:
+def _told(d: Design, changes: dict[tuple[str, int], Crossed]) -> str:
     """For how many changes of the gap the direction is known, and those."""
     if not changes:
         return "This preset changes none of the choices."
@@ -118,7 +118,7 @@ def _told(changes: dict[tuple[str, int], Crossed]) -> str:
     for (name, t), e in changes.items():
         if e.side:
             moved = "wider" if e.side > 0 else "narrower"
-            told.append(f"{capital(variant_title(name))}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
+            told.append(f"{capital(variant_title(d, name))}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
     count = f"{len(told)} have" if len(told) > 1 else "1 has" if told else "none has"
     first = f"Of {plural(len(changes), 'change')} of the gap {count} an interval that excludes 0"
     rest = "; for the others the direction is open" if told else ": their directions are open"
@@ -135,7 +135,7 @@ def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> 
     sigmas = levels.set_index(["variant", "t_re"]).sigma
     out = []
     for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
-        line = {"changed": variant_title(variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
+        line = {"changed": variant_title(d, variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
         out.append(line | {title: mean_of(mine, column) for column, title in FIDELITY.items()})
     seeds = mean_over(rows.seed.nunique())
     return myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity")
@@ -147,11 +147,9 @@ def variants_left_out(d: Design) -> str:
     left = [name for name in VARIANTS if name not in d.main.preset.sensitivity.variants]
     if not left:
         return f"The preset {d.preset.name} runs every variant."
-    return listed([f"{variant_title(name)}: {NOT_RUN} at {d.preset.name}" for name in left])
+    return listed([f"{variant_title(d, name)}: {NOT_RUN} at {d.preset.name}" for name in left])
 
 
-def variant_title(name: str) -> str:
+def variant_title(d: Design, name: str) -> str:
     """A variant as a reader sees it: what it does, in place of what."""
-    if name == DEFAULT:
-        return "nothing"
-    return f"{VARIANTS[name].what} (in place of {VARIANTS[name].default})"
+    return "nothing" if name == DEFAULT else VARIANTS[name].title(d.main.preset.generator.solver)

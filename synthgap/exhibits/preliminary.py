@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from ..base.modes import sampling_mode
 from ..base.threads import one_thread
-from ..base.words import plain
+from ..base.words import plain, plural
 from ..design.loading import Design
 from ..diffusion.ddpm import LinearSchedule, eps_from_denoiser, reconstruct_ddpm
 from ..diffusion.pixels import to_model, to_uint8
 from ..diffusion.reconstruct import noisy_start
 from ..diffusion.schedule import REVERSE_STEPS
+from ..diffusion.solver import CALLED
 from .base import IMAGES, Cells, Values, exhibit, result
 from .drawing import draw_image, image_rows, new_figure
 from .text import myst_table
@@ -118,7 +119,11 @@ def noise_table(d: Design, rows: pd.DataFrame) -> str:
             "network evaluations": rows.evaluations,
         }
     )
-    caption = "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs"
+    solver = d.main.preset.generator.solver
+    caption = (
+        "Noise level of a reverse step, in units of images scaled to [−1, 1], and the evaluations it costs "
+        f"({CALLED[solver.method]}, {plural(solver.steps, 'step')} from t_re = {REVERSE_STEPS})"
+    )
     return myst_table(out, caption, "tab-noise")
 
 

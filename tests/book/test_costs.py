@@ -11,10 +11,12 @@ from synthgap.base.marks import filled
 from synthgap.book import costs
 from synthgap.book.costs import Costs
 from synthgap.book.execute import find_root
+from synthgap.design.preset import load_preset
 from synthgap.graph.specs import Data, in_order
 
 ROOT = find_root()
 RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")
+PLANNED = round(load_preset("quick").budget.core_seconds / 60)
 MARKS = "<!-- costs: begin -->\n<!-- costs: end -->\n"
 
 
@@ -40,7 +42,10 @@ def test_costs_survive_their_file_and_another_file_is_refused(tmp_path):
 
 def test_a_line_of_the_table_says_what_was_measured_or_that_nothing_was():
     lines = costs.table({"quick": RUN}).splitlines()
-    assert "| `quick` | 16 | 15 | 10 minutes on 2 cores | 750 MB | 210 MB in 900 | a processor, 2026-01-31 |" in lines
+    assert (
+        f"| `quick` | {PLANNED} | 15 | 10 minutes on 2 cores | 750 MB | 210 MB in 900 | a processor, 2026-01-31 |"
+        in lines
+    )
     assert any(line.startswith("| `full` |") and costs.NOT_YET in line for line in lines)
     resumed = Costs(**{**RUN.__dict__, "computed": 12})
     assert "in parts, on 2 cores" in costs.table({"quick": resumed})
@@ -51,7 +56,7 @@ def test_publishing_keeps_the_costs_and_fills_the_page(tmp_path):
     (tmp_path / "book" / "reproduce.md").write_text(MARKS, encoding="utf-8")
     costs.publish(costs.save(RUN, tmp_path / "costs.json"), tmp_path)
     assert costs.kept(tmp_path) == {"quick": RUN}
-    assert "| `quick` | 16 | 15 |" in (tmp_path / "book" / "reproduce.md").read_text(encoding="utf-8")
+    assert f"| `quick` | {PLANNED} | 15 |" in (tmp_path / "book" / "reproduce.md").read_text(encoding="utf-8")
 
 
 def test_a_run_that_went_on_from_another_does_not_replace_the_costs_of_a_whole_one(tmp_path):

@@ -46,7 +46,8 @@ def shipped(name: str) -> dict:
 def small_preset(path: Path, name: str = "smoke", **changes) -> Path:
     """A preset with the structure of a shipped one, its networks and budgets tiny."""
     content, smallest = shipped(name), shipped("smoke")
-    content["generator"] |= {"model_channels": 8, "num_blocks": 1, "solver": {"steps": 2}}
+    content["generator"] |= {"model_channels": 8, "num_blocks": 1}
+    content["generator"]["solver"]["steps"] = 2
     content["generator"]["training"] = STEPS | {"ramp_images": 16}
     if "gan" in content:
         content["gan"] = smallest["gan"] | {"training": smallest["gan"]["training"] | STEPS}

@@ -121,12 +121,12 @@ def test_generate_and_reconstruct_write_what_the_python_api_computes(synthgap, s
     code, out, _ = synthgap("generate", "--per-class", 3, "--out", tmp_path / "new", *common)
     assert code == 0
     assert "30 images of 10 classes" in out
-    wanted = generate(edm, np.repeat(np.arange(10), 3), 0, steps=4)
+    wanted = generate(edm, np.repeat(np.arange(10), 3), 0, solver=smoke.preset.generator.solver)
     assert written(tmp_path / "new") == {image.tobytes() for image in wanted.images}
 
     code, _, _ = synthgap("reconstruct", "--t-re", "20-80", "--out", tmp_path / "half", *common)
     assert code == 0
-    wanted = reconstruct(edm, train, (20, 80), 0, steps=4)
+    wanted = reconstruct(edm, train, (20, 80), 0, solver=smoke.preset.generator.solver)
     assert written(tmp_path / "half") == {image.tobytes() for image in wanted.images}
 
 

@@ -6,6 +6,7 @@ import yaml
 from synthgap.base.errors import UserError
 from synthgap.design import preset as preset_module
 from synthgap.design.preset import load_preset, parse_t_re, preset_names
+from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.study import Study
 from synthgap.exhibits.text import paper_table
 from synthgap.graph.estimate import cost
@@ -74,7 +75,7 @@ def test_the_paper_preset_has_the_papers_recipe():
     preset = load_preset("paper")
     training = preset.classifier.training
     assert (training.epochs, training.batch, training.learning_rate) == (100, 64, 0.01)
-    assert (preset.classifier.width, preset.generator.solver.steps) == (64, 100)
+    assert (preset.classifier.width, preset.generator.solver) == (64, Solver(method="heun", steps=100))
     assert preset.table2 == (0, 30, 50, 70, 100)
 
 

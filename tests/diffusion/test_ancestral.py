@@ -17,6 +17,7 @@ from synthgap.diffusion.solver import Solver
 
 ANCESTRAL = Solver(steps=12, method="ancestral")
 VP = Solver(steps=12, method="ancestral", levels="vp")
+OTHERS = [Solver(steps=7, method=m, levels=levels) for m in ("heun", "multistep") for levels in ("vp", "edm-80")]
 
 
 def test_an_ancestral_step_is_eq_2_corrected_in_other_variables():
@@ -40,14 +41,17 @@ def test_an_ancestral_step_is_eq_2_corrected_in_other_variables():
         assert np.allclose(np.sqrt(bar[t - 1]) * seen[0], theirs.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", [ANCESTRAL, VP, Solver(steps=7, levels="vp"), Solver(steps=7, levels="edm-80")])
+@pytest.mark.parametrize("solver", [ANCESTRAL, VP, *OTHERS])
 def test_an_oracle_denoiser_returns_the_image_for_every_reverse_step(solver):
     real = pictures(3, (3, 2, 3), 3)
     for t_re in range(0, 101):
         assert np.array_equal(reconstruct(oracle(real), real, t_re, 0, solver=solver).images, real.images), t_re
 
 
-@pytest.mark.parametrize("solver", [Solver(steps=200, method="ancestral"), Solver(steps=200, levels="vp")])
+@pytest.mark.parametrize(
+    "solver",
+    [Solver(steps=200, method="ancestral"), *(Solver(steps=200, method=m, levels="vp") for m in ("heun", "multistep"))],
+)
 def test_a_gaussian_keeps_its_variance(solver):
     std = 0.3
     edm = Known(lambda x, sigma, labels: std**2 / (std**2 + sigma**2) * x, (1, 8, 8), 2)

@@ -76,6 +76,18 @@ def test_an_oracle_denoiser_returns_the_image_for_every_reverse_step(steps):
         assert np.array_equal(reconstruct(edm, real, t_re, 0, steps=steps).images, real.images), t_re
 
 
+@pytest.mark.parametrize("steps", [1, 2, 7, 13, 250])
+def test_so_it_does_in_a_multistep_process(steps):
+    real, solver = pictures(3, (3, 2, 3), 3), Solver(steps=steps, method="multistep")
+    for t_re in range(0, 101) if steps != 250 else (0, 1, 2, 50, 99, 100):  # at 1 all of 250's levels are σmin
+        assert np.array_equal(reconstruct(oracle(real), real, t_re, 0, solver=solver).images, real.images), t_re
+
+
+def test_a_multistep_process_has_levels_that_are_all_the_same_at_reverse_step_1_and_many_steps():
+    real = pictures()
+    assert one_level(reconstruct(oracle_like(real), real, 1, 0, solver=Solver(steps=500, method="multistep")), real)
+
+
 def test_reverse_step_0_is_the_image_bit_for_bit_and_costs_nothing():
     def never(x, sigma, labels):
         raise AssertionError("evaluated")
@@ -122,10 +134,13 @@ def test_generated_sets_name_their_classes_by_number_unless_told():
     assert len(generate(gaussian(), np.zeros(0, dtype=np.int64), 0)) == 0
 
 
+MULTISTEP = Solver(steps=12, method="multistep")
 CHURNED = Solver(steps=12, churn=3, churn_min=0.01, churn_max=50, churn_noise=1.003)
 
 
-@pytest.mark.parametrize("solver", [Solver(), Solver(method="euler"), CHURNED], ids=["heun", "euler", "churn"])
+@pytest.mark.parametrize(
+    "solver", [Solver(), Solver(method="euler"), MULTISTEP, CHURNED], ids=["heun", "euler", "multistep", "churn"]
+)
 @pytest.mark.parametrize("t_re", [60, 100, (0, 100)])
 def test_an_image_does_not_depend_on_lanes_batch_or_neighbours(t_re, solver):
     real, edm = pictures(7), gaussian()
@@ -167,13 +182,14 @@ def test_steps_are_short_for_a_solver_with_so_many():
         reconstruct(edm, real, 50, 0, steps=7, solver=Solver(steps=7))
 
 
+@pytest.mark.parametrize("solver", [Solver(steps=9), MULTISTEP], ids=["heun", "multistep"])
 @pytest.mark.parametrize("t_re", [30, (0, 100)])
-def test_a_convolutional_network_gives_the_same_images_in_any_number_of_lanes(t_re):
+def test_a_convolutional_network_gives_the_same_images_in_any_number_of_lanes(t_re, solver):
     real, edm = pictures(7, (1, 4, 6)), network()
-    wanted = reconstruct(edm, real, t_re, 1, steps=9)
+    wanted = reconstruct(edm, real, t_re, 1, solver=solver)
     assert len(np.unique(wanted.images)) > 20
     for lanes in (1, 3):
-        assert one_level(reconstruct(edm, real, t_re, 1, steps=9, lanes=lanes), wanted)
+        assert one_level(reconstruct(edm, real, t_re, 1, solver=solver, lanes=lanes), wanted)
 
 
 @pytest.mark.parametrize("edm_shape", [(gaussian(), (1, 2, 2)), (network(), (1, 4, 6))])
@@ -588,7 +604,7 @@ def test_a_guide_sees_the_labels_and_none_on_an_unconditional_model():
     assert seen == [None]
 
 
-@pytest.mark.parametrize("solver", [Solver(steps=10), CHURNED], ids=["heun", "churn"])
+@pytest.mark.parametrize("solver", [Solver(steps=10), MULTISTEP, CHURNED], ids=["heun", "multistep", "churn"])
 def test_a_callback_follows_each_image_from_its_level_to_the_result(solver):
     real, seen = pictures(8), {}
     edm = gaussian()

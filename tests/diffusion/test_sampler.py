@@ -1,4 +1,4 @@
-"""The sampler: against Algorithms 1 and 2 of Karras et al. 2022 step by step, exact solutions, and its work."""
+"""The sampler: against Algorithms 1 and 2 of Karras et al. 2022 and a multistep method, exact solutions, its work."""
 
 import math
 from itertools import pairwise
@@ -9,7 +9,7 @@ import torch
 
 from synthgap.diffusion.noise import CHURN, image_rng
 from synthgap.diffusion.sampler import Trajectory, solve
-from synthgap.diffusion.schedule import sigma_grid
+from synthgap.diffusion.schedule import DDPM, sigma_grid, sigma_of
 from synthgap.diffusion.solver import Solver
 
 VARIANCE = [0.3, 1.7]  # of the two classes of `gaussian`
@@ -36,7 +36,9 @@ def mixed_schedules():
 
 EULER = Solver(method="euler")
 CHURNED = Solver(steps=9, churn=2, churn_noise=1.1)
+MULTISTEP = Solver(method="multistep")
 SOLVERS = {"heun": Solver(), "euler": EULER, "churn": CHURNED, "euler and churn": Solver(method="euler", churn=3)}
+SOLVERS["multistep"] = MULTISTEP
 every_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 
 
@@ -49,6 +51,13 @@ class NoNumbers:
 
 def nfe(trajectory):
     return max(0, 2 * (len(trajectory.sigmas) - 1) - 1)
+
+
+def published(denoise, x, sigmas, solver, rng):
+    """x of one image after each step, by formulas of this test's own."""
+    if solver.method == "multistep":
+        return predicted_and_corrected(denoise, x, sigmas)
+    return algorithm_2(denoise, x, sigmas, solver, rng)
 
 
 def algorithm_2(denoise, x, sigmas, solver, rng):
@@ -66,6 +75,33 @@ def algorithm_2(denoise, x, sigmas, solver, rng):
             x = euler
         else:
             x = x + (there - raised) * (d / 2 + (euler - denoise(euler, there)) / (2 * there))
+        each.append(x)
+    return each
+
+
+def between(estimates, x, start, end):
+    """x(σ') = σ'/σ x + σ' ∫ D/s² ds for the polynomial D in u = ∛s through {level: estimate}, by quadrature over u."""
+    nodes, values = np.cbrt(list(estimates)), list(estimates.values())
+    points, weights = np.polynomial.legendre.leggauss(30)
+    low, high = np.cbrt([end, start])
+    u = low + (points + 1) / 2 * (high - low)
+    integral = 0
+    for i, value in enumerate(values):  # Lagrange's polynomials
+        others = np.delete(nodes, i)
+        basis = np.prod([(u - o) / (nodes[i] - o) for o in others], axis=0)
+        integral = integral + value * (weights * (high - low) / 2 * basis * 3 * u**2 / u**6).sum()
+    return end / start * x + end * integral
+
+
+def predicted_and_corrected(denoise, x, sigmas):
+    """The predictions of a multistep process: by two estimates, after x was corrected by the newest and two more."""
+    each, estimates, corrected = [], {}, x
+    for i, here in enumerate(sigmas[:-1]):
+        estimates[here] = denoise(x, here)
+        if i > 0:
+            corrected = between(dict(list(estimates.items())[-3:]), corrected, sigmas[i - 1], here)
+        last = sigmas[i + 1] == 0
+        x = estimates[here] if last else between(dict(list(estimates.items())[-2:]), corrected, here, sigmas[i + 1])
         each.append(x)
     return each
 
@@ -103,6 +139,41 @@ def test_two_euler_steps_computed_by_hand():
     assert asked == [(8.0, 4.0), (4.25, 2.0)]
 
 
+def test_multistep_steps_computed_by_hand():
+    # Estimates 1, 2 and 4 at σ = 27, 8 and 1, that is at u = ∛σ = 3, 2 and 1; ∫ D/σ² dσ = ∫ D·3u⁻⁴ du.
+    # 27→8 by D = 1: 8/27·27 + (1 − 8/27) = 8 + 19/27, where the answer is 2.
+    # Corrected by D = 4 − u: 8 + 8·(4·(1/8 − 1/27) − 3/2·(1/4 − 1/9)); on to 1: an eighth, + 4·7/8 − 3/2·3/4.
+    seen, answers = [], iter([1.0, 2.0, 4.0])
+    whole = Trajectory(0, np.full((1, 1, 1), 27.0), np.array([27.0, 8.0, 1.0, 0.0]))
+    list(
+        solve(
+            lambda x, sigma, labels: torch.full_like(x, next(answers)),
+            iter([whole]),
+            1,
+            solver=MULTISTEP,
+            callback=lambda i, step, sigma, x: seen.append(x.item()),
+        )
+    )
+    corrected = 8 + 8 * (4 * (1 / 8 - 1 / 27) - 1.5 * (1 / 4 - 1 / 9))
+    assert seen == pytest.approx([8 + 19 / 27, corrected / 8 + 3.5 - 1.125, 4], abs=1e-12)
+
+
+def test_estimates_that_are_linear_in_the_cube_root_are_followed_exactly_from_the_second_step_on():
+    # D = a + b·∛σ, whatever x: x(σ')/σ' = x(σ)/σ + [−a/s − 3/2·b/s^(2/3)] from σ to σ'
+    a, b, sigmas, seen = 0.3, -0.2, sigma_grid(30.0, 9, 0.01), []
+
+    def denoiser(x, sigma, labels):
+        return torch.full_like(x, a).double() + b * levels[round(sigma.item(), 6)] ** (1 / 3)
+
+    levels = {round(float(np.float32(s)), 6): s for s in sigmas}
+    t = Trajectory(0, start(3, 30.0), sigmas)
+    list(solve(denoiser, iter([t]), 1, solver=MULTISTEP, callback=lambda i, k, s, x: seen.append(x)))
+    for k in range(1, len(sigmas) - 2):
+        end = sigmas[k + 1]
+        moved = a * (1 / end - 1 / 30) + 1.5 * b * (end ** (-2 / 3) - 30 ** (-2 / 3))
+        assert np.allclose(seen[k], end * (t.start / 30 + moved), atol=1e-9)
+
+
 @every_solver
 def test_every_image_follows_the_paper_whatever_else_is_on_its_way(solver):
     trajectories = mixed_schedules()
@@ -110,7 +181,7 @@ def test_every_image_follows_the_paper_whatever_else_is_on_its_way(solver):
         t = trajectories[index]
         v = VARIANCE[t.label]
         rng = image_rng(0, CHURN, index)
-        wanted = [t.start, *algorithm_2(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)][-1]
+        wanted = [t.start, *published(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)][-1]
         assert np.allclose(image, wanted, atol=1e-6 * np.abs(t.start).max())  # the denoiser sees float32
 
 
@@ -150,6 +221,39 @@ def test_eulers_error_on_a_gaussian_halves_when_the_steps_double():
     assert errors[0] > 10 * errors_on_a_gaussian(Solver(), (64,))[0]
 
 
+def error_before_the_last_step(solver, steps):
+    """Relative error at the last level above 0, of a Gaussian from σ = 80."""
+    levels, v, seen = sigma_grid(80.0, steps, 0.01), VARIANCE[0], {}
+    t = Trajectory(0, start(0), levels, 0)
+    list(solve(gaussian, iter([t]), 1, solver=solver, callback=lambda i, k, s, x: seen.setdefault(k, x)))
+    exact = start(0) * math.sqrt((v + levels[-2] ** 2) / (v + 80.0**2))
+    return np.abs(seen[steps - 1] - exact).max() / np.abs(exact).max()
+
+
+def test_the_multistep_error_on_a_gaussian_falls_eightfold_when_the_steps_double():
+    errors = np.array([error_before_the_last_step(MULTISTEP, steps) for steps in (24, 48, 96)])
+    assert (errors[:-1] / errors[1:] > 6.5).all()  # Heun's are divided by 4
+    assert errors[-1] < error_before_the_last_step(Solver(), 96) / 5  # at half the evaluations
+
+
+@pytest.mark.parametrize("t_re", [50, 60, 70, 80, 90, 100])
+@pytest.mark.parametrize("std", [0.1, 0.3, 0.75])
+def test_multistep_is_nearer_to_the_exact_solution_than_heun_with_twice_the_evaluations(t_re, std):
+    def denoiser(x, sigma, labels):
+        return std**2 / (std**2 + sigma.double()[:, None, None, None] ** 2) * x.double()
+
+    top = float(sigma_of(t_re, 0.002, 20.0))
+    whole = np.full(
+        (1, 1, 1), math.sqrt(std**2 + top**2)
+    )  # one deviation of the noisy pixels, that ends at one of theirs
+    errors = []
+    for solver in (Solver(method="multistep", steps=13), Solver(steps=14)):
+        sigmas = solver.grid(t_re, 0.002, 20.0, 7.0, DDPM)
+        ((_, image),) = solve(denoiser, iter([Trajectory(0, whole, sigmas)]), 1, solver=solver)
+        errors.append(abs(image.item() / std - 1))
+    assert errors[0] < errors[1]
+
+
 @every_solver
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 12, 100])
 def test_the_result_is_the_same_for_any_number_of_lanes_and_any_order(lanes, solver):
@@ -166,7 +270,14 @@ def test_the_result_is_the_same_for_any_number_of_lanes_and_any_order(lanes, sol
 
 @pytest.mark.parametrize(
     "solver",
-    [Solver(), EULER, Solver(churn=0, churn_noise=2), Solver(churn=5, churn_min=1e9), Solver(churn=5, churn_max=1e-9)],
+    [
+        Solver(),
+        EULER,
+        MULTISTEP,
+        Solver(churn=0, churn_noise=2),
+        Solver(churn=5, churn_min=1e9),
+        Solver(churn=5, churn_max=1e-9),
+    ],
 )
 def test_without_churn_no_random_number_is_drawn(solver):
     t = Trajectory(0, start(0), sigma_grid(80.0, 9, 0.002), 0, NoNumbers())
@@ -278,6 +389,21 @@ def test_a_guide_from_one_denoiser_to_another_draws_from_the_other(solver):
 
 
 @every_solver
+def test_a_guide_of_weight_1_changes_nothing_and_others_do(solver):
+    """D + (w − 1)(D − D'), as classifier-free guidance and autoguidance have it, with a worse denoiser D'."""
+
+    def by(weight):
+        def guide(estimate, x, sigma, labels):
+            return estimate + (weight - 1) * (estimate - 0.8 * estimate)
+
+        return dict(solve(gaussian, iter(mixed_schedules()), 5, solver=solver, guide=guide))
+
+    plain, one, two = dict(solve(gaussian, iter(mixed_schedules()), 5, solver=solver)), by(1), by(2)
+    assert all(np.array_equal(one[i], plain[i]) for i in plain)
+    assert all(i == 11 or not np.allclose(two[i], plain[i]) for i in plain)  # image 11 is clean already
+
+
+@every_solver
 def test_a_callback_gets_every_step_of_every_image_in_order(solver):
     trajectories, steps = mixed_schedules(), {}
     images = dict(
@@ -298,7 +424,7 @@ def test_a_callback_gets_every_step_of_every_image_in_order(solver):
         assert sigmas[-1] == 0
         assert np.array_equal(points[-1], images[index])
         rng, v = image_rng(0, CHURN, index), VARIANCE[t.label]
-        wanted = algorithm_2(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)
+        wanted = published(lambda x, s, v=v: v / (v + s**2) * x, t.start, t.sigmas, solver, rng)
         assert np.allclose(points, wanted, atol=1e-6 * np.abs(t.start).max())  # at σ, before the next step's churn
 
 

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from synthgap.diffusion.schedule import DDPM, level_grid, level_of
 from synthgap.diffusion.solver import Solver
 
 few = settings(max_examples=100, deadline=None, derandomize=True)
@@ -35,6 +37,47 @@ def test_a_later_start_is_no_shorter_and_a_whole_process_has_all_steps(t_re, ste
     assert solver.steps_from(0) == 0
     assert solver.steps_from(t_re) <= solver.steps_from(min(t_re + 1, 100))
     assert (solver.steps_from(t_re) == 0) == (t_re == 0)
+
+
+@few
+@given(t_res, counts)
+def test_a_multistep_process_takes_one_evaluation_a_step(t_re, steps):
+    solver = Solver(steps=steps, method="multistep")
+    assert solver.evaluations(t_re) == solver.steps_from(t_re) == Solver(steps=steps).steps_from(t_re)
+
+
+def test_a_multistep_process_has_no_churn():
+    with pytest.raises(ValidationError, match=r"churn is 2; a multistep process can have none, take heun or euler"):
+        Solver(method="multistep", churn=2)
+    assert Solver(method="multistep", churn_noise=1.1).gamma(1.0) == 0
+
+
+ENDS = 0.002, 20.0, 7.0, DDPM
+
+
+@pytest.mark.parametrize("levels", ["edm", "edm-80", "vp"])
+@pytest.mark.parametrize("t_re", [2, 30, 99, 100])
+def test_a_multistep_grid_is_that_of_a_step_more_without_sigma_min(levels, t_re):
+    solver, plain = Solver(steps=13, method="multistep", levels=levels), Solver(steps=13, levels=levels)
+    grid = solver.grid(t_re, *ENDS)
+    assert len(grid) == solver.steps_from(t_re) + 1
+    assert grid[0] == pytest.approx(level_of(t_re, levels, 0.002, 20.0))
+    assert grid[-1] == 0
+    assert (np.diff(grid) < 0).all()
+    if levels == "vp":
+        assert np.array_equal(grid, plain.grid(t_re, *ENDS))
+    else:
+        more = level_grid(t_re, len(grid), levels, *ENDS)
+        assert more[-2] == pytest.approx(0.002)
+        assert np.array_equal(grid, [*more[:-2], 0])
+
+
+@pytest.mark.parametrize("method", ["heun", "euler", "multistep", "ancestral"])
+def test_grids_of_no_and_of_one_step_go_straight_to_0(method):
+    solver = Solver(steps=5, method=method)
+    assert solver.grid(0, *ENDS).tolist() == [0]
+    assert solver.grid(20, *ENDS).tolist() == [pytest.approx(level_of(20, "edm", 0.002, 20.0)), 0]
+    assert solver.grid(1, *ENDS).tolist() == [pytest.approx(0.002), 0]
 
 
 def test_churn_costs_no_evaluation():

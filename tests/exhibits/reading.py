@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.hits import Hits
 from synthgap.graph.specs import Data, in_order
 from synthgap.stats.intervals import estimate_mean
@@ -54,7 +55,8 @@ def legend(axes) -> list[str]:
 
 def design(seeds=(0, 1, 2), name="digits", preset="quick", rivals=()) -> SimpleNamespace:
     """As much of a Design as tables read."""
-    arms = SimpleNamespace(name=name, rivals=rivals)
+    solver = SimpleNamespace(generator=SimpleNamespace(solver=Solver()))
+    arms = SimpleNamespace(name=name, rivals=rivals, preset=solver)
     return SimpleNamespace(seeds=seeds, main=arms, arms=arms, preset=SimpleNamespace(name=preset))
 
 

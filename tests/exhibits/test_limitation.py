@@ -1,5 +1,7 @@
 """Section 6: what a changed choice does to the gap, and what a variant changes."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,7 +48,7 @@ def test_changes_of_the_gap_are_over_seeds_and_test_images():
         assert changes[name, 100].half_width() == pytest.approx(100 * crossed(by_hand).half_width())
     table = parsed(shown({DEFAULT: USUAL, "no-momentum": NARROWER})[0])
     assert cell(table, "nothing", "change") == "–"
-    assert cell(table, limitation.variant_title("no-momentum"), "change").startswith("-5.00 (")
+    assert cell(table, limitation.variant_title(design(), "no-momentum"), "change").startswith("-5.00 (")
 
 
 def test_a_change_whose_direction_is_known_is_listed_with_it():
@@ -81,6 +83,16 @@ def test_a_variant_changes_what_it_says_and_nothing_else(smoke):
         assert (other.samples(0, 50) != usual.samples(0, 50)) == sampling
         assert (other.classifier(0, 0) != usual.classifier(0, 0)) != sampling
         assert other.data == usual.data
+
+
+def test_churn_is_heuns_and_what_a_choice_stands_in_for_is_the_presets_solver(smoke):
+    assert smoke.main.preset.generator.solver.method == "multistep"
+    churned = smoke.main.varied("churn").preset.generator.solver
+    assert (churned.method, churned.steps) == ("heun", smoke.main.preset.generator.solver.steps)
+    assert churned.gamma(0.1) == pytest.approx(math.sqrt(2) - 1)
+    assert "in place of the multistep solver without churn" in limitation.variant_title(smoke.design, "churn")
+    assert "in place of Heun without churn" in limitation.variant_title(design(), "churn")  # its preset has Heun
+    assert "in place of Heun, EDM's levels" in limitation.variant_title(design(), "vp-ancestral")
 
 
 def test_the_smoke_preset_runs_every_variant(smoke):

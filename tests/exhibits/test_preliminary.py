@@ -38,7 +38,7 @@ def test_sigma_rises_from_0_to_sigma_max_and_evaluations_with_it(smoke):
     assert all(np.diff(rows.sigma) > 0)
     assert rows.vp[50] == pytest.approx(float(LinearSchedule(1000).sigma[500]))
     assert rows.evaluations[0] == 0
-    assert rows.evaluations[100] == 2 * 4 - 1  # Heun, 4 steps
+    assert rows.evaluations[100] == 4  # of a multistep process, one a step
     assert rows.evaluations.is_monotonic_increasing
 
 
@@ -47,7 +47,8 @@ def test_the_table_shows_the_levels(smoke):
     rows = smoke.rows("noise_levels").set_index("t_re")
     assert [int(t) for t in out.index] == list(rows.index)
     assert cell(out, "50", "σ", "here") == f"{rows.sigma[50]:.3g}"
-    assert cell(out, "100", "network evaluations") == "7"
+    assert cell(out, "100", "network evaluations") == "4"
+    assert "(the multistep solver, 4 steps from t_re = 100)" in smoke.show("tab-noise").split("\n")[0]
 
 
 def test_levels_are_those_that_the_solver_reads(vp, smoke):

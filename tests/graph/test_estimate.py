@@ -33,10 +33,10 @@ def reconstruction(smoke, t_re, images, solver):
     return half.model_copy(update={"t_re": t_re, "data": data, "solver": solver})
 
 
-SOLVERS = [Solver(), Solver(method="euler"), Solver(steps=7, churn=2)]
+SOLVERS = [Solver(), Solver(method="euler"), Solver(method="multistep"), Solver(steps=7, churn=2)]
 
 
-@pytest.mark.parametrize("solver", SOLVERS, ids=["heun", "euler", "churn"])
+@pytest.mark.parametrize("solver", SOLVERS, ids=["heun", "euler", "multistep", "churn"])
 @pytest.mark.parametrize("t_re", [1, 30, 50, 99, 100])
 def test_evaluations_of_a_reverse_step_are_what_the_sampler_makes(smoke, counted, t_re, solver):
     assert network_evaluations(reconstruction(smoke, t_re, 20, solver)) == counted(t_re, 20, solver)

@@ -21,6 +21,7 @@ from synthgap.data.imageset import ImageSet
 from synthgap.data.pool import load_pool
 from synthgap.data.shards import Shards
 from synthgap.data.shardwriter import write_shards
+from synthgap.design.preset import load_preset
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.reconstruct import LANES
 from synthgap.diffusion.solver import Solver
@@ -35,6 +36,7 @@ from synthgap.metrics.streaming import StoredFeatures, drawn, fidelity_of_stored
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLVERS = [Solver(steps=2), Solver(steps=3, method="ancestral"), Solver(steps=2, method="euler", churn=1.0)]
+SOLVERS.append(Solver(steps=4, method="multistep"))
 
 
 def network(label_dim=3):
@@ -317,7 +319,8 @@ def test_the_command_writes_shards_goes_on_and_names_damage(tmp_path, monkeypatc
 
     words = ("--per-class", "200", "--shard-images", "256", "--out", "new.shards")
     assert run(*words) == (0, "600 images of 3 classes in 3 shards: new.shards\n", "")
-    wanted = generate(network(), np.repeat([0, 1, 2], 200), 0, solver=Solver(steps=2))
+    solver = load_preset("quick").generator.solver.model_copy(update={"steps": 2})
+    wanted = generate(network(), np.repeat([0, 1, 2], 200), 0, solver=solver)
     assert load_pool("new.shards").fingerprint == wanted.fingerprint
     shard = Path("new.shards") / "data-00001.safetensors"
     before = shard.read_bytes()

@@ -62,7 +62,7 @@ def measure(size: Size, device: str = "cpu") -> list[Row]:
 def _workers(size: Size) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         study = Study("digits", size.preset, folder, device="cpu")
-        real, spec = study.store.get(study.arms.data["train"]), study.arms.classifier(0, 0)
+        real, spec = study.store.get(study.arms.data["train"]), study.arms.classifier(0, 0).block
         with warm_workers(1, study) as one, warm_workers(2, study) as two:
             clients, times = {"one": one, "two": two}, {"one": [], "two": []}
             for number in range(2 * size.rounds):
@@ -96,7 +96,7 @@ def _training(client: Client, real: ImageSet, spec: TrainClassifier, workers: Se
 
     def work(real: ImageSet, spec: TrainClassifier) -> float:
         start = time.perf_counter()
-        train_classifier(real, None, spec.network, spec.training, spec.seed)
+        train_classifier(real, None, spec.network, spec.training, 0)
         return time.perf_counter() - start
 
     futures = [client.submit(work, real, spec, workers=[w], pure=False) for w in workers]

@@ -9,8 +9,8 @@ the clock runs.
 
 The baseline trains the same networks, by the same recipe and for as many steps, one after the other in one process with
 PyTorch's default threads, or one where that is faster: `DataLoader`, torchvision's transforms image by image, float32,
-NCHW. Rounds have seeds of their own, and accuracies are of all of them. The last row is of one thread against one, by
-the CPU's time.
+NCHW. Rounds have seeds of their own, and accuracies are of all of them. The last rows are of one thread against one, by
+the CPU's time: of ours against the loop, and of several seeds as one network against one after the other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,16 +35,19 @@ from torchvision import transforms
 
 from synthgap import ImageSet, Study
 from synthgap.classifier.resnet import ResNet18
-from synthgap.classifier.train import train_classifier
+from synthgap.classifier.train import Member, train_block, train_classifier
 from synthgap.graph import cluster
+from synthgap.graph.estimate import image_shape, step_images
 from synthgap.graph.run import longest_chain
-from synthgap.graph.specs import Predict, TrainClassifier
+from synthgap.graph.specs import OneClassifier, Predict
 from synthgap.graph.store import Store
 from synthgap.stats.intervals import estimate_mean, paired_difference
 
 ARMS = ("real only", "0")  # "0": real images beside a second batch of them
 WARM = 10_000  # seeds of what is trained before the clock runs
 STEPS = 100  # of the bare step that is timed
+TOGETHER = ((8, 1.4), (16, None))  # widths whose seeds are trained together, and the least that it has to gain
+MEMBERS, EPOCHS = 4, 4  # of such a block
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,11 @@ class Pictures(Dataset):
 
 
 def plain_training(
-    real: ImageSet, second: ImageSet | None, spec: TrainClassifier, device: str = "cpu"
+    real: ImageSet, second: ImageSet | None, spec: OneClassifier, device: str = "cpu"
 ) -> tuple[nn.Module, int, transforms.Compose]:
     """(network in eval mode, images it was trained on, the test images' transforms) by the straightforward loop."""
-    torch.manual_seed(spec.seed)
-    recipe = spec.training
+    torch.manual_seed(spec.own.seed)
+    recipe = spec.block.training
     mean, std = float(real.images.mean() / 255), float(real.images.std() / 255)
     sets = [Pictures(s, mean, std, train=True) for s in (real, second) if s is not None]
     loaders = [DataLoader(s, batch_size=recipe.batch, shuffle=True) for s in sets]
@@ -129,18 +132,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def trained_images(spec: TrainClassifier) -> int:
+def trained_images(spec: OneClassifier) -> int:
     """Images in all batches of a classifier's training."""
-    batches = (spec.real is not None) + bool(spec.synthetic)
-    return spec.training.steps(spec.epoch_images) * spec.training.batch * batches
+    return spec.block.training.steps(spec.block.epoch_images) * step_images(spec.block)
 
 
 def predictions(study: Study, seeds: Sequence[int], arms: Sequence[str] = ARMS, **training: int) -> list[Predict]:
     """The arms of every seed on the test images; `training` changes their recipe."""
-    found = []
-    for spec in (study.arms.arm(arm, 1, seed) for seed in seeds for arm in arms):
-        changed = spec.model_copy(update={"training": spec.training.model_copy(update=training)})
-        found.append(study.arms.test(changed))
+    together, found = replace(study.arms, seeds=tuple(seeds)), []
+    for spec in (together.arm(arm, 1, seed) for seed in seeds for arm in arms):
+        recipe = spec.block.training.model_copy(update=training)
+        block = spec.block.model_copy(update={"training": recipe})
+        found.append(study.arms.test(spec.model_copy(update={"block": block})))
     return found
 
 
@@ -165,7 +168,8 @@ def measure(size: Size, device: str = "cpu") -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         study = Study("digits", size.preset, folder, device=device)
         try:
-            return [*_sweep(study, size, device), _alone(study, size, device)]
+            blocks = [_together(study, size, device, *sizes) for sizes in TOGETHER]
+            return [*_sweep(study, size, device), _alone(study, size, device), *blocks]
         finally:
             torch.set_num_threads(threads)
 
@@ -199,7 +203,8 @@ def _sweep(study: Study, size: Size, device: str) -> list[Row]:
 def _faster(study: Study, device: str) -> int:
     """The number of threads, PyTorch's default or one, with which the loop is faster here."""
     real, spec = study.store.get(study.arms.data["train"]), study.arms.arm(ARMS[0], 1, WARM)
-    short = spec.model_copy(update={"training": spec.training.model_copy(update={"epochs": 2})})
+    recipe = spec.block.training.model_copy(update={"epochs": 2})
+    short = spec.model_copy(update={"block": spec.block.model_copy(update={"training": recipe})})
     took = {}
     for threads in {cores(), 1}:
         torch.set_num_threads(threads)
@@ -212,7 +217,7 @@ def _one_after_the_other(study: Study, specs: list[Predict], device: str) -> tup
     real, test = (study.store.get(study.arms.data[split]) for split in ("train", "test"))
     images, accuracies = 0, []
     for spec in specs:
-        second = real if spec.classifier.synthetic else None
+        second = real if spec.classifier.own.synthetic else None
         model, seen, transform = plain_training(real, second, spec.classifier, device)
         accuracies.append(plain_accuracy(model, transform, test, device))
         images += seen
@@ -239,24 +244,44 @@ def _alone(study: Study, size: Size, device: str) -> Row:
     seen = plain_training(real, None, spec, device)[1]
 
     def ours() -> None:
-        options = {"epoch_images": spec.epoch_images, "device": device}
-        train_classifier(real, None, spec.network, spec.training, spec.seed, **options)
+        options = {"epoch_images": spec.block.epoch_images, "device": device}
+        train_classifier(real, None, spec.network, spec.block.training, spec.own.seed, **options)
 
     works = {"ours": ours, "baseline": lambda: plain_training(real, None, spec, device)}
     times = alternate(works | {"step": bare_steps(spec, device)}, size.alone, device)
     speed, plain = trained / statistics.median(times["ours"]), seen / statistics.median(times["baseline"])
-    bare = STEPS * spec.training.batch / statistics.median(times["step"])
+    bare = STEPS * spec.block.training.batch / statistics.median(times["step"])
     ratio = median_ratio(times["baseline"], times["ours"]) * trained / seen
     ceiling = f"{speed / bare:.0%} of the step on a batch that lies ready, {bare:,.0f}"
     return Row("classifier, one thread against one", speed, "images/s", plain, ratio, ceiling=ceiling)
 
 
-def bare_steps(spec: TrainClassifier, device: str) -> Callable[[], None]:
+def _together(study: Study, size: Size, device: str, width: int, least: float | None) -> Row:
+    """Seeds trained as one network against the same seeds one after the other: images of a seed a second."""
+    torch.set_num_threads(1)
+    real, spec = study.store.get(study.arms.data["train"]), study.arms.arm(ARMS[0], 1, 0)
+    network = spec.network.model_copy(update={"width": width})
+    training = spec.block.training.model_copy(update={"epochs": EPOCHS})
+    members = [Member(real, None, seed) for seed in range(MEMBERS)]
+    works = {
+        "ours": lambda: train_block(members, network, training, device=device),
+        "baseline": lambda: [train_block([member], network, training, device=device) for member in members],
+    }
+    times = alternate(works, size.alone, device)
+    trained = MEMBERS * training.steps(len(real)) * training.batch
+    ours, baseline = (trained / statistics.median(each) for each in times.values())
+    name = f"classifier of width {width}, {MEMBERS} seeds as one network against one by one"
+    return Row(name, ours, "images/s", baseline, median_ratio(times["baseline"], times["ours"]), least=least)
+
+
+def bare_steps(spec: OneClassifier, device: str) -> Callable[[], None]:
     """Work: `STEPS` optimiser steps of the classifier on one standardised batch."""
-    channels, height, width = spec.real.shape
+    channels, height, width = image_shape(spec.block)
     model = ResNet18(spec.network).to(device, memory_format=torch.channels_last)
     sgd = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
-    images = torch.randn(spec.training.batch, channels, height, width).to(device, memory_format=torch.channels_last)
+    images = torch.randn(spec.block.training.batch, channels, height, width).to(
+        device, memory_format=torch.channels_last
+    )
     labels = (torch.arange(len(images)) % spec.network.classes).to(device)
 
     def work() -> None:

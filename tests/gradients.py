@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from synthgap.classifier.resnet import ResNet18, ResNetConfig, Shortcut, _layer
+from synthgap.classifier.resnet import ResNet18, ResNetConfig, Shortcut, _layer, joined
 from synthgap.diffusion.layers import Conv2d, GroupNorm, attend
 from synthgap.gan import discriminator, filters
 from synthgap.gan import layers as gan
@@ -52,6 +52,16 @@ def _filtered(by: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
     return does
 
 
+def _block(members: int) -> Callable[[int], nn.Module]:
+    """Of a width: so many whole classifiers in groups, each on an image of its own."""
+
+    def build(width: int) -> nn.Module:
+        networks = [ResNet18(ResNetConfig(channels=1, classes=2, width=width)) for _ in range(members)]
+        return nn.Sequential(nn.Conv2d(width, members, 1), nn.Upsample(scale_factor=2), joined(networks))
+
+    return build
+
+
 LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "classifier: block that halves the sides": lambda w: _layer(w, 2 * w, stride=2),
     "classifier: block of the same size": lambda w: _layer(w, w, stride=1),
@@ -82,6 +92,7 @@ LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "classifier: whole network": lambda w: nn.Sequential(
         nn.Conv2d(w, 1, 1), nn.Upsample(scale_factor=2), ResNet18(ResNetConfig(channels=1, classes=2, width=w))
     ),
+    **{f"classifier: {k} networks as one": _block(k) for k in (2, 3, 4, 5)},
 }
 
 

@@ -122,14 +122,14 @@ def test_the_sweep_and_the_plain_loop_train_as_much(threads_for_workers, monkeyp
     monkeypatch.setattr(sweep, "STEPS", 2)
     monkeypatch.setattr(sweep, "cores", lambda: 1)  # two threads on a busy machine take minutes
     size = sweep.Size(seeds=2, rounds=1, alone=1, preset="smoke", workers=1)
-    check(sweep.measure(size), 4)
+    monkeypatch.setattr(sweep, "EPOCHS", 1)
+    check(sweep.measure(size), 6)
     study = Study("digits", "smoke", results)
     real, spec = study.store.get(study.arms.data["train"]), study.arms.arm("0", 1, 0)
     _, seen, _ = sweep.plain_training(real, real, spec)
-    assert seen == 2 * spec.training.epochs * len(real)
-    assert sweep.trained_images(spec) == 2 * spec.training.epochs * math.ceil(len(real) / spec.training.batch) * (
-        spec.training.batch
-    )
+    recipe = spec.block.training
+    assert seen == 2 * recipe.epochs * len(real)
+    assert sweep.trained_images(spec) == 2 * recipe.epochs * math.ceil(len(real) / recipe.batch) * recipe.batch
 
 
 def test_pictures_are_standardised_as_the_study_does(make_images):

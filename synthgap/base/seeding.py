@@ -19,7 +19,7 @@ def step_generator(seed: int, purpose: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(torch_seed(seed, purpose, step))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)  # of each order that a block of classifiers draws from, this epoch and the next
 def _epoch_order(count: int, seed: int, purpose: int, epoch: int) -> np.ndarray:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, epoch))).permutation(count)
 

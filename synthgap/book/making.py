@@ -120,6 +120,16 @@ class Making:
         return index
 
 
+def _remedy(block: int) -> str:
+    """What to do where runs don't make up one run of all their seeds."""
+    if block == 1:
+        return "run the seeds anew where they were run without the whole book"
+    return (
+        f"classifiers are trained in blocks of {block} seeds (0 to {block - 1}, {block} to {2 * block - 1}, …), so run "
+        "whole blocks, with the whole book"
+    )
+
+
 def merged(root: Path, folder: Path, progress: Progress) -> tuple[Study, list[str]]:
     """Make what a run makes of runs that were joined into `folder`: raw rows, the answer's page, and provenance.
 
@@ -132,7 +142,7 @@ def merged(root: Path, folder: Path, progress: Progress) -> tuple[Study, list[st
         shutil.rmtree(folder)
         raise UserError(
             f"the runs lack {len(absent)} of {len(needed)} artifacts of one run with all their seeds, {absent[0].kind} "
-            f"{absent[0].key[:12]} for instance; run the seeds anew where they were run without the whole book"
+            f"{absent[0].key[:12]} for instance; {_remedy(study.design.preset.classifier.block)}"
         )
     executed = folder / "chapters"
     write_tables(study.lab, executed)

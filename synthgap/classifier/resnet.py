@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,7 +74,52 @@ class Shortcut(nn.Conv2d):
         self.step = step
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x[:, :, :: self.step, :: self.step], self.weight)
+        return F.conv2d(x[:, :, :: self.step, :: self.step], self.weight, groups=self.groups)
+
+
+class Heads(nn.Module):
+    """K linear layers side by side: B × K·D features, member by member → K × B × classes."""
+
+    def __init__(self, members: int, layer: nn.Linear):
+        super().__init__()
+        self.members, self.weight, self.bias = members, layer.weight, layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = (p.unflatten(0, (self.members, -1)) for p in (self.weight, self.bias))
+        return torch.baddbmm(bias[:, None], x.unflatten(1, (self.members, -1)).transpose(0, 1), weight.transpose(1, 2))
+
+
+def joined(networks: Sequence[ResNet18]) -> nn.Module:
+    """K networks of one size as one: B × K·C × H × W, each member's images after those before → K × B × classes.
+
+    Convolutions go group by group, and every channel is normalised by itself, so that no member sees another. Each
+    tensor of its state is the members' one after another. One network is its own block, and gives B × classes.
+    """
+    count = len(networks)
+    if count == 1:
+        return networks[0]
+    block = copy.deepcopy(networks[0])
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            module.groups = count
+            module.in_channels, module.out_channels = count * module.in_channels, count * module.out_channels
+        elif isinstance(module, nn.BatchNorm2d):
+            module.num_features *= count
+    block.fc = Heads(count, block.fc)
+    states = [network.state_dict() for network in networks]
+    for name, own in block.state_dict(keep_vars=True).items():
+        if own.ndim:  # batch normalisation counts its steps by a number, equal in all members
+            own.data = torch.cat([state[name] for state in states])
+    return block
+
+
+def part(block: nn.Module, networks: Sequence[ResNet18]) -> None:
+    """The inverse of `joined`: the networks get the weights and statistics that their block has by now."""
+    states = [network.state_dict() for network in networks]
+    for name, value in block.state_dict().items():
+        shares = value.chunk(len(states)) if value.ndim else [value] * len(states)
+        for state, share in zip(states, shares, strict=True):
+            state[name].copy_(share)
 
 
 def _layer(fan_in: int, fan_out: int, stride: int) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,14 +14,17 @@ from ..graph.specs import (
     Data,
     Images,
     MeasureFidelity,
+    OneClassifier,
     Predict,
     Reconstruct,
     SampleGan,
+    Seeded,
     Subset,
     Synthesize,
     TrainClassifier,
     TrainDiffusion,
     TrainGan,
+    Trim,
 )
 from ..metrics.fidelity import NEIGHBOURS
 from .preset import Preset, changed
@@ -40,6 +44,7 @@ from .values import (
 )
 from .variants import VARIANTS
 
+Sets = tuple[Data | Subset | Trim | None, tuple[Images, ...]]  # real images and synthetic ones
 DEFAULT = "default"  # among the variants of the sensitivity study
 PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real classifier judges what
 
@@ -117,43 +122,71 @@ class Arms:
         common |= {"model": self.generator(seed), "solver": self.preset.generator.solver}
         return Synthesize(**common) if t_re == REVERSE_STEPS else Reconstruct(t_re=t_re, **common)
 
-    def classifier(self, seed: int, t_re: ReverseStep, multiple: int = 1) -> TrainClassifier:
-        """A classifier trained on `multiple` sets at `t_re` alone; at 0 on the real set."""
-        train, choice = self.data["train"], self.preset.classifier
-        copies = range(multiple if t_re != 0 else 0)
-        return TrainClassifier(
-            real=None if copies else train,
-            synthetic=tuple(self.samples(seed, t_re, copy) for copy in copies),
-            epoch_images=train.count,
+    def block(self, seed: int) -> tuple[int, ...]:
+        """The seeds whose classifiers are trained together with that of `seed`, in order; a foreign one is alone.
+
+        Bounds don't move with the number of seeds: block b holds those from b·K to b·K + K − 1, K as of the preset.
+        """
+        size = self.preset.classifier.block
+        together = sorted(s for s in self.seeds if s // size == seed // size)
+        return tuple(together) if seed in together else (seed,)
+
+    def trained(
+        self,
+        seed: int,
+        sets: Callable[[int], Sets],
+        training: ClassifierTraining | None = None,
+        epoch_images: int | None = None,
+    ) -> OneClassifier:
+        """The classifier of `seed`, each seed of its block being trained on what `sets` says of it.
+
+        training, epoch_images : where they are not the preset's recipe and the real set's size.
+        """
+        train, choice, together = self.data["train"], self.preset.classifier, self.block(seed)
+        named = {s: dict(zip(("real", "synthetic"), sets(s), strict=True)) for s in together}
+        block = TrainClassifier(
+            members=tuple(Seeded(**named[s], seed=s) for s in together),
+            epoch_images=epoch_images or train.count,
             network=classifier_network(choice, train.shape, train.classes),
-            training=choice.training,
-            seed=seed,
+            training=training or choice.training,
             device=self.device,
         )
+        return OneClassifier(block=block, place=together.index(seed))
 
-    def arm(self, arm: Arm, multiple: float, seed: int) -> TrainClassifier:
+    def copies(self, seed: int, t_re: ReverseStep, multiple: int) -> tuple[Images, ...]:
+        """`multiple` sets of one seed at `t_re`."""
+        return tuple(self.samples(seed, t_re, copy) for copy in range(multiple))
+
+    def classifier(self, seed: int, t_re: ReverseStep, multiple: int = 1) -> OneClassifier:
+        """A classifier trained on `multiple` sets at `t_re` alone; at 0 on the real set."""
+        if t_re == 0:
+            return self.on_real(seed, lambda _: self.data["train"])
+        return self.trained(seed, lambda s: (None, self.copies(s, t_re, multiple)))
+
+    def on_real(self, seed: int, part: Callable[[int], Data | Subset | Trim]) -> OneClassifier:
+        """A classifier trained on real images alone, each seed's on its `part` of them, at the whole set's steps."""
+        return self.trained(seed, lambda s: (part(s), ()))
+
+    def arm(self, arm: Arm, multiple: float, seed: int) -> OneClassifier:
         """The classifier of one arm, with ×`multiple` images beside or in place of the real ones."""
-        arm = Arm(arm)
-        train, plain, copies = self.data["train"], self.classifier(seed, 0), range(int(multiple))
-        fields: dict = {"training": self._recipe(arm.policy)}
-        if arm.mixed:
-            fields["synthetic"] = tuple(self.samples(seed, arm.t_re, copy) for copy in copies)
-        elif arm.base == GIVEN:
-            fields["synthetic"] = (self.given(multiple, seed),)
-        elif arm.base != REAL_ONLY:
-            fields |= {"real": None, "synthetic": self._alone(arm.base, multiple, seed)}
-        if arm.base == EPOCH_MATCHED:
-            fields["epoch_images"] = len(copies) * train.count
-        return plain.model_copy(update=fields)
+        arm, train = Arm(arm), self.data["train"]
+        epoch_images = int(multiple) * train.count if arm.base == EPOCH_MATCHED else None
+        return self.trained(seed, lambda s: self._sets(arm, multiple, s), self._recipe(arm.policy), epoch_images)
 
-    def _alone(self, arm: Arm, multiple: float, seed: int) -> tuple[Images, ...]:
-        """The sets that stand in the place of the real images."""
-        if arm == GIVEN_ONLY:
-            return (self.given(multiple, seed),)
-        if arm == BOOTSTRAP:
-            return tuple(Bootstrap(images=self.data["train"], copy_index=i, seed=seed) for i in range(int(multiple)))
-        source = {GAN_ONLY: GAN, SYNTHETIC_ONLY: REVERSE_STEPS, EPOCH_MATCHED: REVERSE_STEPS}[arm]
-        return self.classifier(seed, source, int(multiple)).synthetic
+    def _sets(self, arm: Arm, multiple: float, seed: int) -> Sets:
+        train = self.data["train"]
+        if arm.mixed:
+            return train, self.copies(seed, arm.t_re, int(multiple))
+        if arm.base == GIVEN:
+            return train, (self.given(multiple, seed),)
+        if arm.base == REAL_ONLY:
+            return train, ()
+        if arm.base == GIVEN_ONLY:
+            return None, (self.given(multiple, seed),)
+        if arm.base == BOOTSTRAP:
+            return None, tuple(Bootstrap(images=train, copy_index=i, seed=seed) for i in range(int(multiple)))
+        source = {GAN_ONLY: GAN, SYNTHETIC_ONLY: REVERSE_STEPS, EPOCH_MATCHED: REVERSE_STEPS}[arm.base]
+        return None, self.copies(seed, source, int(multiple))
 
     def given(self, multiple: float, seed: int) -> Data | Subset:
         """×`multiple` of the user's synthetic images: all of them where they are just so many, or else a draw."""
@@ -170,7 +203,7 @@ class Arms:
     def _recipe(self, policy: Policy) -> ClassifierTraining:
         return self.preset.classifier.training.model_copy(update={"policy": policy})
 
-    def test(self, classifier: TrainClassifier) -> Predict:
+    def test(self, classifier: OneClassifier) -> Predict:
         """The classifier on the test split."""
         return Predict(classifier=classifier, images=self.data["test"])
 
@@ -217,11 +250,18 @@ class Arms:
             update = {"classifier": changed(preset.classifier, variant.change(preset.classifier))}
         return replace(self, preset=preset.model_copy(update=update))
 
-    def crossfit(self, seed: int, half: Literal["a", "b"] = "a") -> TrainClassifier:
+    def drawn(self, count: int, seed: int) -> Subset:
+        """So many training images, drawn class by class by the seed."""
+        return Subset(images=self.data["train"], count=count, seed=seed)
+
+    def central(self, count: int, seed: int) -> Trim:
+        """So many training images, those nearest to the means of their classes for the seed's classifiers."""
+        return Trim(images=self.data["train"], seen=self.halves_seen(seed), count=count)
+
+    def crossfit(self, seed: int, half: Literal["a", "b"] = "a") -> OneClassifier:
         """The classifier trained on one half of train, by the same recipe."""
-        part = Subset(images=self.data["train"], half=half)
-        whole = self.classifier(seed, 0)
-        return whole.model_copy(update={"real": part, "epoch_images": -(-self.data["train"].count // 2)})
+        train = self.data["train"]
+        return self.trained(seed, lambda _: (Subset(images=train, half=half), ()), epoch_images=-(-train.count // 2))
 
     def halves_seen(self, seed: int) -> tuple[Predict, Predict]:
         """Half A of train as half B's classifier sees it, and half B as half A's does."""

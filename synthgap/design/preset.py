@@ -82,7 +82,10 @@ class GanChoice(_Model):
 
 
 class ClassifierChoice(_Model):
+    """The classifier. block : so many seeds are trained as one network (seeds 0 to block − 1, the next ones, …)."""
+
     width: int = Field(gt=0)
+    block: int = Field(1, ge=1, le=1000)
     stem: Literal["cifar", "imagenet"] = "cifar"
     training: ClassifierTraining
 

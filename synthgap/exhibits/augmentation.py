@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from ..design.values import (
     parse_cell,
 )
 from ..diffusion.schedule import REVERSE_STEPS
-from ..graph.specs import Predict, Subset
+from ..graph.specs import Predict
 from ..stats.intervals import VarianceParts, variance_parts
 from .base import ACCURACY, Cells, Values, exhibit, known, measured, of_arm, result
 from .drawing import doubling, line, new_figure, one_panel, over_seeds, reference, series
@@ -103,8 +104,7 @@ def curve_cells(d: Design) -> Cells:
     for share in sorted(arms.preset.subsets):
         count = arms.share(share)
         for s in d.seeds:
-            part = Subset(images=train, count=count, seed=s)
-            cells[count, s] = arms.test(arms.classifier(s, 0).model_copy(update={"real": part}))
+            cells[count, s] = arms.test(arms.on_real(s, partial(arms.drawn, count)))
     return cells
 
 
@@ -118,8 +118,17 @@ def crossed_cells(d: Design) -> Cells:
 
     The one group in which a classifier may be another seed's than its generator.
     """
-    few, arms = d.seeds[: d.arms.preset.crossed], d.arms
-    return {(g, s): arms.test(arms.arm(SYNTHETIC_ONLY, 1, g).model_copy(update={"seed": s})) for g in few for s in few}
+    few = d.seeds[: d.arms.preset.crossed]
+    arms, cells = replace(d.arms, seeds=few), {}
+    for shift in range(len(few)):  # each seed's classifier on the images of the one so many places further
+        generator = dict(zip(few, few[shift:] + few[:shift], strict=True))
+        for s in few:
+            if shift == 0:
+                classifier = d.arms.arm(SYNTHETIC_ONLY, 1, s)  # the one of Table 3
+            else:
+                classifier = arms.trained(s, lambda c, of=generator: (None, arms.copies(of[c], REVERSE_STEPS, 1)))
+            cells[generator[s], s] = arms.test(classifier)
+    return {(g, s): cells[g, s] for g in few for s in few}
 
 
 @dataclass(frozen=True)

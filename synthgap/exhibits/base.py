@@ -74,7 +74,7 @@ class Result:
     def specs(self, d: Design) -> list[Spec]:
         """All that it rests on, but for what those artifacts were made from."""
         several = (r.cells(d).values() for r in self.all() if r.cells)
-        return list({spec.key: spec for specs in several for spec in specs}.values())
+        return list({spec.stored.key: spec.stored for specs in several for spec in specs}.values())
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.words import capital, difference, mean_over, plus_minus
 from ..data.splits import halves, stratified_lowest
-from ..design.arms import CROSSFIT
+from ..design.arms import CROSSFIT, Arms, Sets
 from ..design.loading import Design
 from ..diffusion.schedule import REVERSE_STEPS
-from ..graph.specs import MeasureLikelihood, Snapshot, Subset, Trim
+from ..graph.specs import MeasureLikelihood, Snapshot, Subset
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import centralities
 from ..stats.crossed import crossed
@@ -59,16 +61,12 @@ def trimmed_cells(d: Design) -> Cells:
 
     The central ones are nearest to their class means; the random ones are those of the learning curve.
     """
-    arms, train, cells = d.main, d.main.data["train"], {}
+    arms, cells = d.main, {}
     for share in sorted(arms.preset.trimmed):
         count = arms.share(share)
         for s in d.seeds:
-            chosen = {
-                "central": Trim(images=train, seen=arms.halves_seen(s), count=count),
-                "random": Subset(images=train, count=count, seed=s),
-            }
-            for name, part in chosen.items():
-                cells[name, count, s] = arms.test(arms.classifier(s, 0).model_copy(update={"real": part}))
+            for name, part in {"central": arms.central, "random": arms.drawn}.items():
+                cells[name, count, s] = arms.test(arms.on_real(s, partial(part, count)))
     return cells
 
 
@@ -125,15 +123,20 @@ def _spread(values: Values, seed: int, count: int) -> dict[str, float]:
     return concentration_numbers(values["other", seed], seen[1].features[mine], labels[half][mine])
 
 
+def _early(arms: Arms, count: int, seed: int) -> Sets:
+    """The fully synthetic set of a seed, by its generator when that had seen `count` images."""
+    early = Snapshot(run=arms.generator(seed), images=count)
+    return None, (arms.samples(seed, REVERSE_STEPS).model_copy(update={"model": early}),)
+
+
 def checkpoint_cells(d: Design) -> Cells:
     """(images that the generator had seen, seed) → test predictions of synthetic only ×1 from it then."""
     arms, cells = d.main, {}
     for s in d.seeds:
-        run, whole = arms.generator(s), arms.classifier(s, REVERSE_STEPS)
+        run = arms.generator(s)
         for count in run.snapshots:
-            images = arms.samples(s, REVERSE_STEPS).model_copy(update={"model": Snapshot(run=run, images=count)})
-            cells[count, s] = arms.test(whole.model_copy(update={"synthetic": (images,)}))
-        cells[run.training.images, s] = arms.test(whole)
+            cells[count, s] = arms.test(arms.trained(s, partial(_early, arms, count)))
+        cells[run.training.images, s] = arms.test(arms.classifier(s, REVERSE_STEPS))
     return cells
 
 

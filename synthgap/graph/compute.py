@@ -14,7 +14,7 @@ import torch
 from ..base.errors import UserError
 from ..base.threads import one_thread
 from ..classifier.evaluate import Prediction, evaluate
-from ..classifier.train import Classifier, train_classifier
+from ..classifier.train import Classifier, Member, train_block
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.sources import Splits, load_splits
@@ -36,11 +36,11 @@ from .encoding import (
     Arrays,
     Meta,
     decode_array,
-    decode_classifier,
+    decode_block,
     decode_edm,
     decode_gan,
     encode_array,
-    encode_classifier,
+    encode_block,
     encode_edm,
     encode_gan,
     record,
@@ -205,14 +205,18 @@ def trim(spec: Trim, job: Job) -> ImageSet:
     return images.subset(stratified_lowest(images.labels, spec.count, values))
 
 
-def classify(spec: TrainClassifier, job: Job) -> Classifier:
-    synthetic = ImageSet.concat([job.get(s) for s in spec.synthetic]) if spec.synthetic else None
-    return train_classifier(
-        job.get(spec.real) if spec.real else None,
-        synthetic,
+def classify(spec: TrainClassifier, job: Job) -> list[Classifier]:
+    return train_block(
+        [
+            Member(
+                real=job.get(one.real) if one.real else None,
+                synthetic=ImageSet.concat([job.get(s) for s in one.synthetic]) if one.synthetic else None,
+                seed=one.seed,
+            )
+            for one in spec.members
+        ],
         spec.network,
         spec.training,
-        spec.seed,
         epoch_images=spec.epoch_images,
         device=spec.device,
         progress=lambda step, steps: job.report(step / steps),
@@ -301,7 +305,7 @@ KINDS: dict[type[Spec], Kind] = {
     Bootstrap: Kind(resample, *_images),
     Subset: Kind(subset, *_images),
     Trim: Kind(trim, *_images),
-    TrainClassifier: Kind(classify, encode_classifier, decode_classifier),
+    TrainClassifier: Kind(classify, encode_block, decode_block),
     Predict: Kind(predict, *record(Prediction)),
     Attend: Kind(attend, encode_array, decode_array),
     MeasureFidelity: Kind(measure_fidelity, *record(Fidelity)),

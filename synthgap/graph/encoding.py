@@ -44,16 +44,26 @@ def decode_gan(arrays: Arrays, meta: Meta) -> Generator:
     return Generator.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
 
 
-def encode_classifier(classifier: Classifier) -> tuple[Arrays, Meta]:
-    arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in classifier.network.state_dict().items()}
-    meta = {"network": classifier.network.config.model_dump_json(), "classes": json.dumps(classifier.classes)}
-    return arrays, meta | {"mean": repr(classifier.mean), "std": repr(classifier.std)}
+def encode_block(block: list[Classifier]) -> tuple[Arrays, Meta]:
+    """Tensors are named by their classifier's place in the block and their own name."""
+    states = {f"{place}.": classifier.network.state_dict() for place, classifier in enumerate(block)}
+    arrays = {at + k: v.detach().cpu().contiguous().numpy() for at, state in states.items() for k, v in state.items()}
+    meta = {"network": block[0].network.config.model_dump_json(), "classes": json.dumps(block[0].classes)}
+    return arrays, meta | {"pixels": json.dumps([(classifier.mean, classifier.std) for classifier in block])}
 
 
-def decode_classifier(arrays: Arrays, meta: Meta) -> Classifier:
-    network = ResNet18(ResNetConfig.model_validate_json(meta["network"]))
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in arrays.items()})
-    return Classifier(network.eval(), float(meta["mean"]), float(meta["std"]), tuple(json.loads(meta["classes"])))
+def decode_block(arrays: Arrays, meta: Meta) -> list[Classifier]:
+    config, classes = ResNetConfig.model_validate_json(meta["network"]), tuple(json.loads(meta["classes"]))
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in arrays.items():
+        place, _, key = name.partition(".")
+        states.setdefault(int(place), {})[key] = torch.from_numpy(value)
+    block = []
+    for place, (mean, std) in enumerate(json.loads(meta["pixels"])):
+        network = ResNet18(config)
+        network.load_state_dict(states[place])
+        block.append(Classifier(network.eval(), mean, std, classes))
+    return block
 
 
 def record(cls: type) -> tuple[Callable, Callable]:

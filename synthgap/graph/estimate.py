@@ -41,7 +41,7 @@ from .specs import (
 RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together, and narrow ResNet-18s, reach the same rate
 STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
 GAN_OVERHEAD = 0.045  # the same of a GAN's step, which has two of them, and R1 at times
-CLASSIFIER_OVERHEAD = 0.0075  # the same of the classifier
+CLASSIFIER_OVERHEAD = 0.0075  # the same of a block of classifiers: its step has it once (measured at width 8)
 POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
@@ -87,10 +87,9 @@ def work_of(spec: Spec) -> Work:
         case SampleGan():
             return Work(spec.data.count, spec.data.count * gan_flop(spec.model.generator, spec.model.discriminator)[0])
         case TrainClassifier():
-            batches = (spec.real is not None) + bool(spec.synthetic)
             steps = spec.training.steps(spec.epoch_images)
-            images = steps * batches * spec.training.batch
-            flop = 3 * images * resnet_flop(spec.network, *image_shape(spec.real or spec.synthetic[0])[1:])
+            images = steps * step_images(spec) * len(spec.members)
+            flop = 3 * images * resnet_flop(spec.network, *image_shape(spec)[1:])
             return Work(images, flop, images * POLICY_SECONDS[spec.training.policy] + steps * CLASSIFIER_OVERHEAD)
         case Predict():
             count = image_count(spec.images)
@@ -126,15 +125,24 @@ def network_evaluations(spec: Synthesize | Reconstruct) -> float:
     return spec.data.count * sum(each) / len(each)
 
 
+def step_images(spec: TrainClassifier) -> int:
+    """Images that a step takes for each member: a batch of each kind."""
+    first = spec.members[0]
+    return spec.training.batch * ((first.real is not None) + bool(first.synthetic))
+
+
 def _source_data(images: Spec) -> Data:
-    """The real images that `images` are, or are made from."""
+    """The real images that `images` are, or are made from; of a classifier, those that its size is for."""
+    if isinstance(images, TrainClassifier):
+        first = images.members[0]
+        return _source_data(first.real or first.synthetic[0])
     if isinstance(images, (Subset, Trim, Bootstrap)):
         return _source_data(images.images)
     return getattr(images, "data", images)
 
 
 def image_shape(images: Spec) -> tuple[int, int, int]:
-    """(C, H, W) of a set of images."""
+    """(C, H, W) of a set of images, or of those that a classifier is for."""
     return _source_data(images).shape
 
 

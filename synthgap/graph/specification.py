@@ -34,14 +34,17 @@ class Spec(BaseModel):
 
     @functools.cached_property
     def inputs(self) -> tuple[Spec, ...]:
-        """The specifications this one is computed from, without repetition."""
-        found: dict[str, Spec] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if isinstance(item, Spec):
-                    found.setdefault(item.key, item)
-        return tuple(found.values())
+        """The specifications of the artifacts this one is computed from, without repetition."""
+        return tuple({spec.stored.key: spec.stored for spec in _specs_in(_values(self))}.values())
+
+    @property
+    def stored(self) -> Spec:
+        """The specification of the artifact that holds this one's value: itself, where nothing else is said."""
+        return self
+
+    def taken_from(self, value: Any) -> Any:
+        """This one's value, from that of `stored`."""
+        return value
 
     def model_copy(self, *, update: dict[str, Any] | None = None, deep: bool = False) -> Self:
         """A validated copy with other values; pydantic's own would keep the key of the old ones."""
@@ -55,11 +58,25 @@ class Spec(BaseModel):
         return isinstance(other, Spec) and self.key == other.key
 
 
+def _values(model: BaseModel) -> list[Any]:
+    return [getattr(model, name) for name in type(model).model_fields]
+
+
+def _specs_in(value: Any) -> list[Spec]:
+    """The specifications in a field, also inside tuples and plain models."""
+    if isinstance(value, Spec):
+        return [value]
+    parts = _values(value) if isinstance(value, BaseModel) else value if isinstance(value, (tuple, list)) else ()
+    return [spec for part in parts for spec in _specs_in(part)]
+
+
 def _canonical(value):
     if isinstance(value, Spec):
         return value.key
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        if not _specs_in(value):
+            return value.model_dump(mode="json")
+        return {name: _canonical(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, (tuple, list)):
         return [_canonical(v) for v in value]
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -14,37 +14,8 @@ from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import DiscriminatorConfig
 from ..gan.stylegan3 import GeneratorConfig
 from ..gan.train import GanTraining
+from .settings import Device, LikelihoodSettings, Loading
 from .specification import Spec
-
-Device = Literal["cpu", "cuda"]
-
-
-class Loading(BaseModel):
-    """How to load a split again where the store lacks it: the arguments of `load_splits`, and the split."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    split: Literal["train", "validation", "test"]
-    image_size: int | None = None
-    train_size: int | None = None
-    limits: tuple[tuple[str, int | None], ...] = ()
-    longest_side: int = 32
-    divisor: int = 1
-    take: int | None = None  # only so many images of the split, spread evenly over the classes
-    flip: bool | None = None  # mirrored in training; None: as the data set says
-    grey: bool = False
-    synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
-
-
-class LikelihoodSettings(BaseModel):
-    """How `MeasureLikelihood` integrates; see `synthgap.metrics.likelihood`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    steps: int = Field(gt=0)
-    method: Literal["exact", "hutchinson"]
-    probes: int = Field(1, gt=0)
 
 
 class Data(Spec):
@@ -201,19 +172,55 @@ class Trim(Spec):
 Images = Annotated[Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset, Field(discriminator="kind")]
 
 
+class Seeded(BaseModel):
+    """What the classifier of one seed is trained on: real images, synthetic ones (all of them together), or both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    real: Annotated[Data | Subset | Trim, Field(discriminator="kind")] | None
+    synthetic: tuple[Images, ...] = ()
+    seed: int = Field(ge=0)
+
+
 class TrainClassifier(Spec):
-    """A classifier trained on real images, synthetic images (all of `synthetic` together), or both."""
+    """A block: the classifiers of one seed or several, trained as one network.
+
+    Nothing passes between its members, but rounding depends on who they are, so that all of them are in the key.
+    """
 
     kind: Literal["train-classifier"] = "train-classifier"
     code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.train", "synthgap.graph.compute:classify")
 
-    real: Annotated[Data | Subset | Trim, Field(discriminator="kind")] | None
-    synthetic: tuple[Images, ...] = ()
+    members: tuple[Seeded, ...] = Field(min_length=1)
     epoch_images: int = Field(gt=0)  # the real set's size, in every arm that is not epoch-matched
     network: ResNetConfig
     training: ClassifierTraining
-    seed: int = Field(ge=0)
     device: Device = "cpu"
+
+
+class OneClassifier(Spec):
+    """The classifier at one place of a block. It is read from the block's artifact and has none of its own."""
+
+    kind: Literal["classifier"] = "classifier"
+
+    block: TrainClassifier
+    place: int = Field(ge=0)
+
+    @property
+    def stored(self) -> TrainClassifier:
+        return self.block
+
+    def taken_from(self, value: list[Any]) -> Any:
+        return value[self.place]
+
+    @property
+    def own(self) -> Seeded:
+        """What it is trained on itself."""
+        return self.block.members[self.place]
+
+    @property
+    def network(self) -> ResNetConfig:
+        return self.block.network
 
 
 class Predict(Spec):
@@ -222,7 +229,7 @@ class Predict(Spec):
     kind: Literal["predict"] = "predict"
     code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.evaluate", "synthgap.graph.compute:predict")
 
-    classifier: TrainClassifier
+    classifier: OneClassifier
     images: Images
 
 
@@ -232,7 +239,7 @@ class Attend(Spec):
     kind: Literal["attend"] = "attend"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.gradcam", "synthgap.graph.compute:attend")
 
-    classifier: TrainClassifier
+    classifier: OneClassifier
     images: Images
 
 
@@ -293,7 +300,7 @@ class MeasureCollapse(Spec):
     fake: SampleGan
 
 
-KINDS: tuple[type[Spec], ...] = (
+KINDS: tuple[type[Spec], ...] = (  # of artifacts
     Data,
     TrainDiffusion,
     Snapshot,
@@ -313,9 +320,9 @@ KINDS: tuple[type[Spec], ...] = (
     MeasureMemorization,
     MeasureCollapse,
 )
-for _kind in KINDS:
+for _kind in (Seeded, OneClassifier, *KINDS):
     _kind.model_rebuild()  # a classifier may be trained on what predictions of another one chose
-AnySpec = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007 (made of a tuple)
+AnySpec = Annotated[Union[(OneClassifier, *KINDS)], Field(discriminator="kind")]
 
 
 def parse_spec(text: str) -> Spec:
@@ -334,5 +341,5 @@ def in_order(specs: list[Spec]) -> list[Spec]:
             done[spec.key] = spec
 
     for spec in specs:
-        visit(spec)
+        visit(spec.stored)
     return list(done.values())

@@ -58,11 +58,11 @@ class Store:
 
     def folder(self, spec: Spec) -> Path:
         """Where the artifact of `spec` lies."""
-        return self.root / spec.kind / spec.key
+        return self.root / spec.stored.kind / spec.stored.key
 
     def work(self, spec: Spec) -> Path:
         """Scratch folder of an unfinished artifact: checkpoints survive a kill in it."""
-        return self.root / WORK / spec.key
+        return self.root / WORK / spec.stored.key
 
     def has(self, spec: Spec) -> bool:
         return (self.folder(spec) / PROVENANCE).is_file()
@@ -78,11 +78,14 @@ class Store:
                     visit(item)
 
         for spec in specs:
-            visit(spec)
+            visit(spec.stored)
         return [s for s in in_order(list(needed.values())) if s.key in needed]
 
     def get(self, spec: Spec) -> Any:
         """The value of `spec`: from memory, from disk, or computed with all it needs."""
+        return spec.taken_from(self._get(spec.stored))
+
+    def _get(self, spec: Spec) -> Any:
         if spec.key in self._values:
             self._values.move_to_end(spec.key)
             return self._values[spec.key]
@@ -112,6 +115,7 @@ class Store:
 
         Raises UserError when the disk can't be written; checkpoints are kept, half-written files are not.
         """
+        spec = spec.stored
         with self._locked(spec):
             if self.has(spec):
                 return  # another process was faster

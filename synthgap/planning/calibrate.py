@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from ..base.threads import one_thread
-from ..classifier.train import train_classifier
+from ..classifier.train import Member, train_block
 from ..data.imageset import ImageSet
 from ..design.arms import Arms
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import LANES, generate
 from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
-from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, on_gpu, resnet_flop, unet_flop, work_of
+from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, image_shape, on_gpu, resnet_flop, unet_flop, work_of
 from ..graph.specs import (
     Data,
     MeasureLikelihood,
@@ -93,7 +93,7 @@ def measure(arms: Arms) -> Ratios:
     with crowd() as crowded, one_thread():
         training, edm = _train(arms.generator(0))
         sampling = _sample(edm, arms)
-        classifier, pages = _classify(arms.classifier(0, 0)), draw()
+        classifier, pages = _classify(arms.classifier(arms.seeds[0], 0).block), draw()
     return Ratios(arms.device, training, sampling, classifier, pages, *crowded)
 
 
@@ -192,8 +192,8 @@ def _sample(edm: EDM, arms: Arms) -> float:
 
 
 def _classify(spec: TrainClassifier) -> float:
-    batch, shape = spec.training.batch, spec.real.shape
-    each = 3 * resnet_flop(spec.network, *shape[1:]) / RATE
+    batch, shape = spec.training.batch, image_shape(spec)
+    each = 3 * resnet_flop(spec.network, *shape[1:]) * len(spec.members) / RATE
     if spec.device == "cpu":
         batch = max(2, min(batch, int(STEP["cpu"] / each)))
     steps = _steps(batch * each)
@@ -202,12 +202,10 @@ def _classify(spec: TrainClassifier) -> float:
     wanted = work_of(small)
     ticks, clock = [], _clock(spec.device)
     images = _images(batch, shape, spec.network.classes)
-    train_classifier(
-        images,
-        None,
+    train_block(
+        [Member(images, None, one.seed) for one in spec.members],
         spec.network,
         training,
-        0,
         epoch_images=small.epoch_images,
         device=spec.device,
         progress=lambda *_: ticks.append(clock()),

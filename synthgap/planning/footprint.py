@@ -17,7 +17,7 @@ from ..diffusion.reconstruct import LANES
 from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import Discriminator, DiscriminatorConfig
 from ..gan.stylegan3 import Generator, GeneratorConfig
-from ..graph.estimate import image_count, image_shape
+from ..graph.estimate import image_count, image_shape, step_images
 from ..graph.specs import (
     Attend,
     MeasureDetection,
@@ -95,14 +95,15 @@ def _memory(spec: Spec) -> float:
         case SampleGan():
             return scratch(spec.model) + 2 * _values(spec.data)
         case TrainClassifier():
-            sources = [s for s in (spec.real, *spec.synthetic) if s is not None]
-            size = resnet_size(spec.network, *image_shape(sources[0])[1:])
-            batch = spec.training.batch * ((spec.real is not None) + bool(spec.synthetic))
-            first = sources[:1] if spec.real is not None else sources
-            return 3 * size.weights + batch * size.saved + 2 * sum(map(_values, sources)) + 8 * sum(map(_values, first))
+            size, count = resnet_size(spec.network, *image_shape(spec)[1:]), len(spec.members)
+            networks = count * (4 * size.weights + step_images(spec) * size.saved)  # each also by itself, to begin with
+            sources = {s for one in spec.members for s in (one.real, *one.synthetic) if s is not None}
+            first = {s for one in spec.members for s in ([one.real] if one.real is not None else one.synthetic)}
+            return networks + 2 * sum(map(_values, sources)) + 8 * max(map(_values, first))
         case Predict() | Attend():
             size = resnet_size(spec.classifier.network, *image_shape(spec.images)[1:])
-            return size.weights + 4 * BATCH * size.largest + _values(spec.images) + _arrays(spec)
+            block = len(spec.classifier.block.members) * size.weights
+            return block + 4 * BATCH * size.largest + _values(spec.images) + _arrays(spec)
         case MeasureLikelihood():
             size = unet_size(spec.model.network)
             return size.weights + LIKELIHOOD_BATCH * size.saved
@@ -123,7 +124,7 @@ def _arrays(spec: Spec) -> float:
         case TrainGan():
             return gan_size(spec.generator, spec.discriminator)[0].file
         case TrainClassifier():
-            return resnet_size(spec.network, *image_shape(spec.real or spec.synthetic[0])[1:]).file
+            return len(spec.members) * resnet_size(spec.network, *image_shape(spec)[1:]).file
         case Predict():
             network = spec.classifier.network
             return image_count(spec.images) * (4 * (8 * network.width + network.classes) + 8)

@@ -96,12 +96,14 @@ def test_the_api_trains_the_edm_that_the_study_trains(smoke):
     assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in mine.state_dict().items())
 
 
-def test_the_api_trains_the_classifier_that_the_study_trains(smoke):
+def test_the_api_trains_the_classifier_that_the_study_trains_in_a_block(smoke):
+    """But for rounding, which depends on the block."""
     train = smoke.store.get(smoke.main.data["train"])
     mine = synthgap.train_classifier(real=train, preset="smoke", seed=1)
     theirs = smoke.store.get(smoke.main.classifier(1, 0))
     test = smoke.store.get(smoke.main.data["test"])
-    assert np.array_equal(synthgap.evaluate(mine, test).logits, synthgap.evaluate(theirs, test).logits)
+    assert len(smoke.main.classifier(1, 0).block.members) == 2
+    assert np.allclose(synthgap.evaluate(mine, test).logits, synthgap.evaluate(theirs, test).logits, atol=1e-3)
 
 
 def test_either_set_may_train_a_classifier_but_not_none(real, edm):

@@ -109,7 +109,7 @@ class OnlyThese:
         return self.store.missing(specs)
 
     def get(self, spec):
-        assert spec.key in self.keys, f"{spec.kind} was read and not declared"
+        assert spec.stored.key in self.keys, f"{spec.kind} was read and not declared"
         return self.store.get(spec)
 
 

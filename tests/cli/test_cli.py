@@ -184,7 +184,7 @@ def test_export_writes_the_images_that_an_arm_was_trained_on(synthgap, smoke, tm
     assert f"{40 * multiple} images of 10 classes" in out
     assert synthgap("export", *options, "--out", tmp_path / "set")[0] == 0
     classifier = smoke.main.classifier(1, 0) if step == "0" else smoke.main.arm(step, multiple, 1)
-    specs = classifier.synthetic or (classifier.real,)
+    specs = classifier.own.synthetic or (classifier.own.real,)
     wanted = np.concatenate([smoke.store.get(s).images for s in specs])
     with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
         assert np.array_equal(file["images"], wanted)

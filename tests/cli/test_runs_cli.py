@@ -2,9 +2,11 @@
 input is one line."""
 
 import shutil
+from importlib.resources import files
 
 import pandas as pd
 import pytest
+import yaml
 
 from synthgap.book import provenance
 from synthgap.design.record import leave
@@ -12,25 +14,45 @@ from synthgap.exhibits.study import Study
 from synthgap.graph.specs import in_order
 
 
+def left(study, folder):
+    """What a run of so much of a study leaves in a folder."""
+    leave(study.design, [s for s in study.plan() if study.store.has(s)], study.store, folder)
+    return folder
+
+
 @pytest.fixture
 def runs(smoke, tmp_path):
-    """Two runs, of seed 0 and of seed 1."""
-    folders = []
-    for seed in (0, 1):
-        study = Study(preset="smoke", results=smoke.results, device="cpu", seeds=[seed])
-        folders.append(tmp_path / f"smoke-seeds_{seed}")
-        leave(study.design, [s for s in study.plan() if smoke.store.has(s)], smoke.store, folders[-1])
-    return folders
+    """Two runs, of seed 0 and of seed 1, of a preset that trains the two together."""
+    several = [Study(preset="smoke", results=smoke.results, device="cpu", seeds=[seed]) for seed in (0, 1)]
+    return [left(study, tmp_path / f"smoke-seeds_{seed}") for seed, study in enumerate(several)]
 
 
-def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, runs, smoke, tmp_path):
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    """A study of seeds 0 and 1, each of which is trained by itself, and two runs of one of them."""
+    folder = tmp_path_factory.mktemp("apart")
+    content = yaml.safe_load(files("synthgap").joinpath("presets", "smoke.yaml").read_text(encoding="utf-8"))
+    content["classifier"]["block"] = 1
+    preset = folder / "apart.yaml"
+    preset.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def study(*seeds):
+        return Study(preset=str(preset), results=folder / "results", device="cpu", seeds=list(seeds), workers=1)
+
+    both = study(0, 1)
+    both.compute(both.plan())
+    return both, [left(study(seed), folder / f"apart-seeds_{seed}") for seed in (0, 1)]
+
+
+def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, tmp_path):
+    both, runs = apart
     out = tmp_path / "both"
     code, told, _ = synthgap("merge", *runs, "--out", out)
     assert code == 0
     assert "2 runs joined, seeds 0, 1" in told
     pictures = next(line for line in told.splitlines() if line.startswith("not shown, since they are pictures: "))
     assert {"fig-5", "fig-misread", "fig-uncovered"} <= set(pictures.split(": ")[1].split(", "))
-    pd.testing.assert_frame_equal(pd.read_csv(out / "chapters" / "table3.csv"), smoke.rows("table3"), check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_csv(out / "chapters" / "table3.csv"), both.rows("table3"), check_dtype=False)
     page = (out / "answer.html").read_text(encoding="utf-8")
     assert "Not shown here" in page
     assert "Would synthetic images replace mine?" in page
@@ -46,6 +68,7 @@ def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, runs, smoke, 
         (["0"], "is one run; name two or more"),
         (["0", "none"], "none is no finished run"),
         (["1"] * 2, "no run has the seed 0 (there are 1)"),
+        (["0", "1"], "classifiers are trained in blocks of 2 seeds (0 to 1, 2 to 3, …), so run whole blocks"),
     ],
 )
 def test_what_can_not_be_merged_is_one_line(synthgap, runs, tmp_path, words, says):

@@ -62,7 +62,7 @@ def test_walking_a_plan_gives_the_bytes_of_the_study(synthgap, plan, study, resu
 
 
 def test_a_node_without_its_inputs_names_them_unless_they_may_be_computed(synthgap, plan, study, results):
-    key = study.main.classifier(0, 50).key
+    key = study.main.classifier(0, 50).stored.key
     code, _, err = synthgap("compute", key, *OPTIONS, "--results", results)
     assert code == 2
     assert err.count("\n") == 1
@@ -101,11 +101,11 @@ def test_two_processes_share_a_training_of_the_study(plan, study, results):
 
 def test_what_can_not_be_shared_is_refused(synthgap, plan, study, results, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    code, _, err = synthgap("compute", study.main.classifier(0, 0).key, *OPTIONS, "--results", results)
+    code, _, err = synthgap("compute", study.main.classifier(0, 0).stored.key, *OPTIONS, "--results", results)
     assert code == 2
     assert "train-classifier can't be shared by several processes; compute it without torchrun" in err
     words = ("--results", results, "--with-inputs")
-    code, _, err = synthgap("compute", study.main.classifier(0, 50).key, *OPTIONS, *words)
+    code, _, err = synthgap("compute", study.main.classifier(0, 50).stored.key, *OPTIONS, *words)
     assert code == 2
     assert "can't be shared" in err
 

@@ -134,6 +134,6 @@ def test_classifiers_of_the_papers_recipe_train_on_coarse_and_fine_classes(study
     study.compute([policy])
     classes = {"cifar10": 10, "cifar100": 100}.get(arms.name, 3)
     assert study.store.get(policy).logits.shape == (arms.data["test"].count, classes)
-    training = policy.classifier.training
+    training = policy.classifier.block.training
     assert (training.batch, training.learning_rate, training.momentum, training.weight_decay) == (64, 0.01, 0.9, 5e-4)
     assert policy.classifier.network.width == 64

@@ -111,6 +111,8 @@ def test_an_altered_preset_is_what_its_file_says(altered):
         (lambda p: p.update(seed=3), "seed"),
         (lambda p: p["generator"].update(width=3), "width"),
         (lambda p: p["classifier"]["training"].update(epoch=3), "epoch"),
+        (lambda p: p["classifier"].update(block=0), "block"),
+        (lambda p: p["classifier"].update(block=1.5), "block"),
         (lambda p: p["data"][0].update(size=3), "size"),
         (lambda p: p.pop("budget"), "budget"),
         (lambda p: p.update(seeds=0), "seeds"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.hits import Hits
-from synthgap.graph.specs import Data, in_order
+from synthgap.graph.specs import Attend, Data, Predict, TrainClassifier, in_order
 from synthgap.stats.intervals import estimate_mean
 
 
@@ -66,8 +66,19 @@ def behind(spec) -> set[str]:
 
 
 def seeds_of(spec) -> set[int]:
-    """Seeds of an artifact and of all that it is made from."""
-    return {s.seed for s in in_order([spec]) if getattr(s, "seed", None) is not None}
+    """Seeds of an artifact and of all that it is made from; of a block of classifiers, the one that is read alone."""
+    found, waiting = set(), [spec]
+    while waiting:
+        one = waiting.pop()
+        seeded = one.members if isinstance(one, TrainClassifier) else [one]
+        found |= {s.seed for s in seeded if getattr(s, "seed", None) is not None}
+        if isinstance(one, Predict | Attend):
+            own = one.classifier.own
+            found |= {own.seed}
+            waiting += [one.images, *own.synthetic, *([own.real] if own.real else [])]
+        else:
+            waiting += one.inputs
+    return found
 
 
 def about(mean: float, half: float):

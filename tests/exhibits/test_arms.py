@@ -47,8 +47,8 @@ from synthgap.graph.store import Store
 
 def spend(spec) -> tuple[int, int]:
     """(optimiser steps, images a step) of a classifier."""
-    streams = (spec.real is not None) + bool(spec.synthetic)
-    return spec.training.steps(spec.epoch_images), streams * spec.training.batch
+    streams, block = (spec.own.real is not None) + bool(spec.own.synthetic), spec.block
+    return block.training.steps(block.epoch_images), streams * block.training.batch
 
 
 # steps and images
@@ -77,19 +77,19 @@ def test_arms_train_on_what_their_name_says(smoke):
         base, _, policy = arm.partition(" + ")
         if base in ("RandAugment", "TrivialAugment"):
             base, policy = REAL_ONLY, base
-        assert classifier.training.policy == (policy or "none")
-        assert classifier.real == (None if base in (BOOTSTRAP, SYNTHETIC_ONLY, GAN_ONLY, EPOCH_MATCHED) else train)
-        assert len(classifier.synthetic) == multiple
+        assert classifier.block.training.policy == (policy or "none")
+        assert classifier.own.real == (None if base in (BOOTSTRAP, SYNTHETIC_ONLY, GAN_ONLY, EPOCH_MATCHED) else train)
+        assert len(classifier.own.synthetic) == multiple
         if base == "0":
-            assert set(classifier.synthetic) == {train}
+            assert set(classifier.own.synthetic) == {train}
             assert behind(classifier) == {train.fingerprint}
             assert not any(isinstance(s, TrainDiffusion) for s in in_order([classifier]))
             continue
-        assert [s.copy_index for s in classifier.synthetic] == list(range(multiple))
+        assert [s.copy_index for s in classifier.own.synthetic] == list(range(multiple))
         if base == BOOTSTRAP:
-            assert {(s.images, s.seed) for s in classifier.synthetic} == {(train, seed)}
+            assert {(s.images, s.seed) for s in classifier.own.synthetic} == {(train, seed)}
             continue
-        assert {getattr(s, "t_re", 100) for s in classifier.synthetic} <= {steps.get(base, 100)}
+        assert {getattr(s, "t_re", 100) for s in classifier.own.synthetic} <= {steps.get(base, 100)}
 
 
 # who sees what
@@ -105,7 +105,7 @@ def test_no_arm_and_no_generator_sees_validation_or_test_images(smoke):
         for part in ("validation", "test", "probe", "floor", "other")
     }
     trained = [s for s in in_order(specs) if isinstance(s, (TrainClassifier, TrainDiffusion))]
-    assert len(trained) > 60
+    assert len(trained) > 40
     assert not any(hidden & behind(spec) for spec in trained)
 
 
@@ -117,6 +117,34 @@ def test_a_seed_owns_its_generator_its_samples_and_its_classifier(smoke):
             assert seeds_of(spec) == {seed}
 
 
+def blocked(arms, size, seeds):
+    classifier = arms.preset.classifier.model_copy(update={"block": size})
+    return replace(arms, preset=arms.preset.model_copy(update={"classifier": classifier}), seeds=seeds)
+
+
+def test_blocks_have_fixed_bounds_and_hold_the_seeds_of_the_study(smoke):
+    for size, seeds, wanted in (
+        (4, (0, 1, 2), [(0, 1, 2)]),
+        (4, tuple(range(10)), [(0, 1, 2, 3), (4, 5, 6, 7), (8, 9)]),
+        (4, (9, 2, 5, 6), [(8 + 1,), (2,), (5, 6)]),
+        (1, (0, 1), [(0,), (1,)]),
+    ):
+        arms = blocked(smoke.main, size, seeds)
+        assert {arms.block(s) for s in seeds} == set(wanted)
+        assert arms.block(400) == (400,)
+        for s in seeds:
+            one = arms.arm("50-100", 1, s)
+            assert one.own.seed == s
+            assert one.own.synthetic == arms.copies(s, (50, 100), 1)
+            assert tuple(member.seed for member in one.block.members) == arms.block(s)
+
+
+def test_more_seeds_leave_full_blocks_as_they_are_and_the_order_of_seeds_does_not_count(smoke):
+    few, many = (blocked(smoke.main, 2, seeds) for seeds in ((0, 1, 2), (3, 2, 1, 0)))
+    assert few.classifier(1, 50) == many.classifier(1, 50)
+    assert few.classifier(2, 50) != many.classifier(2, 50)  # its block was cut short
+
+
 def test_reverse_step_0_is_the_data_itself(smoke):
     assert smoke.main.samples(0, 0) == smoke.main.data["train"]
     assert smoke.main.classifier(0, 0) == smoke.main.arm(REAL_ONLY, 0, 0)
@@ -125,8 +153,8 @@ def test_reverse_step_0_is_the_data_itself(smoke):
 def test_the_cross_fitted_classifier_has_not_seen_what_it_judges(smoke):
     for seed in smoke.seeds:
         classifier = smoke.main.crossfit(seed)
-        assert classifier.epoch_images == 20
-        seen = {i.tobytes() for i in smoke.store.get(classifier.real).images}
+        assert classifier.block.epoch_images == 20
+        seen = {i.tobytes() for i in smoke.store.get(classifier.own.real).images}
         for t_re in (0, FLOOR):
             judged = smoke.main.judged(CROSSFIT, seed, t_re)
             assert judged.classifier == classifier
@@ -177,7 +205,7 @@ def test_subsets_of_the_learning_curve_are_drawn_by_the_seed_and_keep_every_clas
     cells = curve_cells(smoke.design)
     assert {count for count, _ in cells} == {10, 20, 40}
     for (count, seed), predict in cells.items():
-        real = predict.classifier.real
+        real = predict.classifier.own.real
         assert spend(predict.classifier)[0] == 12
         if count < 40:
             assert isinstance(real, Subset)
@@ -185,7 +213,7 @@ def test_subsets_of_the_learning_curve_are_drawn_by_the_seed_and_keep_every_clas
             images = smoke.store.get(real)
             assert len(images) == count
             assert len(np.unique(images.labels)) == 10
-    first, second = (smoke.store.get(cells[20, s].classifier.real) for s in (0, 1))
+    first, second = (smoke.store.get(cells[20, s].classifier.own.real) for s in (0, 1))
     assert not np.array_equal(first.images, second.images)
 
 
@@ -215,8 +243,8 @@ def test_given_images_are_arms_of_table_3_of_their_own_multiple(smoke, tmp_path)
     assert {c[:2] for c in cells} == {(GIVEN, 1), (GIVEN, 3), (GIVEN_ONLY, 1), (GIVEN_ONLY, 3)}
     for (arm, multiple, seed), predict in cells.items():
         classifier = predict.classifier
-        assert (classifier.real is None) == (arm == GIVEN_ONLY)
-        (images,) = classifier.synthetic
+        assert (classifier.own.real is None) == (arm == GIVEN_ONLY)
+        (images,) = classifier.own.synthetic
         assert (images.count, images.seed) == (40 * multiple, seed)
         assert not any(isinstance(s, TrainDiffusion) for s in in_order([classifier]))
 
@@ -233,7 +261,7 @@ def test_fewer_given_images_than_real_ones_are_an_arm_of_their_own_multiple(smok
     arms = lab_with(smoke, given_set(smoke, tmp_path, 30)).design.arms
     assert arms.given_multiples() == (0.75,)
     classifier = arms.arm(GIVEN, 0.75, 0)
-    assert classifier.synthetic == (arms.data["given"],)
+    assert classifier.own.synthetic == (arms.data["given"],)
     assert spend(classifier) == (12, 32)
 
 

@@ -201,8 +201,8 @@ def test_crossed_cells_are_every_pair_and_their_diagonal_is_table_3(smoke):
     cells, table = augmentation.crossed_cells(smoke.design), augmentation.arm_cells(smoke.design)
     assert set(cells) == {(g, c) for g in (0, 1) for c in (0, 1)}
     for (g, c), predict in cells.items():
-        assert predict.classifier.seed == c
-        assert {s.seed for s in predict.classifier.synthetic} == {g}
+        assert predict.classifier.own.seed == c
+        assert {s.seed for s in predict.classifier.own.synthetic} == {g}
         if g == c:
             assert predict == table["synthetic only", 1, g]
 

@@ -21,6 +21,10 @@ class Cell:
 
     key: str
 
+    @property
+    def stored(self) -> Cell:
+        return self
+
 
 @dataclass
 class Shelf:

@@ -25,7 +25,7 @@ def central(smoke):
 
 
 def test_the_central_images_are_the_nearest_of_each_class_and_half(smoke, central):
-    trim, train = central.classifier.real, smoke.store.get(smoke.main.data["train"])
+    trim, train = central.classifier.own.real, smoke.store.get(smoke.main.data["train"])
     kept = smoke.store.get(trim)
     random = train.subset(stratified_take(train.labels, trim.count, 0))
     assert len(kept) == trim.count
@@ -48,8 +48,8 @@ def test_the_central_images_are_the_nearest_of_each_class_and_half(smoke, centra
 
 def test_halves_are_judged_by_classifiers_of_the_other_half(smoke):
     first, second = smoke.main.halves_seen(0)
-    assert (first.images.half, first.classifier.real.half) == ("a", "b")
-    assert (second.images.half, second.classifier.real.half) == ("b", "a")
+    assert (first.images.half, first.classifier.own.real.half) == ("a", "b")
+    assert (second.images.half, second.classifier.own.real.half) == ("b", "a")
 
 
 def test_a_trim_can_be_read_back(central):

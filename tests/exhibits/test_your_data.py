@@ -97,7 +97,7 @@ def test_options_are_told_with_the_result(results):
     assert told["max_images"] == "20: 20 training images"
     assert told["flip"] == "True: mirrored in training"
     assert told["class_weights"] == "balanced"
-    assert lab.design.arms.classifier(0, 0).training.class_weights == "balanced"
+    assert lab.design.arms.classifier(0, 0).block.training.class_weights == "balanced"
 
 
 # names in Markdown

@@ -9,7 +9,7 @@ from synthgap.diffusion.noise import reverse_steps
 from synthgap.diffusion.reconstruct import reconstruct
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.graph.estimate import cost, network_evaluations, resnet_flop, unet_flop
+from synthgap.graph.estimate import cost, network_evaluations, resnet_flop, unet_flop, work_of
 from synthgap.graph.specs import in_order
 
 
@@ -63,8 +63,12 @@ def test_every_specification_of_a_plan_costs_something(smoke):
 def test_cost_grows_with_the_work(smoke):
     arms = smoke.main
     assert cost(arms.samples(0, 30)) < cost(arms.samples(0, 70)) < cost(arms.samples(0, 100))
-    assert cost(arms.classifier(0, 0)) < cost(arms.arm("100", 1, 0)) < cost(arms.arm("100 + TrivialAugment", 3, 0))
-    assert cost(arms.arm("synthetic only", 3, 0)) < cost(arms.arm("synthetic only, epoch-matched", 3, 0))
+    assert (
+        cost(arms.classifier(0, 0).block)
+        < cost(arms.arm("100", 1, 0).block)
+        < cost(arms.arm("100 + TrivialAugment", 3, 0).block)
+    )
+    assert cost(arms.arm("synthetic only", 3, 0).block) < cost(arms.arm("synthetic only, epoch-matched", 3, 0).block)
     longer = arms.generator(0).training.model_copy(update={"images": 1280})
     assert cost(arms.generator(0)) < cost(arms.generator(0).model_copy(update={"training": longer}))
 
@@ -72,7 +76,20 @@ def test_cost_grows_with_the_work(smoke):
 def test_all_multiples_of_an_arm_cost_the_same_to_train(smoke):
     """An epoch is the real set's in every arm, so that more synthetic images are no more steps."""
     arms = smoke.main
-    assert cost(arms.classifier(0, 100, 1)) == cost(arms.classifier(0, 100, 3)) == cost(arms.classifier(0, 0))
+    assert (
+        cost(arms.classifier(0, 100, 1).block)
+        == cost(arms.classifier(0, 100, 3).block)
+        == cost(arms.classifier(0, 0).block)
+    )
+
+
+def test_a_block_takes_its_members_work_and_one_members_fixed_cost(smoke):
+    block = smoke.main.classifier(0, 0).block
+    assert len(block.members) == 2
+    both, one = work_of(block), work_of(block.model_copy(update={"members": block.members[:1]}))
+    assert both.flop == 2 * one.flop
+    assert both.evaluations == 2 * one.evaluations
+    assert both.overhead == one.overhead > 0
 
 
 def convolution(fan_in, fan_out, kernel, side):

@@ -15,7 +15,7 @@ from synthgap.graph.store import DATA, SPEC
 
 @pytest.fixture
 def cells(smoke):
-    """A small plan: one generator, two reverse steps and a range, three classifiers."""
+    """A small plan: two seeds' generators, a reverse step and a range of each, three blocks of classifiers."""
     arms = smoke.main
     classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.arm("50-100", 1, 0)]
     return [arms.test(c) for c in classifiers] + [arms.fidelity(PAPER, 0, 50)]
@@ -31,7 +31,7 @@ def test_two_dask_workers_give_the_bytes_that_one_process_gives(only_data, smoke
     assert run(cells, only_data, workers=2) == count
     mine, theirs = artifacts(only_data), artifacts(smoke.store)  # the smoke study ran in one process
     made = [s for s in in_order(cells) if s.kind != "data"]
-    assert len(made) == count == 12
+    assert len(made) == count == 15
     for spec in made:
         for name in (DATA, SPEC):
             path = f"{spec.kind}/{spec.key}/{name}"
@@ -42,7 +42,7 @@ def test_two_dask_workers_give_the_bytes_that_one_process_gives(only_data, smoke
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_user_error_in_the_work_comes_out_as_it_was_raised(only_data, smoke, threads_for_workers, workers):
     stranger = smoke.main.data["train"].model_copy(update={"fingerprint": "0" * 64})
-    classifier = smoke.main.classifier(0, 0).model_copy(update={"real": stranger})
+    classifier = smoke.main.on_real(0, lambda _: stranger)
     with pytest.raises(UserError, match="digits has changed since this study began; start again"):
         run([smoke.main.test(classifier)], only_data, workers=workers)
     assert not only_data.has(stranger)

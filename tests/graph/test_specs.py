@@ -16,8 +16,10 @@ from synthgap.graph.specs import (
     Data,
     Loading,
     MeasureFidelity,
+    OneClassifier,
     Predict,
     Reconstruct,
+    Seeded,
     Snapshot,
     Subset,
     Synthesize,
@@ -34,15 +36,16 @@ OTHER = DATA.model_copy(update={"fingerprint": "g"})
 MODEL = TrainDiffusion(data=DATA, network=UNetConfig(), training=DiffusionTraining(), seed=0)
 FULL = Synthesize(model=MODEL, data=DATA, solver=Solver(steps=4), seed=0)
 HALF = Reconstruct(model=MODEL, data=DATA, t_re=50, solver=Solver(steps=4), seed=0)
-CLASSIFIER = TrainClassifier(
-    real=DATA, synthetic=(FULL,), epoch_images=40, network=ResNetConfig(), training=ClassifierTraining(), seed=0
-)
+ALONE = Seeded(real=DATA, synthetic=(FULL,), seed=0)
+BESIDE = Seeded(real=DATA, synthetic=(FULL.model_copy(update={"seed": 1}),), seed=1)
+BLOCK = TrainClassifier(members=(ALONE, BESIDE), epoch_images=40, network=ResNetConfig(), training=ClassifierTraining())
+CLASSIFIER = OneClassifier(block=BLOCK, place=0)
 PREDICT = Predict(classifier=CLASSIFIER, images=DATA)
 FIDELITY = MeasureFidelity(real=PREDICT, fake=Predict(classifier=CLASSIFIER, images=HALF))
 EARLY = Snapshot(run=MODEL.model_copy(update={"snapshots": (100, 200)}), images=100)
 SEEN = tuple(Predict(classifier=CLASSIFIER, images=Subset(images=DATA, half=half)) for half in "ab")
 TRIM = Trim(images=DATA, seen=SEEN, count=20)
-ALL = (DATA, MODEL, EARLY, FULL, HALF, CLASSIFIER, PREDICT, TRIM, FIDELITY)
+ALL = (DATA, MODEL, EARLY, FULL, HALF, BLOCK, CLASSIFIER, PREDICT, TRIM, FIDELITY)
 
 OTHER_VALUES = {
     Data: {"fingerprint": "h", "count": 41, "shape": (1, 8, 9), "classes": 11},
@@ -74,15 +77,14 @@ OTHER_VALUES = {
         "device": "cuda",
     },
     TrainClassifier: {
-        "real": None,
-        "synthetic": (FULL, HALF),
+        "members": (ALONE,),
         "epoch_images": 41,
         "network": ResNetConfig(width=32),
         "training": ClassifierTraining(epochs=99),
-        "seed": 1,
         "device": "cuda",
     },
-    Predict: {"classifier": CLASSIFIER.model_copy(update={"seed": 1}), "images": HALF},
+    OneClassifier: {"block": BLOCK.model_copy(update={"epoch_images": 41}), "place": 1},
+    Predict: {"classifier": CLASSIFIER.model_copy(update={"place": 1}), "images": HALF},
     MeasureFidelity: {"real": FIDELITY.fake, "fake": PREDICT},
 }
 
@@ -100,10 +102,10 @@ def test_a_configurations_every_field_counts_in_the_key():
     changes |= {"weight_decay": 0, "policy": "RandAugment", "class_weights": "balanced"}
     assert set(changes) == set(ClassifierTraining.model_fields)
     keys = {
-        CLASSIFIER.model_copy(update={"training": ClassifierTraining(**{name: value})}).key
+        BLOCK.model_copy(update={"training": ClassifierTraining(**{name: value})}).key
         for name, value in changes.items()
     }
-    assert len(keys | {CLASSIFIER.key}) == len(changes) + 1
+    assert len(keys | {BLOCK.key}) == len(changes) + 1
 
 
 def test_every_field_of_the_solver_counts_in_the_key():
@@ -114,6 +116,35 @@ def test_every_field_of_the_solver_counts_in_the_key():
         solvers = [Solver(**({"steps": 4} | {name: value})) for name, value in changes.items()]
         keys = {spec.model_copy(update={"solver": solver}).key for solver in solvers}
         assert len(keys | {spec.key}) == len(changes) + 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"real": None},
+        {"real": OTHER},
+        {"synthetic": ()},
+        {"synthetic": (FULL, HALF)},
+        {"synthetic": (HALF,)},
+        {"seed": 2},
+    ],
+)
+def test_whatever_a_member_is_trained_on_counts_in_the_key_of_its_block_and_of_its_neighbour(changed):
+    other = Seeded(**({"real": DATA, "synthetic": BESIDE.synthetic, "seed": 1} | changed))
+    block = BLOCK.model_copy(update={"members": (ALONE, other)})
+    assert block.key != BLOCK.key
+    assert OneClassifier(block=block, place=0).key != CLASSIFIER.key
+
+
+def test_the_order_of_members_counts_and_a_classifier_is_stored_in_its_block():
+    assert BLOCK.model_copy(update={"members": (BESIDE, ALONE)}).key != BLOCK.key
+    assert (CLASSIFIER.stored, PREDICT.stored) == (BLOCK, PREDICT)
+    assert PREDICT.inputs == (BLOCK, DATA)
+    assert BLOCK.inputs == (DATA, FULL, *BESIDE.synthetic)
+    assert in_order([CLASSIFIER]) == in_order([BLOCK])
+    assert CLASSIFIER not in in_order([PREDICT])
+    moved = DATA.model_copy(update={"name": "mine"})
+    assert replaced(BLOCK, DATA, moved).key == BLOCK.key  # as a name does inside members
 
 
 def test_a_range_is_not_its_ends():
@@ -136,6 +167,8 @@ def replaced(spec, old, new):
     def change(value):
         if isinstance(value, specification.Spec):
             return replaced(value, old, new)
+        if isinstance(value, Seeded):
+            return Seeded(**{name: change(getattr(value, name)) for name in Seeded.model_fields})
         return tuple(change(v) for v in value) if isinstance(value, tuple) else value
 
     return spec.model_copy(update={name: change(getattr(spec, name)) for name in type(spec).model_fields})
@@ -202,17 +235,17 @@ def test_what_is_no_specification_is_refused(text):
 def test_inputs_are_named_once():
     assert MODEL.inputs == (DATA,)
     assert FULL.inputs == (MODEL, DATA)
-    assert CLASSIFIER.inputs == (DATA, FULL)
-    twice = CLASSIFIER.model_copy(update={"synthetic": (FULL, HALF, FULL)})
-    assert twice.inputs == (DATA, FULL, HALF)
+    assert CLASSIFIER.inputs == (BLOCK,)
+    twice = Seeded(real=DATA, synthetic=(FULL, HALF, FULL), seed=0)
+    assert BLOCK.model_copy(update={"members": (twice,)}).inputs == (DATA, FULL, HALF)
     assert FIDELITY.inputs == (PREDICT, FIDELITY.fake)
 
 
 def test_in_order_puts_inputs_first_and_names_everything_once():
     ordered = in_order([FIDELITY, PREDICT, FULL, FULL])
     place = {spec.key: i for i, spec in enumerate(ordered)}
-    assert len(place) == len(ordered) == 8
-    assert set(ordered) == {*ALL, FIDELITY.fake} - {EARLY, TRIM}
+    assert len(place) == len(ordered) == 9
+    assert set(ordered) == {*ALL, FIDELITY.fake, *BESIDE.synthetic} - {EARLY, TRIM, CLASSIFIER}
     for spec in ordered:
         assert all(place[i.key] < place[spec.key] for i in spec.inputs)
 

@@ -35,6 +35,28 @@ def test_a_stored_value_is_the_computed_one(smoke, prediction):
     assert np.array_equal(value.labels, smoke.store.get(smoke.main.data["test"]).labels)
 
 
+def test_a_classifier_is_read_from_its_block_and_stored_there_alone(smoke):
+    first, second = (smoke.main.classifier(seed, 50) for seed in (0, 1))
+    assert first.stored == second.stored
+    assert smoke.store.folder(first) == smoke.store.folder(first.block)
+    assert smoke.store.provenance(first) == smoke.store.provenance(first.block)
+    members = Store(smoke.store.root).get(first.block)
+    for spec, member in zip((first, second), members, strict=True):
+        mine = Store(smoke.store.root).get(spec).network.state_dict()
+        assert all(np.array_equal(v, member.network.state_dict()[k]) for k, v in mine.items())
+    assert not np.array_equal(*(member.network.conv1.weight.detach() for member in members))
+    assert not (smoke.store.root / first.kind).exists()
+
+
+def test_a_classifier_that_is_missing_has_its_block_trained(only_data, smoke):
+    second = smoke.main.classifier(1, 0)
+    assert only_data.missing([second]) == [second.block]
+    only_data.compute(second)
+    assert only_data.has(second)
+    assert only_data.has(smoke.main.classifier(0, 0))
+    assert content(only_data, second) == content(smoke.store, second)
+
+
 def test_a_kind_is_read_back_as_it_was_encoded(smoke):
     for spec in in_order(smoke.plan())[:40]:
         kind = store_module.KINDS[type(spec)]
@@ -109,7 +131,7 @@ def test_a_damaged_input_is_mended_on_the_way(damageable, prediction, capsys):
     path.write_bytes(wanted[:-1])
     damageable.get(prediction)
     assert path.read_bytes() == wanted
-    assert prediction.classifier.key in capsys.readouterr().err
+    assert prediction.classifier.stored.key in capsys.readouterr().err
 
 
 def test_damaged_images_are_loaded_again(damageable, smoke, capsys):
@@ -154,7 +176,7 @@ def test_missing_asks_for_inputs_of_what_is_absent_only(damageable, smoke, predi
 
 def test_computing_again_gives_equal_bytes(only_data, smoke):
     specs = [smoke.main.test(smoke.main.arm("50-100", 1, 0))]
-    assert run(specs, only_data, workers=1) == 4  # generator, samples, classifier, predictions
+    assert run(specs, only_data, workers=1) == 6  # two generators, their samples, a block, predictions
     for spec in in_order(specs):
         assert content(only_data, spec) == content(smoke.store, spec)
 
@@ -250,5 +272,5 @@ def test_a_results_folder_that_cannot_be_made_is_a_user_error(tmp_path):
 
 def test_spec_json_can_be_read_by_people(smoke, prediction):
     spec = json.loads((smoke.store.folder(prediction) / SPEC).read_text(encoding="utf-8"))
-    assert spec["classifier"]["training"]["epochs"] == 4
+    assert spec["classifier"]["block"]["training"]["epochs"] == 4
     assert spec["images"]["loading"] == smoke.main.data["test"].loading.model_dump(mode="json")

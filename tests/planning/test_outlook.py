@@ -95,7 +95,9 @@ def test_more_workers_share_the_work_but_not_the_longest_chain(tiny):
     assert one == pytest.approx(sum(map(cost, specs)) / 3600)
     assert two == pytest.approx(one / 2)
     generator, classifier = tiny.design.main.generator(0), tiny.design.main.classifier(0, 100)
-    chain = sum(map(cost, (generator, classifier.synthetic[0], classifier, tiny.design.main.test(classifier))))
+    chain = sum(
+        map(cost, (generator, classifier.own.synthetic[0], classifier.block, tiny.design.main.test(classifier)))
+    )
     assert one > many >= chain / 3600
 
 
@@ -111,6 +113,15 @@ def test_weights_are_counted_and_a_larger_batch_takes_more_memory(tiny):
     assert memory(larger) - memory(generator) == 288 * saved
     assert scratch(generator) > 4 * 4 * 20_000  # four tensors a weight
     assert PROCESS < memory(generator) < PROCESS + 1e9
+
+
+def test_a_block_takes_its_members_disk_and_memory(tiny):
+    block = tiny.design.main.classifier(0, 0).block
+    alone = block.model_copy(update={"members": block.members[:1]})
+    one = resnet_size(block.network, 8, 8)
+    assert len(block.members) == 2
+    assert memory(block) - memory(alone) == 4 * one.weights + block.training.batch * one.saved  # of the same images
+    assert disk(block) - disk(alone) > one.file
 
 
 def test_what_a_step_saves_is_what_autograd_holds(tiny):
@@ -151,7 +162,7 @@ def test_beside_a_gpu_what_has_no_device_is_taken_as_on_a_core(tiny):
     fast = Ratios("cuda", 0.01, 0.01, 0.01)
     prediction = tiny.design.main.test(tiny.design.main.classifier(0, 0))
     assert fast.seconds(prediction) == accelerator.seconds(prediction) == cost(prediction)
-    assert fast.seconds(prediction.classifier) < cost(prediction.classifier)
+    assert fast.seconds(prediction.classifier.block) < cost(prediction.classifier.block)
 
 
 def test_the_lines_name_what_stood_in_and_end_with_hours_on_h100s(paper, monkeypatch):

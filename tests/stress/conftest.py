@@ -48,7 +48,7 @@ def pytest_sessionfinish(session, exitstatus):
 
 @pytest.fixture
 def cells(smoke):
-    """A small plan: one generator, trained with checkpoints, two reverse steps and a range, classifiers, a measure."""
+    """A small plan: generators, trained with checkpoints, a reverse step and a range, classifiers, a measure."""
     arms = smoke.main
     classifiers = [arms.classifier(0, 0), arms.classifier(0, 50), arms.arm("50-100", 1, 0)]
     return [arms.test(c) for c in classifiers] + [arms.fidelity(PAPER, 0, 50)]

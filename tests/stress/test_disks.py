@@ -225,4 +225,4 @@ def test_other_errors_are_no_faults_of_a_disk(error):
 
 
 def test_the_plan_of_these_tests_is_what_they_say(cells, only_data):
-    assert len(only_data.missing(cells)) == 12
+    assert len(only_data.missing(cells)) == 15

@@ -156,7 +156,7 @@ class Kept(Store):
 
     def provenance(self, spec: Spec) -> dict:
         """When and with which versions the artifact was made; of those that are not kept, too."""
-        note = self.notes["artifacts"].get(spec.key)
+        note = self.notes["artifacts"].get(spec.stored.key)
         if note is None:
             self.compute(spec)
         return {name: self.notes[name] for name in NOTED[2:]} | note

@@ -22,7 +22,7 @@ class Cell:
     key: str
 
     @property
-    def stored(self) -> Cell:
+    def stored(self):
         return self
 
 

@@ -3,7 +3,7 @@
 Three seeds tell a variance badly: Student's t on 2 degrees of freedom is 4.3 at 95% and 14.1 at 99.5%. Comparisons
 without a generator, each of two classifiers' runs, lend their variance to one another (`pooled`). Comparisons whose
 arms share a study's generators lend nothing: all of them rest on the same few generators, one a seed. How often the
-intervals hold, and how often a decision is wrong, is simulated (`stats.simulation`, benchmarks/inference.py).
+intervals hold, and how often a decision is wrong, is simulated (benchmarks/inference.py).
 """
 
 from __future__ import annotations

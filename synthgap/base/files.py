@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Its name has the same ending. The folder of `path` is made; the file gets the rights that new files have there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{_writer()}.tmp{path.suffix}")
     try:
         yield temporary
         usual_rights(temporary)
@@ -26,9 +27,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _writer() -> str:
+    """A name that no other writer has at the same time, be it a process or a thread of this one."""
+    return f"{os.getpid()}-{threading.get_ident()}"
+
+
 def usual_rights(path: Path) -> None:
     """Give a new file the rights that every new file has there: safetensors writes for the owner alone."""
-    probe = path.with_name(f".{path.name}.{os.getpid()}.rights")
+    probe = path.with_name(f".{path.name}.{_writer()}.rights")
     try:
         probe.touch()
         shutil.copymode(probe, path)

@@ -2,11 +2,9 @@
 input is one line."""
 
 import shutil
-from importlib.resources import files
 
 import pandas as pd
 import pytest
-import yaml
 
 from synthgap.book import provenance
 from synthgap.design.record import leave
@@ -27,32 +25,17 @@ def runs(smoke, tmp_path):
     return [left(study, tmp_path / f"smoke-seeds_{seed}") for seed, study in enumerate(several)]
 
 
-@pytest.fixture(scope="module")
-def apart(tmp_path_factory):
-    """A study of seeds 0 and 1, each of which is trained by itself, and two runs of one of them."""
-    folder = tmp_path_factory.mktemp("apart")
-    content = yaml.safe_load(files("synthgap").joinpath("presets", "smoke.yaml").read_text(encoding="utf-8"))
-    content["classifier"]["block"] = 1
-    preset = folder / "apart.yaml"
-    preset.write_text(yaml.safe_dump(content), encoding="utf-8")
-
-    def study(*seeds):
-        return Study(preset=str(preset), results=folder / "results", device="cpu", seeds=list(seeds), workers=1)
-
-    both = study(0, 1)
-    both.compute(both.plan())
-    return both, [left(study(seed), folder / f"apart-seeds_{seed}") for seed in (0, 1)]
-
-
 def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, tmp_path):
-    both, runs = apart
+    runs = [left(apart(seed), tmp_path / f"apart-seeds_{seed}") for seed in (0, 1)]
     out = tmp_path / "both"
     code, told, _ = synthgap("merge", *runs, "--out", out)
     assert code == 0
     assert "2 runs joined, seeds 0, 1" in told
     pictures = next(line for line in told.splitlines() if line.startswith("not shown, since they are pictures: "))
     assert {"fig-5", "fig-misread", "fig-uncovered"} <= set(pictures.split(": ")[1].split(", "))
-    pd.testing.assert_frame_equal(pd.read_csv(out / "chapters" / "table3.csv"), both.rows("table3"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(out / "chapters" / "table3.csv"), apart(0, 1).rows("table3"), check_dtype=False
+    )
     page = (out / "answer.html").read_text(encoding="utf-8")
     assert "Not shown here" in page
     assert "Would synthetic images replace mine?" in page

@@ -17,23 +17,22 @@ from synthgap.graph.specs import Predict
 from synthgap.graph.store import DATA, PROVENANCE
 
 
-def left_by(smoke, folder, seeds):
-    """A run of these seeds, left in `folder`, from what the smoke study's store holds of it."""
-    study = Study(preset="smoke", results=smoke.results, device="cpu", seeds=seeds)
-    leave(study.design, [spec for spec in study.plan() if smoke.store.has(spec)], smoke.store, folder)
+def left_by(study, folder):
+    """What a run leaves in `folder` of so much of a study as its store holds."""
+    leave(study.design, [spec for spec in study.plan() if study.store.has(spec)], study.store, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def whole(smoke, tmp_path_factory):
     """The smoke study, from what it left alone."""
-    return Study(f"run:{left_by(smoke, tmp_path_factory.mktemp('left') / 'run', [0, 1])}")
+    return Study(f"run:{left_by(smoke, tmp_path_factory.mktemp('left') / 'run')}")
 
 
 @pytest.fixture
-def runs(smoke, tmp_path):
+def runs(apart, tmp_path):
     """Two runs, of seed 0 and of seed 1."""
-    return [left_by(smoke, tmp_path / str(seed), [seed]) for seed in (0, 1)]
+    return [left_by(apart(seed), tmp_path / str(seed)) for seed in (0, 1)]
 
 
 def rows_of(study):
@@ -92,16 +91,17 @@ def test_a_record_comes_back_as_the_design(smoke):
     assert again.main.arm("100", 1, 1).key == smoke.main.arm("100", 1, 1).key
 
 
-def test_joined_runs_say_what_one_run_of_all_seeds_says(smoke, runs, tmp_path):
+def test_joined_runs_say_what_one_run_of_all_seeds_says(apart, runs, tmp_path):
+    both = apart(0, 1)
     join(list(reversed(runs)), tmp_path / "joined")
     joined = Study(f"run:{tmp_path / 'joined'}")
     assert joined.seeds == (0, 1)
-    ours, theirs = rows_of(joined), rows_of(smoke)
+    ours, theirs = rows_of(joined), rows_of(both)
     assert len(ours.pop("crossed")) == 1  # no run crossed generators with classifiers of another seed
     for name, rows in ours.items():
         pd.testing.assert_frame_equal(rows, theirs[name])
-    assert str(joined.answer()) == str(smoke.answer())
-    assert joined.show("tab-judged") == smoke.show("tab-judged")
+    assert str(joined.answer()) == str(both.answer())
+    assert joined.show("tab-judged") == both.show("tab-judged")
     join([tmp_path / "joined", runs[1]], tmp_path / "again")  # the same values twice are no harm
     assert read_record(tmp_path / "again") == read_record(tmp_path / "joined")
 
@@ -156,7 +156,7 @@ def test_a_run_by_other_code_than_ours_is_not_opened(runs):
         reopened(runs[0])
 
 
-def test_a_damaged_file_is_named_and_kept(runs, smoke):
+def test_a_damaged_file_is_named_and_kept(runs, apart):
     design, kept = reopened(runs[0])
     spec = design.main.test(design.main.classifier(0, 0))
     file = kept.folder(spec) / DATA
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_named_and_kept(runs, smoke):
     with pytest.raises(UserError, match=r"predict/.* is damaged \(data.safetensors\); copy the run's folder again"):
         kept.get(spec)
     assert file.exists()
-    assert smoke.store.get(spec).correct.shape == (40,)
+    assert apart(0).store.get(spec).correct.shape == (40,)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

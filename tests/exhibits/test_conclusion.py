@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from reading import parsed, right, rows_of
 
 from synthgap.base.errors import UserError
-from synthgap.base.words import ends, p_value
+from synthgap.base.words import ends, p_value, signed
 from synthgap.book import execute as book
 from synthgap.design.values import BOOTSTRAP, MIX, REAL, SECOND_BATCH, SYNTHETIC_ONLY, cell_name, cell_title
 from synthgap.exhibits import conclusion
@@ -206,7 +206,7 @@ def test_one_comparison_has_one_interval_and_one_standing_wherever_it_is_shown(s
     number, found = by_id["gap-at-equal-size"]
     assert between(as_many) == ends(replace(found.effect, low=-found.effect.high, high=-found.effect.low))
     assert open_ones[found.standing] in as_many.split("**")[1]
-    assert scores[str(number)]["here"] == f"{found.effect.mean:+.2f} ({ends(found.effect, 2)}) points"
+    assert scores[str(number)]["here"] == f"{signed(found.effect.mean, 2)} ({ends(found.effect, 2)}) points"
     assert scores[str(number)]["p, corrected"] == p_value(found.p)
     mirrored = f"{-found.effect.mean:+.2f} ({-found.effect.high:+.2f} to {-found.effect.low:+.2f})"
     assert real["synthetic only ×1"] == mirrored

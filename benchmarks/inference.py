@@ -158,15 +158,15 @@ def coverage_table(studies: int) -> str:
 def decision_table(studies: int) -> str:
     """Markdown: wrong answers and decided questions, today and by the first edition's rule."""
     lines = [
-        "| generator | seeds | true effect (points) | answers | wrong (%), at most | decided (%) | "
-        "first edition: wrong (%), at most | decided (%) |",
-        "|---|---|---|---|---|---|---|---|",
+        "| generator | seeds | true effect (points) | answers | wrong answers (%) | bound (%) | "
+        "decided questions (%) | first edition: wrong (%) | bound (%) | decided (%) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for world in (w for w in WORLDS if w.images == 1000):
         for effect in (0.0, 0.02, 0.04, 0.08):
             count = studies if effect == 0 else max(200, studies // 10)
             cells = [
-                f"{100 * c.wrong / count:.2f}, {100 * c.bound:.2f} | {50 * c.decided / count:.0f}"
+                f"{100 * c.wrong / count:.2f} | {100 * c.bound:.2f} | {50 * c.decided / count:.0f}"
                 for c in decisions(world, effect, count)
             ]
             lines.append(f"| {world.name} | {world.seeds} | {100 * effect:g} | {count:,} | {cells[0]} | {cells[1]} |")

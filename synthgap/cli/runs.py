@@ -36,7 +36,7 @@ def merge(
     from ..design.record import join
 
     if len(runs) < 2:
-        raise UserError(f"{runs[0]} is one run; name two or more")
+        raise UserError(f"{runs[0]} is the only one named; name two runs or more")
     check_new_folder(out)
     root = find_root()
     join(runs, out)

@@ -43,7 +43,7 @@ class Arm(str):
         return name if name in POLICIES else added or "none"
 
     def under(self, policy: Policy) -> Arm:
-        """The same arm, its images under a policy."""
+        """The same arm, its images under a policy. Real images alone under one are called by the policy's name."""
         return Arm(f"{self} + {policy}")
 
     @property

@@ -48,7 +48,7 @@ def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, tmp_pa
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["0"], "is one run; name two or more"),
+        (["0"], "is the only one named; name two runs or more"),
         (["0", "none"], "none is no finished run"),
         (["1"] * 2, "no run has the seed 0 (there are 1)"),
         (["0", "1"], "classifiers are trained in blocks of 2 seeds (0 to 1, 2 to 3, …), so run whole blocks"),

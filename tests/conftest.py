@@ -95,6 +95,18 @@ def apart(shared) -> Callable:
 
 
 @pytest.fixture(scope="session")
+def left() -> Callable:
+    """(study, folder) → the folder, with what a run leaves there of so much of the study as its store holds."""
+    from synthgap.design.record import leave
+
+    def leaving(study, folder):
+        leave(study.design, [spec for spec in study.plan() if study.store.has(spec)], study.store, folder)
+        return folder
+
+    return leaving
+
+
+@pytest.fixture(scope="session")
 def published(shared) -> Path:
     """Folder of the published book's sources, built once, for all workers, with the guards of a published book."""
     from filelock import FileLock

@@ -23,9 +23,9 @@ from pydantic import ValidationError
 
 from .. import stats
 from ..base.errors import UserError
+from ..design.record import code_of_kinds
 from ..exhibits.sections import results
 from ..graph.codehash import code_hash, definitions_hash
-from ..graph.specs import KINDS
 from ..paper.published import claims, read_paper
 from .provenance import Change, Made, Provenance, Since, read, write
 
@@ -39,8 +39,7 @@ WORDS = ("summary", "budget")  # of a preset; they change no number
 
 def code_versions() -> dict[str, str]:
     """Kind of artifact, or STATISTICS → SHA-256 of the present code."""
-    kinds = {kind.model_fields["kind"].default: code_hash(kind.code) for kind in KINDS}
-    return {**kinds, STATISTICS: statistics_hash()}
+    return {**code_of_kinds(), STATISTICS: statistics_hash()}
 
 
 def statistics_hash() -> str:

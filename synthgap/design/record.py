@@ -56,7 +56,7 @@ class Record(BaseModel):
         """The record of a design, made by the present code."""
         columns = tuple(Column(name=arms.name, data=arms.data, mirrored=arms.mirrored) for arms in d.columns)
         plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given")}
-        return cls(options=asdict(d.options), columns=columns, records=d.records, code=_present(), **plain)
+        return cls(options=asdict(d.options), columns=columns, records=d.records, code=code_of_kinds(), **plain)
 
     def design(self) -> Design:
         """The inverse."""
@@ -77,7 +77,8 @@ class Record(BaseModel):
         return replace(d, columns=tuple(columns))
 
 
-def _present() -> dict[str, str]:
+def code_of_kinds() -> dict[str, str]:
+    """Kind of artifact → hash of the present code that makes it."""
     return {kind.model_fields["kind"].default: code_hash(kind.code) for kind in KINDS}
 
 
@@ -108,7 +109,7 @@ def reopened(folder: Path) -> tuple[Design, Kept]:
     Raises UserError for a folder that is none, and for a run by other code than the present one.
     """
     record = read_record(folder)
-    if changed := _unlike(record.code, _present()):
+    if changed := _unlike(record.code, code_of_kinds()):
         raise UserError(
             f"{folder} was made by other code of {', '.join(changed)} than this; take the version that made it"
         )
@@ -185,10 +186,7 @@ def _difference(one: Record, other: Record) -> str:
         name = changed[0]
         several = [_flat(preset).get(name) for preset in presets]
         return f"{name} of the preset is {several[0]!r} in the one, {several[1]!r} in the other"
-    images = [
-        {f"{c.name} {part}": data.key for c in run.columns for part, data in c.data.items()} for run in (one, other)
-    ]
-    if changed := _unlike(*images):
+    if changed := _unlike(_images(one), _images(other)):
         return f"their images differ ({changed[0]})"
     return ""
 

@@ -24,14 +24,13 @@ from ..stats.judge import (
     UNTESTED,
     VERDICTS,
 )
-from ..stats.pooling import contrast
 from ..stats.verdict import BETTER, CLAIMS, DECIDED, LEANING, SAME, WORSE, Verdict
 from .answer import Decided, Task, task, verdicts
 from .augmentation import table3_hits
 from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
-from .hits import Hits, alike
+from .hits import Hits, arm_difference
 from .text import myst_table
 
 PUBLISHED_NUMBERS = "the paper's published numbers alone"
@@ -69,7 +68,7 @@ def five_sentences(
         _as_many(d, by_id[GAP]),
         _instead(d, cell, most, asked),
         _beside(decided["augment"], asked),
-        _why(known, asked, control, by_id[CROWDING]),
+        _why(d, known, asked, control, by_id[CROWDING]),
         takeaway(d, several),
     ]
     return "\n".join(f"1. {sentence}" for sentence in told)
@@ -132,12 +131,13 @@ def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
     )
 
 
-def _why(known: Hits, asked: Task, control: Loss | str, crowding: ClaimVerdict) -> str:
+def _why(d: Design, known: Hits, asked: Task, control: Loss | str, crowding: ClaimVerdict) -> str:
     """What copies of the real images lose, and what real images cut to the synthetic spread lose."""
     copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
     if copies not in known or synthetic not in known:
         return "**Why is not asked at this preset**: it trains on no copies of the real images."
-    copied, beyond = (_difference(known, asked, *pair) for pair in ((REAL, copies), (copies, synthetic)))
+    pairs = (REAL, copies), (copies, synthetic)
+    copied, beyond = (arm_difference(d, known, *pair, groups=asked.groups) for pair in pairs)
     text = (
         f"**Copies of the real images set the scale**: as many of them, drawn with replacement, lose {_lost(copied)}, "
         f"and synthetic ones {_lost(beyond)} beyond these"
@@ -151,12 +151,6 @@ def _why(known: Hits, asked: Task, control: Loss | str, crowding: ClaimVerdict) 
     }.get(crowding.verdict, "what crowding near the modes costs is open")
     stands = cause.format(_lead(crowding.standing, "", "probably ", ""))
     return f"{text}. Real images cut to the spread of synthetic ones lose {_lost(control.loss)}: {stands}."
-
-
-def _difference(known: Hits, asked: Task, first: ArmCell, second: ArmCell) -> Crossed:
-    """First minus second arm, in the answer's measure, in points."""
-    runs = alike(known.names, first, second)
-    return contrast(known.__getitem__, first, second, runs, asked.groups).in_points
 
 
 def _apart(difference: Crossed, asked: Task) -> str:

@@ -65,18 +65,25 @@ def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "") -> Resu
     return right
 
 
-def arm_difference(d: Design, known: Hits, first: ArmCell, second: ArmCell, dataset: str = "") -> Crossed:
+def arm_difference(
+    d: Design,
+    known: Hits,
+    first: ArmCell,
+    second: ArmCell,
+    dataset: str = "",
+    groups: np.ndarray | None = None,
+) -> Crossed:
     """First minus second arm, in points: the one interval of the two wherever they are compared.
 
-    known : hits of Table 3, or of Table 4 with the name of its `dataset`. Raises UserError for a cell that the preset
-    does not run.
+    known : hits of Table 3, or of Table 4 with the name of its `dataset`. groups : as of `crossed`. Raises UserError
+    for a cell that the preset does not run.
     """
     where = (dataset,) if dataset else ()
     for cell in (first, second):
         if (*where, *cell) not in known:
             raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
     cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second)).in_points
+    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), groups).in_points
 
 
 def alike(cells: Iterable[ArmCell], *asked: ArmCell) -> list[ArmCell]:

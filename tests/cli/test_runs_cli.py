@@ -12,20 +12,14 @@ from synthgap.exhibits.study import Study
 from synthgap.graph.specs import in_order
 
 
-def left(study, folder):
-    """What a run of so much of a study leaves in a folder."""
-    leave(study.design, [s for s in study.plan() if study.store.has(s)], study.store, folder)
-    return folder
-
-
 @pytest.fixture
-def runs(smoke, tmp_path):
+def runs(smoke, left, tmp_path):
     """Two runs, of seed 0 and of seed 1, of a preset that trains the two together."""
     several = [Study(preset="smoke", results=smoke.results, device="cpu", seeds=[seed]) for seed in (0, 1)]
     return [left(study, tmp_path / f"smoke-seeds_{seed}") for seed, study in enumerate(several)]
 
 
-def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, tmp_path):
+def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, left, tmp_path):
     runs = [left(apart(seed), tmp_path / f"apart-seeds_{seed}") for seed in (0, 1)]
     out = tmp_path / "both"
     code, told, _ = synthgap("merge", *runs, "--out", out)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from synthgap.base.errors import UserError
-from synthgap.design.record import KEPT, RECORD, Record, join, leave, read_record, reopened
+from synthgap.design.record import KEPT, RECORD, Record, join, read_record, reopened
 from synthgap.exhibits.chapters import Show
 from synthgap.exhibits.sections import results
 from synthgap.exhibits.study import Study
@@ -17,22 +17,16 @@ from synthgap.graph.specs import Predict
 from synthgap.graph.store import DATA, PROVENANCE
 
 
-def left_by(study, folder):
-    """What a run leaves in `folder` of so much of a study as its store holds."""
-    leave(study.design, [spec for spec in study.plan() if study.store.has(spec)], study.store, folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
-def whole(smoke, tmp_path_factory):
+def whole(smoke, left, tmp_path_factory):
     """The smoke study, from what it left alone."""
-    return Study(f"run:{left_by(smoke, tmp_path_factory.mktemp('left') / 'run')}")
+    return Study(f"run:{left(smoke, tmp_path_factory.mktemp('left') / 'run')}")
 
 
 @pytest.fixture
-def runs(apart, tmp_path):
+def runs(apart, left, tmp_path):
     """Two runs, of seed 0 and of seed 1."""
-    return [left_by(apart(seed), tmp_path / str(seed)) for seed in (0, 1)]
+    return [left(apart(seed), tmp_path / str(seed)) for seed in (0, 1)]
 
 
 def rows_of(study):

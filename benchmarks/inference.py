@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from synthgap.base.marks import fill
 from synthgap.stats.crossed import Crossed, crossed
 from synthgap.stats.intervals import holm
 from synthgap.stats.pooling import contrast, pooled
-from synthgap.stats.verdict import ANSWER, DECIDED, OF_INTEREST, decide
+from synthgap.stats.verdict import ANSWER, DECIDED, LOOKS, OF_INTEREST, decide
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "decisions.md"
 ARMS, ACCURACY = 6, 0.85
@@ -174,14 +174,74 @@ def decision_table(studies: int) -> str:
     return "\n".join(lines)
 
 
+@dataclass
+class Grown:
+    """Of simulated answers that seeds were added to: answers with a wrong word, differences whose interval missed the
+    true one at some look, questions decided at each look or before, and seeds that were used."""
+
+    studies: int = 0
+    wrong: int = 0
+    missed: int = 0
+    decided: np.ndarray = field(default_factory=lambda: np.zeros(len(LOOKS), dtype=int))
+    seeds: int = 0
+
+
+def grown(world: World, effect: float, studies: int) -> Grown:
+    """Answers to two questions of the same true effect, looked at with 3, 6, 12 and 24 seeds until both are decided."""
+    rng = np.random.default_rng([round(1000 * effect), studies, LOOKS[-1], world.images])
+    accuracies = [ACCURACY, ACCURACY, *[ACCURACY + effect] * (ARMS - 2)]
+    truth = RIGHT.get(effect, "better" if effect > 0 else "worse")
+    alike = () if world.generator else range(ARMS)
+    pairs = ((ARMS - 1, 0), (ARMS - 2, 1))
+    out = Grown(studies)
+    for _ in range(studies):
+        right = answers(rng, replace(world, seeds=LOOKS[-1]), accuracies)
+        words, held, used = ["open", "open"], [True, True], 0
+        for look, count in enumerate(LOOKS):
+            differences = [contrast(lambda arm: right[arm][:count], *pair, alike) for pair in pairs]  # noqa: B023
+            verdicts = decide(differences, growing=True)
+            inside = [abs(v.difference.mean - effect) <= v.difference.half_width() for v in verdicts]
+            held = [before and now for before, now in zip(held, inside, strict=True)]
+            used = used if used and "open" not in words else count
+            fresh = [v.word if v.standing == DECIDED else "open" for v in verdicts]
+            words = [old if old != "open" else new for old, new in zip(words, fresh, strict=True)]
+            out.decided[look] += sum(w != "open" for w in words)
+        out.wrong += any(w not in ("open", truth) for w in words)
+        out.missed += 2 - sum(held)
+        out.seeds += used
+    return out
+
+
+def growth_table(studies: int) -> str:
+    """Markdown: answers of studies that seeds were added to."""
+    looked = " | ".join(f"decided with {n} (%)" for n in LOOKS)
+    lines = [
+        f"| generator | true effect (points) | answers | wrong answers (%) | bound (%) | {looked} | seeds, mean | "
+        "intervals hold at all looks (%) |",
+        "|---|---|---|---|---|" + "---|" * len(LOOKS) + "---|---|",
+    ]
+    for world in (w for w in WORLDS if w.images == 1000 and w.seeds == 3):
+        for effect in (0.0, 0.02, 0.04, 0.08):
+            count = studies if effect == 0 else max(100, studies // 10)
+            g = grown(world, effect, count)
+            decided = " | ".join(f"{50 * n / count:.0f}" for n in g.decided)
+            wrong = f"{100 * g.wrong / count:.2f} | {100 * Counts(count, g.wrong, 0).bound:.2f}"
+            rest = f"{decided} | {g.seeds / count:.1f} | {100 - 50 * g.missed / count:.1f}"
+            lines.append(f"| {world.name} | {100 * effect:g} | {count:,} | {wrong} | {rest} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=400, help="simulated studies of each kind")
     parser.add_argument("--write", action="store_true", help="put the tables into book/decisions.md")
+    parser.add_argument("--only", nargs="*", help="tables to make: growth, decisions, coverage (default: all)")
     options = parser.parse_args()
-    tables = {"decisions": decision_table(options.studies), "coverage": coverage_table(options.studies)}
-    if options.write:
-        for name, table in tables.items():
+    made = {"growth": growth_table, "decisions": decision_table, "coverage": coverage_table}
+    for name in options.only or made:
+        table = made[name](options.studies)
+        if options.write:
             fill(PAGE, name, table)
 
 

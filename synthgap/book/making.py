@@ -84,7 +84,12 @@ class Making:
         return out
 
     def answer(self, study: Study) -> Path:
-        """Compute what the answer needs, and make its page; returns where it lies."""
+        """Compute what the answer needs, and make its page; returns where it lies.
+
+        Chapters get the number of seeds that a growing study has now, as the most.
+        """
+        if study.growth:
+            self.parameters["seeds"] = len(study.seeds)
         with self.stages("artifacts"):
             self.computed += study.compute(study.plan("your_data"))
         folder = study.results / self.name

@@ -12,15 +12,16 @@ import typer
 
 from ..base.disk import disk_fault
 from ..base.errors import UserError
-from ..base.words import duration
+from ..base.words import duration, plural
 from . import images, models, runs, scale
 from .notice import found, intended
 from .options import of_study, run_name
 
 if TYPE_CHECKING:
+    from ..base.progress import Progress
     from ..book.making import Making
+    from ..design.loading import Design
     from ..exhibits.study import Study
-    from ..graph.specs import Spec
 
 WORTH_ASKING = 60.0  # seconds of computing before which a run asks
 INTERRUPTED = 130  # exit code after Ctrl-C; typer turns the exception into it
@@ -61,35 +62,45 @@ def run(
     from ..base.progress import Progress
     from ..book.execute import find_root
     from ..book.making import Making
-    from ..design.record import leave
     from ..exhibits.study import Study
-    from ..planning import parts
-    from ..planning.calibrate import rates
 
     started = time.monotonic()
     if answer_only and publish:
         raise UserError("--publish wants the whole book; leave out --answer-only")
-    root, progress = find_root() if book or publish or answer_only else None, Progress()
-    making = None if root is None else Making(root, parameters, run_name(parameters), progress, publish, started)
+    root, progress, name = find_root() if book or publish or answer_only else None, Progress(), run_name(parameters)
+    making = None if root is None else Making(root, parameters, name, progress, publish, started)
     study = Study(**parameters, scheduler=scheduler)
     for line in [*found(study), *intended(study)]:
         typer.echo(line)
-    plan = study.plan("your_data") if answer_only else study.plan()
-    missing = study.store.missing(plan)
-    ratios = rates(study.main, plan, study.store)
-    expected = parts.artifacts(missing, study.lab.processes(missing), ratios)
-    work = sum(expected.values())
-    expected |= making.expected(plan, ratios, answer_only) if making else {}
+    sections = ("your_data",) if answer_only else ()
+    expected, work = _expected(study, study.design, making, sections)
     _ask(sum(expected.values()), work, scheduler, yes)
     with progress:
         progress.expect(expected)
         study.lab.progress = progress
+        _decide(study, making, progress, sections)
         if making is None:
-            study.compute(plan)
-            leave(study.design, plan, study.store, study.results / run_name(parameters))
-            progress.say(f"artifacts: {study.store.root}")
-        else:
-            _make(study, plan, making, answer_only)
+            _compute(study, name)
+        elif not answer_only:
+            index = making.book(study, study.plan())
+            progress.say(f"done in {duration(progress.elapsed)}; open the book:")
+            progress.say(str(index))
+
+
+def _expected(
+    study: Study, d: Design, making: Making | None, sections: tuple[str, ...]
+) -> tuple[dict[str, float], float]:
+    """Part → seconds of all that a run with this design still takes, and the seconds of computing among them."""
+    from ..exhibits.study import plan
+    from ..planning import parts
+    from ..planning.calibrate import rates
+
+    specs = plan(d, *sections)
+    missing = study.store.missing(specs)
+    ratios = rates(d.main, specs, study.store)
+    artifacts = parts.artifacts(missing, study.lab.processes(missing), ratios)
+    beyond = making.expected(specs, ratios, bool(sections)) if making else {}
+    return artifacts | beyond, sum(artifacts.values())
 
 
 def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
@@ -100,15 +111,33 @@ def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
         raise typer.Exit()
 
 
-def _make(study: Study, plan: list[Spec], making: Making, answer_only: bool) -> None:
-    """Compute, execute and build; say where the results are as soon as they are there."""
-    progress = making.progress
-    page = making.answer(study)
-    progress.say(f"the answer, after {duration(progress.elapsed)}: {page}")
-    if not answer_only:
-        index = making.book(study, plan)
-        progress.say(f"done in {duration(progress.elapsed)}; open the book:")
-        progress.say(str(index))
+def _decide(study: Study, making: Making | None, progress: Progress, sections: tuple[str, ...]) -> None:
+    """Compute the answer and make its page; of a study that grows, again and again until it is decided."""
+
+    def forecast(d: Design) -> float:
+        expected, _ = _expected(study, d, making, sections)
+        progress.expect(expected)
+        return sum(expected.values())
+
+    def looked() -> None:
+        if making is not None:
+            page = making.answer(study)
+            seeds = plural(len(study.seeds), "seed")
+            progress.say(f"the answer with {seeds}, after {duration(progress.elapsed)}: {page}")
+
+    if study.growth is None:
+        looked()
+    else:
+        progress.say(f"no more seeds: {study.decide(forecast, looked)}")
+
+
+def _compute(study: Study, name: str) -> None:
+    """Compute all of a study's artifacts, without the book."""
+    from ..design.record import leave
+
+    study.compute()
+    leave(study.design, study.plan(), study.store, study.results / name)
+    typer.echo(f"artifacts: {study.store.root}")
 
 
 @app.command()

@@ -44,6 +44,12 @@ def intended(study: Study) -> list[str]:
     mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"
     lines.append(f"  images {mirrored} in training{weights}")
     lines.append(f"  preset {d.preset.name}, {seeds} seed{'s' * (seeds > 1)}: {d.preset.summary}")
+    if study.growth:
+        _, *later = study.growth.counts
+        then = f", then {', '.join(map(str, later))}" if later else ""
+        lines.append(
+            f"  {seeds} seeds first{then}: until the answer is decided, or {study.growth.minutes:g} minutes are over"
+        )
     if d.given:
         given = d.arms.data["given"]
         lines.append(f"  {given.count:,} synthetic images of {given.loading.synthetic} are judged")

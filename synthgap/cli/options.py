@@ -14,6 +14,7 @@ import typer
 
 from ..base.errors import UserError
 from ..data.sources import own_path
+from ..design.parameters import PARAMETERS, as_meant
 
 LONGEST = 36  # bytes of one part of a run's folder name; file systems allow 255 in all
 
@@ -44,6 +45,13 @@ Grey = Annotated[bool, typer.Option("--grey", help="Take colour away.")]
 ClassWeights = Annotated[
     str, typer.Option(help="balanced: every class counts the same in training, however few its images; or none.")
 ]
+Minutes = Annotated[
+    str,
+    typer.Option(
+        help="Add seeds until the answer's questions are decided, or for so many minutes: it looks at 3, 6, 12 and 24 "
+        "seeds, and --seeds is the most. none: the number of seeds is fixed."
+    ),
+]
 Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
 
 
@@ -60,6 +68,7 @@ STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters
     "flip": (Flip, None),
     "grey": (Grey, False),
     "class_weights": (ClassWeights, "none"),
+    "minutes": (Minutes, "none"),
 }
 
 
@@ -95,7 +104,8 @@ def _parameters(words: dict[str, Any]) -> dict[str, Any]:
     """The chapters' parameters; UserError for a word where a number is wanted."""
     flip = words["flip"]
     numeric = {name: number(words[name], name.replace("_", "-")) for name in ("image_size", "workers", "max_images")}
-    return words | numeric | {"seeds": numbers(words["seeds"], "seeds"), "flip": "auto" if flip is None else flip}
+    numeric |= {"seeds": numbers(words["seeds"], "seeds"), "flip": "auto" if flip is None else flip}
+    return words | numeric | {"minutes": as_meant(words["minutes"], PARAMETERS["minutes"])}
 
 
 def number(text: str, name: str, wanted: str = "a whole number or auto") -> int | str:
@@ -133,6 +143,7 @@ def run_name(parameters: dict) -> str:
         value = parameters[name]
         if value not in ("auto", "none", False) or (name == "flip" and value is False):
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
+    names += ["minutes"] if parameters["minutes"] != "none" else []  # more minutes go on with the same answer
     return "-".join(_short("".join(c if c.isalnum() or c in "-_." else "_" for c in name)) for name in names)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 3  # missing inputs that an error names
 
 
-@of_study(results="")
+@of_study(results="", minutes="none")
 def estimate(
     parameters: dict,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
@@ -43,7 +43,7 @@ def estimate(
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
 
 
-@of_study(workers="auto")
+@of_study(workers="auto", minutes="none")
 def plan(parameters: dict) -> None:
     """Print a study's graph as JSON lines, inputs first: key, kind, inputs, seconds, level, done.
 
@@ -69,7 +69,7 @@ def plan(parameters: dict) -> None:
         typer.echo(json.dumps(node))
 
 
-@of_study(workers="1")
+@of_study(workers="1", minutes="none")
 def compute(
     parameters: dict,
     key: Annotated[str, typer.Argument(help="Of a line of synthgap plan; its first 8 digits or more will do.")],

@@ -31,6 +31,8 @@ class Design:
 
     columns : the arms of each data set, in the order of the preset; choices and records are theirs: what of the preset
         they are, and how they were read. found_in_given : what there is to say of the user's synthetic images.
+    looks : of a study that grows until it is decided, the numbers of seeds at which it was looked at, now the last; ()
+        where the number was fixed before.
     """
 
     options: Options
@@ -41,6 +43,7 @@ class Design:
     columns: tuple[Arms, ...]
     records: tuple[dict, ...]
     found_in_given: tuple[str, ...] = ()
+    looks: tuple[int, ...] = ()
 
     @property
     def main(self) -> Arms:
@@ -56,6 +59,12 @@ class Design:
     def given(self) -> bool:
         """Are images of another generator judged?"""
         return "given" in self.arms.data
+
+    def grown(self, looks: tuple[int, ...]) -> Design:
+        """The same with the seeds of the last of these looks, 0 and on."""
+        seeds = tuple(range(looks[-1]))
+        columns = tuple(replace(arms, seeds=seeds) for arms in self.columns)
+        return replace(self, seeds=seeds, columns=columns, looks=looks)
 
     def columns_of(self, table: int) -> list[Arms]:
         """The data sets that are part of one of the paper's Tables 2, 3 and 4."""

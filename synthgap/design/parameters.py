@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from types import ModuleType
 
 from ..base.errors import UserError
@@ -20,6 +21,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "flip": (str, bool),
     "grey": (bool,),
     "class_weights": (str,),
+    "minutes": (str, int, float),
 }
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 _IPYTHON = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -65,6 +67,8 @@ def as_meant(value: object, kinds: tuple[type, ...]) -> object:
         return TRUTH[text.lower()]
     if int in kinds and text.isdecimal():
         return int(text)
+    if float in kinds and re.fullmatch(r"\d*\.\d+", text):
+        return float(text)
     listed = text.removeprefix("[").removesuffix("]")
     words = [word.strip() for word in listed.split(",")]
     if list in kinds and ("," in listed or listed != text) and all(word.isdecimal() for word in words):

@@ -50,12 +50,13 @@ class Record(BaseModel):
     records: tuple[dict[str, Any], ...]
     found_in_given: tuple[str, ...]
     code: dict[str, str]
+    looks: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, d: Design) -> Self:
         """The record of a design, made by the present code."""
         columns = tuple(Column(name=arms.name, data=arms.data, mirrored=arms.mirrored) for arms in d.columns)
-        plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given")}
+        plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given", "looks")}
         return cls(options=asdict(d.options), columns=columns, records=d.records, code=code_of_kinds(), **plain)
 
     def design(self) -> Design:
@@ -69,6 +70,7 @@ class Record(BaseModel):
             (),
             self.records,
             self.found_in_given,
+            self.looks,
         )
         columns = [
             Arms(c.name, c.data, self.preset.of(choice), self.seeds, self.device, c.mirrored)
@@ -123,6 +125,11 @@ def join(folders: list[Path], out: Path) -> None:
     and where two runs hold another value of the same artifact.
     """
     runs = [(folder, read_record(folder)) for folder in folders]
+    if grown := [folder for folder, one in runs if one.looks]:
+        raise UserError(
+            f"{grown[0]} was run with --minutes: its seeds were added by what it found; join runs whose number of "
+            "seeds was fixed, or give this one more minutes"
+        )
     first, record = runs[0]
     for folder, other in runs[1:]:
         if told := _difference(record, other):

@@ -7,7 +7,7 @@ chosen on validation images. Two questions carry a verdict and are corrected tog
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..graph.specs import Predict
 from ..stats.crossed import Crossed, Crossing, crossed, crossing
 from ..stats.intervals import SHARE
 from ..stats.pooling import contrast
-from ..stats.verdict import Flattening, Verdict, decide, flattening
+from ..stats.verdict import DECIDED, Flattening, Verdict, decide, flattening
 from .augmentation import ARM, curve_hits
 from .base import WHOLE, Cells, Values, measured, result
 from .hits import Hits, alike, hits
@@ -148,6 +148,10 @@ class Compared:
     groups: np.ndarray | None
     listed: tuple[ArmCell, ...]
 
+    def first(self, count: int) -> Compared:
+        """The same of so many seeds, the first ones."""
+        return replace(self, arms=self.arms.first(count), curve=self.curve.first(count))
+
     def right(self, cell: ArmCell) -> np.ndarray:
         """bool, seeds × test images: is the image's class told rightly by the classifier of this arm?"""
         return self.curve[max(self.curve.names)] if cell == REAL else self.arms[cell]
@@ -178,11 +182,22 @@ def verdicts(d: Design, compared: Compared, mixes: pd.DataFrame) -> Decided:
     """The two decided questions: (first arm, second arm, verdict on first minus second) by name.
 
     "replace": the most synthetic images against the real ones. "augment": the mix chosen on validation images against
-    as many real images a step.
+    as many real images a step. Where the study grew, a verdict that an earlier look has decided stands, with the mix of
+    that look.
     """
-    pairs = {"replace": (answer_cells(d)["alone"][-1], REAL), "augment": (chosen(mixes), AS_MANY_REAL)}
-    decided = decide([compared.difference(*pair) for pair in pairs.values()])
-    return {name: (*pair, verdict) for (name, pair), verdict in zip(pairs.items(), decided, strict=True)}
+    found: dict[str, tuple[ArmCell, ArmCell, Verdict]] = {}
+    for count in d.looks or (len(d.seeds),):
+        now, mix = compared.first(count), chosen(mixes[mixes.seed.isin(d.seeds[:count])])
+        pairs = {"replace": (answer_cells(d)["alone"][-1], REAL), "augment": (mix, AS_MANY_REAL)}
+        decided = decide([now.difference(*pair) for pair in pairs.values()], growing=bool(d.looks))
+        fresh = {name: (*pair, verdict) for (name, pair), verdict in zip(pairs.items(), decided, strict=True)}
+        found = fresh | {name: kept for name, kept in found.items() if kept[2].standing == DECIDED}
+    return found
+
+
+def best_mix(decided: Decided) -> ArmCell:
+    """The mix that the answer is about."""
+    return decided["augment"][0]
 
 
 # what follows from them
@@ -250,13 +265,13 @@ def against_rival(d: Design, compared: Compared, best: ArmCell) -> tuple[ArmCell
     return (rival, compared.difference(best, rival)) if rival in answer_cells(d)["beside"] else None
 
 
-def by_class(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame) -> pd.DataFrame:
+def by_class(d: Design, task: Task, compared: Compared, mix: ArmCell) -> pd.DataFrame:
     """Share of a class's test images that are told rightly: columns name, n, train, real, alone, beside, change.
 
-    real, alone (the most synthetic images), beside (the chosen mix): Crossed; change: alone − real. Classes in the
+    real, alone (the most synthetic images), beside (that mix): Crossed; change: alone − real. Classes in the
     order of `change`, worst first.
     """
-    alone, beside = (compared.right(c).astype(float) for c in (answer_cells(d)["alone"][-1], chosen(mixes)))
+    alone, beside = (compared.right(c).astype(float) for c in (answer_cells(d)["alone"][-1], mix))
     real = compared.right(REAL).astype(float)
     rows = []
     for label, name in enumerate(task.classes):

@@ -13,15 +13,15 @@ from ..design.loading import Design
 from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed, Crossing
-from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
+from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import (
     Compared,
     Decided,
     Task,
     against_rival,
     answer_cells,
+    best_mix,
     by_class,
-    chosen,
     gains,
     how_many,
     mix_means,
@@ -137,7 +137,7 @@ def how_many_images(known: Known) -> Said:
 
 
 def which_step(known: Known) -> Said:
-    cell = chosen(known.mixes)
+    cell = best_mix(known.decided)
     means, n = mix_means(known.mixes), f"{known.mixes.n.iloc[0]:,} validation images"
     best, worst = 100 * means.max(), 100 * means.min()
     if known.design.given:
@@ -182,7 +182,7 @@ def copying(known: Known) -> Said:
 
 
 def failing(known: Known) -> Said:
-    rows = by_class(known.design, known.task, known.compared, known.mixes)
+    rows = by_class(known.design, known.task, known.compared, best_mix(known.decided))
     worst = rows.iloc[0]
     change, name = worst.change, escaped(worst["name"])
     drop = "the largest drop" if change.mean < 0 else "the smallest gain"
@@ -211,10 +211,30 @@ def sure(known: Known) -> Said:
     counts = {standing: sum(v.standing == standing for v in several) for standing in (DECIDED, LEANING)}
     widest = min(1.0, max(v.difference.half_width() for v in several))
     leaning = f", {counts[LEANING]} more {'lean' if counts[LEANING] > 1 else 'leans'} to one side"
-    return Said(
+    return _said(
         f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ANSWER.alpha:.0%} for both "
         f"together{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to "
-        f"±{100 * widest:.1f} points wide."
+        f"±{100 * widest:.1f} points wide.",
+        looks_words(known),
+    )
+
+
+def looks_words(known: Known) -> str:
+    """How a study grew, and what that does to its verdicts; nothing where its number of seeds was fixed."""
+    if not known.design.looks:
+        return ""
+    *before, last = map(str, known.design.looks)
+    counts = f"{', '.join(before)} and {last}" if before else last
+    early = {
+        QUESTIONS[name]: verdict.difference.seeds
+        for name, (_, _, verdict) in known.decided.items()
+        if verdict.standing == DECIDED and verdict.difference.seeds < known.design.looks[-1]
+    }
+    stands = "".join(f" “{name}” was decided with {seeds} of them, and that stands." for name, seeds in early.items())
+    return (
+        f"Seeds were added while a question was open; it was looked at with {counts} of them. Each of {len(LOOKS)} "
+        f"looks may spend {1 / len(LOOKS):.0%} of the error, and the intervals of these two differences hold at all "
+        f"looks together.{stands}"
     )
 
 
@@ -255,6 +275,8 @@ def needed_words(verdict: Verdict) -> str:
     """What would decide a question that is open; nothing for one that is decided."""
     if verdict.needed is None:
         return ""
+    if verdict.images_forbid:
+        return "No number of seeds would decide this: **more test images are needed**."
     need, effect = verdict.needed, max(abs(verdict.difference.mean), OF_INTEREST)
     ways = []
     if need.seeds is not None:

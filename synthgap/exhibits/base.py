@@ -13,7 +13,7 @@ The plan of a study, its CSV files and the provenance of its exhibits are derive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -184,6 +184,10 @@ class Lab:
     scheduler: str | None = None
     progress: Progress | None = None
     _known: dict[Result, Any] = field(default_factory=dict)
+
+    def grown(self, looks: tuple[int, ...]) -> Lab:
+        """The same for the design with more seeds; see `Design.grown`."""
+        return replace(self, design=self.design.grown(looks), _known={})
 
     def compute(self, specs: list[Spec]) -> int:
         """Compute what of `specs` the store lacks; returns how many artifacts that were."""

@@ -15,14 +15,16 @@ from .study import Study
 
 
 def open_study(namespace: dict) -> Study:
-    """The Study that a chapter's `globals()` describe.
+    """The Study that a chapter's `globals()` describe, with as many seeds as its minutes allow.
 
     Call it in the cell after the parameters cell, before any other name is defined.
     Raises UserError for an unknown name (papermill would only warn) or a value of the wrong type.
     """
     given = checked(namespace)
     show_inline()
-    return Study(**given)
+    study = Study(**given)
+    study.decide()
+    return study
 
 
 class Show:

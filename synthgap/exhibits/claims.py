@@ -75,7 +75,7 @@ def claims(d: Design, *values: Any) -> list[ClaimVerdict]:
     answers = [None if measured is None else _answer(v.claim, asked, decided) for v, measured in looked]
     count = sum(measured is not None and answer is None for (_, measured), answer in zip(looked, answers, strict=True))
     return [
-        _answered(v, answer) if answer else _judged(v, measured, count)
+        _answered(v, answer) if answer else _judged(v, measured, count, bool(d.looks))
         for (v, measured), answer in zip(looked, answers, strict=True)
     ]
 
@@ -120,11 +120,12 @@ def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple
     return verdict, measured
 
 
-def _judged(verdict: ClaimVerdict, measured: Measured | None, count: int) -> ClaimVerdict:
+def _judged(verdict: ClaimVerdict, measured: Measured | None, count: int, growing: bool) -> ClaimVerdict:
     if measured is None:
         return verdict
     claim = verdict.claim
-    word, found = judge(claim.direction, measured, count, possibility=claim.kind == "possibility")
+    possibility = claim.kind == "possibility"
+    word, found = judge(claim.direction, measured, count, possibility=possibility, growing=growing)
     return _stands(replace(verdict, turns=measured.turn is not None), word, found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,10 @@ class Hits:
     def __getitem__(self, cell: tuple) -> np.ndarray:
         """bool, seeds × test images; `cell` is its name without the seed."""
         return np.array([self.by_cell[*cell, s] for s in self.seeds])
+
+    def first(self, count: int) -> Hits:
+        """The same of so many seeds, the first ones."""
+        return replace(self, seeds=self.seeds[:count])
 
     def minus(self, first: tuple, second: tuple) -> np.ndarray:
         """float, seeds × test images: 1 where only the first cell is right, −1 where only the second, else 0."""

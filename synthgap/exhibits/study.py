@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
 from .base import EXHIBITS, Lab, Shown
+from .growing import Growth
 from .sections import results as all_results
 from .your_data import Answer, answer
 
@@ -51,6 +52,9 @@ class Study:
         with the same class folders, or any source that `load_pool` knows; "none" is none.
     max_images, flip, grey, class_weights
         see `design.options.Options`.
+    minutes
+        "none", or how many of them `decide` may add seeds for until the plain answer is decided. The study then begins
+        with the seeds of the first look, and `seeds` is the most that it may have.
     scheduler
         address of a Dask scheduler; its workers compute instead. They share `results`, under the same path.
 
@@ -74,20 +78,24 @@ class Study:
         flip: bool | str = "auto",
         grey: bool = False,
         class_weights: str = "none",
+        minutes: float | str = "none",
         scheduler: str | None = None,
     ):
         check_workers(workers)
         options = Options(image_size, max_images, flip, grey, class_weights)
         if isinstance(dataset, str) and dataset.startswith(OF_RUN):
-            if (seeds, synthetic, options) != ("auto", "none", Options()):
+            if (seeds, synthetic, options, minutes) != ("auto", "none", Options(), "none"):
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")
             self.results = Path(dataset.removeprefix(OF_RUN))
             self.lab = Lab(*reopened(self.results), workers)
+            self.growth = None
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
+        self.growth = Growth.of(minutes, None if seeds == "auto" else loaded.empty.seeds, loaded.empty.preset)
         self.results = Path(results)
         store = Store(self.results / "store")
-        self.lab = Lab(loaded.design(store.put), store, workers, scheduler)
+        lab = Lab(loaded.design(store.put), store, workers, scheduler)
+        self.lab = self.growth.first(lab) if self.growth else lab
 
     @property
     def design(self) -> Design:
@@ -143,9 +151,28 @@ class Study:
         return shown[0] if len(shown) == 1 else shown
 
     def answer(self) -> Answer:
-        """The plain answer, a sentence or more a question; printing it shows them all."""
+        """The plain answer, a sentence or more a question; printing it shows them all. Seeds are added before."""
+        self.decide()
         self.compute(answer.specs(self.design))
         return self.lab.value(answer)
+
+    def decide(
+        self, forecast: Callable[[Design], float] | None = None, looked: Callable[[], None] = lambda: None
+    ) -> str:
+        """Where the study has minutes: add seeds until the plain answer is decided or they are spent.
+
+        forecast : seconds that a design still takes. looked : called after each look. Returns why it stopped, "" where
+        the number of seeds is fixed.
+        """
+        if self.growth is None:
+            return ""
+        while True:
+            self.compute(answer.specs(self.design))
+            looked()
+            following = self.growth.following(self.lab, forecast)
+            if isinstance(following, str):
+                return following
+            self.lab = following
 
     def table1(self) -> pd.DataFrame:
         """Fake detection: columns domain, detector, t_re, seed, accuracy (in [0, 1]), n (pairs)."""

@@ -11,15 +11,15 @@ from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..stats.crossed import crossed
 from ..stats.intervals import SHARE
-from ..stats.verdict import ANSWER, DECIDED
+from ..stats.verdict import ANSWER, DECIDED, LOOKS
 from . import answer_figures as drawn
 from .answer import (
     Compared,
     Decided,
     Task,
     answer_cells,
+    best_mix,
     by_class,
-    chosen,
     compared,
     gains,
     mixes,
@@ -99,27 +99,27 @@ def worth_figure(d: Design, task: Task, compared: Compared) -> Figure:
     return drawn.worth(curve, alone, task.measure, d.arms.name)
 
 
-@exhibit("fig-gains", [task, compared, mixes], apart=OWN)
-def gains_figure(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame) -> Figure:
+@exhibit("fig-gains", [task, compared, verdicts], apart=OWN)
+def gains_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """What each way of augmenting adds to the real images."""
-    return drawn.gains(gains(d, compared), chosen(mixes), task.measure, d.arms.name)
+    return drawn.gains(gains(d, compared), best_mix(decided), task.measure, d.arms.name)
 
 
-@exhibit("fig-how-many", [task, compared, mixes], apart=OWN)
-def multiples_figure(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame) -> Figure:
+@exhibit("fig-how-many", [task, compared, verdicts], apart=OWN)
+def multiples_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """Accuracy against the multiple, alone and beside the real images."""
     cells = answer_cells(d)
     lines = {"in the place of real images": {k: compared.level((arm, k)) for arm, k in cells["alone"]}}
-    for arm in dict.fromkeys((chosen(mixes)[0], NAIVE, GIVEN)):
+    for arm in dict.fromkeys((best_mix(decided)[0], NAIVE, GIVEN)):
         mine = {k: compared.level((a, k)) for a, k in cells["beside"] if a == arm}
         lines |= {f"beside real images: {arm_words(arm)}": mine} if mine else {}
     return drawn.by_multiple(lines, compared.level(REAL), task.measure, d.arms.name)
 
 
-@exhibit("fig-mixes", [task, mixes], apart=OWN)
-def mixes_figure(d: Design, task: Task, mixes: pd.DataFrame) -> Figure:
+@exhibit("fig-mixes", [task, mixes, verdicts], apart=OWN)
+def mixes_figure(d: Design, task: Task, mixes: pd.DataFrame, decided: Decided) -> Figure:
     """The mixes on validation images."""
-    return drawn.mixes(mixes, chosen(mixes), task.measure, d.arms.name)
+    return drawn.mixes(mixes, best_mix(decided), task.measure, d.arms.name)
 
 
 @exhibit("fig-nearest", [nearest_pairs], apart=OWN)
@@ -128,16 +128,16 @@ def nearest_figure(d: Design, pairs: dict[str, np.ndarray]) -> Figure:
     return image_rows(pairs)
 
 
-@exhibit("fig-by-class", [task, compared, mixes], apart=OWN)
-def classes_figure(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame) -> Figure:
+@exhibit("fig-by-class", [task, compared, verdicts], apart=OWN)
+def classes_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """Shares told rightly, class by class, the worst ones first."""
-    return drawn.by_class(by_class(d, task, compared, mixes).head(MOST_DRAWN), d.arms.name)
+    return drawn.by_class(by_class(d, task, compared, best_mix(decided)).head(MOST_DRAWN), d.arms.name)
 
 
-@exhibit("tab-by-class", [task, compared, mixes], apart=OWN)
-def classes_table(d: Design, task: Task, compared: Compared, mixes: pd.DataFrame) -> str:
+@exhibit("tab-by-class", [task, compared, verdicts], apart=OWN)
+def classes_table(d: Design, task: Task, compared: Compared, decided: Decided) -> str:
     """Shares told rightly, class by class, with their intervals."""
-    rows = by_class(d, task, compared, mixes)
+    rows = by_class(d, task, compared, best_mix(decided))
     lines = [
         {
             "class": escaped(row.name),
@@ -191,10 +191,11 @@ def verdicts_table(d: Design, decided: Decided) -> str:
                 "or both": "–" if need is None else f"≈ {need.both[0]:,} and {need.both[1]:,}",
             }
         )
+    times = f", and the {len(LOOKS)} looks" if d.looks else ""
     caption = (
         f"What is decided: the answers are wrong in at most {ANSWER.alpha:.0%} of runs, both questions together (p: "
-        "times their number). An answer that leans goes by the 95% interval. Needed: with power 80%, to find the "
-        "difference found here (one point at least)"
+        f"times their number{times}). An answer that leans goes by the 95% interval. Needed: with power 80%, to find "
+        "the difference found here (one point at least)"
     )
     return myst_table(lines, caption, "tab-sure")
 

@@ -59,6 +59,8 @@ class Crossed:
         what of seed_part is neither seeds nor images but the two together; it falls with either number.
     lent
         degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `stats.pooling`).
+    level
+        of the interval; larger where several looks at growing data shall hold together (see `stats.verdict`).
     """
 
     mean: float
@@ -69,8 +71,9 @@ class Crossed:
     images: int
     span: Range = ANY
     lent: float = 0.0
+    level: float = 0.95
 
-    def half_width(self, level: float = 0.95) -> float:
+    def half_width(self, level: float | None = None) -> float:
         """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares.
 
         That of the seeds is no shorter than if they differed in nothing but what they and the images do together: a
@@ -78,10 +81,10 @@ class Crossed:
         """
         if self.seeds < 2:
             return math.nan
-        t, z = _quantiles(level, self.seeds - 1 + self.lent)
+        t, z = _quantiles(self.level if level is None else level, self.seeds - 1 + self.lent)
         return math.sqrt(max(t**2 * self.seed_part, z**2 * self.noise_part) + z**2 * self.image_part)
 
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
+    def interval(self, level: float | None = None) -> tuple[float, float]:
         return within(self.mean, self.half_width(level), self.span)
 
     @property
@@ -94,7 +97,7 @@ class Crossed:
 
     @property
     def side(self) -> int:
-        """The side of 0 that the 95% interval lies on, as of `intervals.side`."""
+        """The side of 0 that the interval lies on, as of `intervals.side`."""
         return side(*self.interval())
 
     @property

@@ -16,7 +16,7 @@ from ..base.errors import UserError
 from .crossed import Crossed, crossed, crossing
 from .intervals import ANY, agree, estimate_mean, range_of_difference
 from .trends import Turn, turn
-from .verdict import CLAIMS, OPEN, Reading, read
+from .verdict import CLAIMS, OPEN, Reading, read, spent
 
 REPRODUCED, REVERSED, NO_EFFECT = "reproduced", "reversed", "no effect of interest"
 INCONCLUSIVE, BY_CONSTRUCTION, NOT_TESTED = "inconclusive", "by construction", "not tested at this scale"
@@ -54,16 +54,19 @@ class Measured:
     turn: Turn[Crossed] | None = None
 
 
-def judge(direction: str, measured: Measured, count: int, *, possibility: bool = False) -> tuple[str, Reading]:
+def judge(
+    direction: str, measured: Measured, count: int, *, possibility: bool = False, growing: bool = False
+) -> tuple[str, Reading]:
     """The verdict on one of `count` tested claims, and how it stands (`verdict.read`); open ones are inconclusive.
 
     An effect within ± interest is "no effect of interest", on whichever side of the level it lies; for the direction
     "equal" it is what was claimed, and one beyond ± interest is the reverse. A trend that turns is inconclusive: its
-    slope sums up what does not move one way. possibility : as of `word_for`.
+    slope sums up what does not move one way. possibility : as of `word_for`. growing : as of `verdict.decide`.
     """
     if measured.turn is not None:
         return INCONCLUSIVE, Reading(0, OPEN, math.nan)
-    return word_for(direction, read(measured.side, measured.p, measured.p_within, count, CLAIMS.alpha), possibility)
+    found = read(measured.side, measured.p, measured.p_within, count, CLAIMS.alpha, spent(growing))
+    return word_for(direction, found, possibility)
 
 
 def word_for(direction: str, found: Reading, possibility: bool = False) -> tuple[str, Reading]:

@@ -70,7 +70,7 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
 
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
-USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none"}
+USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "minutes": "none"}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,8 @@ USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights"
             "quick-digits-flip_True-grey_True-class_weights_balanced",
         ),
         ({"seeds": [0, 2], "flip": False}, "quick-seeds_0_2-flip_False"),
+        ({"minutes": 60}, "quick-minutes"),
+        ({"minutes": 90, "seeds": 12}, "quick-seeds_12-minutes"),
     ],
 )
 def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given, name):

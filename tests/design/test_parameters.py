@@ -23,6 +23,7 @@ GOOD = {
     "flip": "auto",
     "grey": False,
     "class_weights": "none",
+    "minutes": "none",
 }
 
 
@@ -30,7 +31,15 @@ GOOD = {
 def opened(monkeypatch):
     """The arguments that reached Study, which is not built."""
     given = []
-    monkeypatch.setattr(chapters, "Study", lambda **options: given.append(options) or "a study")
+
+    class Opened:
+        def __init__(self, **options):
+            given.append(options)
+
+        def decide(self):
+            return ""
+
+    monkeypatch.setattr(chapters, "Study", Opened)
     return given
 
 
@@ -52,7 +61,7 @@ def test_good_parameters_open_a_study(results):
 def test_what_a_notebook_holds_besides_its_parameters_is_passed_over(opened):
     beside = {"_": 1, "__name__": "__main__", "_i1": "x", "In": [""], "Out": {}, "exit": object(), "math": math}
     beside["open_study"] = open_study
-    assert open_study({**GOOD, **beside}) == "a study"
+    open_study({**GOOD, **beside})
     assert opened == [GOOD]
 
 
@@ -89,6 +98,8 @@ def test_an_unknown_name_like_no_other_gets_the_list(opened):
         ("grey", "auto", "str"),
         ("grey", 1, "int"),
         ("class_weights", True, "bool"),
+        ("minutes", True, "bool"),
+        ("minutes", None, "NoneType"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named_with_what_is_wanted(opened, name, value, kind):
@@ -142,6 +153,9 @@ def test_options_about_images_reach_the_study_as_they_are(opened, name, value):
         ("grey", "no", False),
         ("dataset", "16", "16"),
         ("class_weights", "none", "none"),
+        ("minutes", "60", 60),
+        ("minutes", "0.5", 0.5),
+        ("minutes", "none", "none"),
     ],
 )
 def test_a_text_that_papermill_passed_is_what_it_plainly_stands_for(opened, name, text, value):

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from synthgap.base.errors import UserError
-from synthgap.design.record import KEPT, RECORD, Record, join, read_record, reopened
+from synthgap.design.record import KEPT, RECORD, Record, join, leave, read_record, reopened
 from synthgap.exhibits.chapters import Show
 from synthgap.exhibits.sections import results
 from synthgap.exhibits.study import Study
@@ -41,6 +42,15 @@ def test_a_run_without_its_store_says_the_same(smoke, whole):
     assert str(whole.answer()) == str(smoke.answer())
     for name in ("tab-1", "tab-3", "tab-judged", "tab-sure"):
         assert whole.show(name) == smoke.show(name)
+
+
+def test_a_run_that_grew_reads_its_looks_again_and_is_not_joined(smoke, runs, left, tmp_path):
+    grown = replace(smoke.design, looks=(1, 2))
+    leave(grown, [], smoke.store, tmp_path / "grown")
+    assert read_record(tmp_path / "grown").design().looks == (1, 2)
+    with pytest.raises(UserError, match=r"grown was run with --minutes: .* or give this one more minutes"):
+        join([runs[0], tmp_path / "grown"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_it_leaves_holds_no_image_and_no_weight(smoke, whole):

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from synthgap.design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.exhibits import answer as measured
-from synthgap.exhibits.answer import FLIP, REAL, Compared, Task, answer_cells, by_class, chosen, replacement
+from synthgap.exhibits.answer import FLIP, REAL, Compared, Task, answer_cells, best_mix, by_class, chosen, replacement
 from synthgap.exhibits.answer_images import copying, coverage, misread, nearest_pairs
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.raw import from_long, to_long
@@ -97,7 +97,7 @@ def test_one_seed_decides_nothing(smoke):
 
 def test_classes_are_listed_worst_first_with_the_images_they_have(given):
     task, compared = given.value(measured.task), given.value(measured.compared)
-    rows = by_class(given.design, task, compared, given.value(measured.mixes))
+    rows = by_class(given.design, task, compared, best_mix(given.value(measured.verdicts)))
     assert dict(zip(rows.name, rows.n, strict=True)) == {"dark": 32, "light": 8}
     changes = [c.mean for c in rows.change]
     assert changes == sorted(changes)

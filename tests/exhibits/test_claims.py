@@ -64,6 +64,7 @@ class Simulated:
         self.columns, self.accuracy, self.frechet = [], [], []
         self.d = SimpleNamespace(
             seeds=self.seeds,
+            looks=(),
             columns_of=lambda table: self.columns,
             preset=SimpleNamespace(name=preset),
             options=SimpleNamespace(image_size="auto", max_images="auto"),
@@ -474,6 +475,15 @@ def test_a_verdict_that_the_interval_alone_says_leans():
     assert 0.002 < gap.p < 0.05  # told by its interval, and not after correction
     assert (found.verdict, found.standing) == (REPRODUCED, LEANING)
     assert found.p > 0.05
+
+
+def test_a_study_that_grew_pays_for_its_looks_in_the_claims_too():
+    study = Simulated({("synthetic only", 1): 0.68}, seeds=6)
+    fixed = study.verdict("gap-at-equal-size")
+    study.d.looks = (3, 6)
+    grown = study.verdict("gap-at-equal-size")
+    assert grown.p == pytest.approx(min(1.0, 4 * fixed.p))
+    assert 0 < fixed.p < 1
 
 
 def test_a_measure_that_is_no_number_is_not_judged():

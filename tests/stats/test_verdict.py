@@ -8,7 +8,20 @@ import pytest
 from scipy import stats
 
 from synthgap.stats.crossed import Crossed, crossed
-from synthgap.stats.verdict import BETTER, DECIDED, LEANING, OPEN, SAME, UNKNOWN, WORSE, decide, flattening, read
+from synthgap.stats.verdict import (
+    BETTER,
+    DECIDED,
+    LEANING,
+    LOOKS,
+    OPEN,
+    SAME,
+    UNKNOWN,
+    WORSE,
+    decide,
+    flattening,
+    looks,
+    read,
+)
 
 
 def certain(mean, error, seeds=3, images=300):
@@ -98,7 +111,7 @@ def test_verdicts_keep_the_order_and_the_differences():
     differences = [with_p(0.5), with_p(0.001, -0.05), with_p(0.001)]
     verdicts = decide(differences)
     assert [v.word for v in verdicts] == [UNKNOWN, WORSE, BETTER]
-    assert all(v.difference is d for v, d in zip(verdicts, differences, strict=True))
+    assert all(v.difference == d for v, d in zip(verdicts, differences, strict=True))
     assert decide([]) == []
 
 
@@ -195,3 +208,46 @@ def test_two_multiples_are_a_curve():
 def test_with_one_seed_a_curve_is_neither_flat_nor_rising():
     found = flattening([1, 5], [crossed(np.ones((1, 300)))])
     assert (found.multiple, found.rising) == (None, False)
+
+
+# studies that grow
+
+
+def test_looks_are_at_whole_blocks_of_seeds():
+    assert [looks(block) for block in (1, 2, 3, 5)] == [(3, 6, 12, 24), (4, 6, 12, 24), (3, 6, 12, 24), (5, 10, 15, 25)]
+
+
+@pytest.mark.parametrize(("p", "standing"), [(0.0012, DECIDED), (0.0013, LEANING), (0.012, LEANING), (0.013, OPEN)])
+def test_each_of_four_looks_may_spend_a_quarter_of_every_error(p, standing):
+    fixed, growing = (decide([with_p(p), with_p(0.9)], growing=growing)[0] for growing in (False, True))
+    assert growing.standing == standing
+    assert growing.p == pytest.approx(4 * fixed.p)
+    assert fixed.difference.half_width() == pytest.approx(0.05 * stats.norm.ppf(0.975) / stats.norm.isf(p / 2))
+    assert growing.difference.half_width() == fixed.difference.half_width(1 - 0.05 / 4)
+
+
+def test_more_images_are_asked_for_only_where_no_number_of_seeds_would_do():
+    by_images = Crossed(0.02, 1e-8, 0.02**2, 0.0, 3, 100)  # ±5 points by the images alone
+    by_seeds = Crossed(0.02, 0.02**2, 1e-8, 0.0, 3, 100)
+    both = Crossed(0.02, 0.02**2, 0.02**2, 0.0, 3, 100)  # the mean over all seeds may be 8 points
+    assert [decide([d])[0].images_forbid for d in (by_images, by_seeds, both)] == [True, False, False]
+    assert decide([certain(0.05, 0.001)])[0].images_forbid is False  # it is decided
+
+
+def test_a_difference_that_seeds_would_show_to_be_small_is_not_given_up():
+    d = Crossed(0.0, 0.01**2, 0.003**2, 0.0, 3, 100)  # within a point by the images alone, if its mean is near 0
+    assert decide([d])[0].standing == OPEN
+    assert not decide([d])[0].images_forbid
+
+
+def test_looking_four_times_is_wrong_no_more_often_than_once():
+    """Gaussian differences of growing numbers of seeds, without an effect: at most 1% of studies decide at any look."""
+    studies, wrong = 4000, np.zeros(4000, dtype=bool)
+    values = np.random.default_rng(5).normal(0, 0.04, (studies, LOOKS[-1]))
+    for n in LOOKS:
+        means, variances = values[:, :n].mean(axis=1), values[:, :n].var(axis=1, ddof=1) / n
+        for i in np.flatnonzero(np.abs(means) > stats.t.isf(0.01, n - 1) * np.sqrt(variances)):  # others have p > .02
+            verdict = decide([Crossed(means[i], variances[i], 1e-12, 0.0, n, 100)], growing=True)[0]
+            wrong[i] |= verdict.standing == DECIDED and verdict.word != SAME
+    assert wrong.sum() > 10
+    assert stats.binomtest(int(wrong.sum()), studies, 0.01, alternative="greater").pvalue > 0.001

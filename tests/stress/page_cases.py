@@ -42,7 +42,14 @@ from synthgap.stats.crossed import DIFFERENCE, crossed
 from synthgap.stats.intervals import PERCENT, SHARE, estimate_mean
 
 UNSET = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip", "workers"), "auto")
-UNSET |= {"preset": "smoke", "synthetic": "none", "grey": False, "class_weights": "none", "device": "cpu"}
+UNSET |= {
+    "preset": "smoke",
+    "synthetic": "none",
+    "grey": False,
+    "class_weights": "none",
+    "device": "cpu",
+    "minutes": "none",
+}
 SHAPES = ((6, 8), (4, 4), (8, 2), (2, 8), (7, 9))
 
 

@@ -26,7 +26,7 @@ from ..stats.verdict import OF_INTEREST
 from .augmentation import table3_hits
 from .base import WHOLE, by_steps, exhibit, result
 from .classifiers import concentration, entropy
-from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, likelihood, trimmed_hits, trimming
+from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, late_gain, likelihood, trimmed_hits, trimming
 from .hits import Hits
 from .samples import fidelity
 from .text import myst_table
@@ -235,12 +235,11 @@ def narrower(rows: pd.DataFrame) -> Symptom:
 
 def unfinished(d: Design, right: Hits) -> Symptom:
     """The last checkpoint before the end against the end: what the rest of the training still gave."""
-    counts = sorted(n for (n,) in right.names)
-    if len(counts) < 2:
+    found = late_gain(right)
+    if found is None:
         raise UserError(f"the preset {d.preset.name} has no checkpoints")
-    before, end = counts[-2:]
-    what = f"accuracy from {before:,} to {end:,} images"
-    return Symptom(crossed(right.minus((end,), (before,))).in_points, what, "points", 1, POINT)
+    before, end, gain = found
+    return Symptom(gain, f"accuracy from {before:,} to {end:,} images", "points", 1, POINT)
 
 
 def both_ends(rows: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import capital, difference, mean_over, plus_minus
+from ..base.words import capital, difference, mean_over, plus_minus, points
 from ..data.splits import halves, stratified_lowest
 from ..design.arms import CROSSFIT, Arms, Sets
 from ..design.loading import Design
@@ -16,15 +16,16 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import MeasureLikelihood, Snapshot, Subset
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import centralities
-from ..stats.crossed import crossed
+from ..stats.crossed import Crossed, crossed
 from ..stats.intervals import estimate_mean, range_of
 from ..stats.trends import RISES
-from .base import ACCURACY, Cells, Values, exhibit, measured, read, result
+from .base import ACCURACY, Cells, Values, exhibit, measured, read, result, sentences
 from .classifiers import concentration, concentration_numbers, other_real
 from .drawing import INTERVAL, doubling, label_steps, new_figure, over_seeds, reference, series
 from .hits import Hits, hits
 from .text import in_percent, myst_table, trend_of, trend_table
 
+PLATEAU = 1.5  # points; a generator gains less by the second half of its training; chosen by us, before any run
 NO_LIKELIHOOD = "the paper measures no likelihood"
 TOO_FEW_LEFT = "too few images a class"
 
@@ -205,6 +206,34 @@ def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hit
     by_training.legend(fontsize=8)
     figure.suptitle(f"{d.main.name}, {len(d.seeds)} seeds; {INTERVAL}", fontsize=8)
     return figure
+
+
+def late_gain(right: Hits) -> tuple[int, int, Crossed] | None:
+    """Images seen at the last checkpoint and at the end of the generator's training, and what the training between them
+    gave, in points; None without checkpoints."""
+    counts = sorted(n for (n,) in right.names)
+    if len(counts) < 2:
+        return None
+    before, end = counts[-2:]
+    return before, end, crossed(right.minus((end,), (before,))).in_points
+
+
+@sentences("plateau", [checkpoint_hits])
+def plateau(d: Design, right: Hits) -> str:
+    """Whether the generator was trained until more training no longer helps."""
+    found = late_gain(right)
+    if found is None:
+        return f"Whether the generator is at its plateau is not known: the preset {d.preset.name} keeps no checkpoints."
+    before, end, gain = found
+    words = "**It is open whether the generator is at its plateau**"
+    if gain.high < PLATEAU:
+        words = "**The generator is at its plateau**"
+    elif gain.low > 0:
+        words = "**The generator is not at its plateau**: the gap to real images is partly that of too little training"
+    return (
+        f"{words}. From {before:,} to {end:,} training images seen, the accuracy with synthetic images ×1 changes by "
+        f"{points(gain)}; at the plateau the upper end is below {PLATEAU:g} points."
+    )
 
 
 @exhibit("tab-trimming", [trimming, trimmed_hits, concentration], apart="the paper has no such control")

@@ -122,6 +122,29 @@ def test_the_controls_stand_beside_the_real_images(smoke):
     assert sizes == [*2 * [cut.real_images.nunique()], trained.generator_images.nunique()]
 
 
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (0.80, "**The generator is at its plateau**. From 64,000 to 128,000 training images seen"),
+        (0.70, "**The generator is not at its plateau**"),
+        ((0.75, 0.79, 0.80), "**It is open whether the generator is at its plateau**"),
+    ],
+)
+def test_a_generator_is_at_its_plateau_where_the_second_half_of_its_training_gives_less_than_a_point_and_a_half(
+    smoke, before, words
+):
+    told = right({(64_000,): before, (128_000,): 0.8}, images=4000)
+    assert words in discussion.plateau(smoke.design, told)
+
+
+def test_where_nothing_is_kept_of_the_training_the_plateau_is_not_known(smoke):
+    assert "is not known: the preset smoke keeps no" in discussion.plateau(
+        smoke.design, right({(640,): 0.8}, (0, 1), 50)
+    )
+    (said,) = smoke.lab.show("plateau")
+    assert "plateau" in said
+
+
 def trimmed_rows():
     rows = pd.DataFrame([{"real_images": n, "seed": s} for n in (20, 40) for s in (0, 1)])
     numbers = {"central": 0.75 + 0.005 * rows.real_images, "random": 0.95, "n": 100}

@@ -25,7 +25,7 @@ from .augmentation import ARM, curve_hits
 from .base import WHOLE, Cells, Values, measured, result
 from .hits import Hits, alike, hits
 
-AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": the same images a step, all of them real
+AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": as many images a step, all of them real
 FLIP = Arm("flip")
 BALANCED = "balanced accuracy"
 
@@ -181,14 +181,14 @@ def compared(d: Design, task: Task, arms: Hits, curve: Hits) -> Compared:
 def verdicts(d: Design, compared: Compared, mixes: pd.DataFrame) -> Decided:
     """The two decided questions: (first arm, second arm, verdict on first minus second) by name.
 
-    "replace": the most synthetic images against the real ones. "augment": the mix chosen on validation images against
-    as many real images a step. Where the study grew, a verdict that an earlier look has decided stands, with the mix of
-    that look.
+    "replace": the most synthetic images against the real ones. "augment": the mix chosen on validation images beside
+    the real ones, against these alone. Where the study grew, a verdict that an earlier look has decided stands, with
+    the mix of that look.
     """
     found: dict[str, tuple[ArmCell, ArmCell, Verdict]] = {}
     for count in d.looks or (len(d.seeds),):
         now, mix = compared.first(count), chosen(mixes[mixes.seed.isin(d.seeds[:count])])
-        pairs = {"replace": (answer_cells(d)["alone"][-1], REAL), "augment": (mix, AS_MANY_REAL)}
+        pairs = {"replace": (answer_cells(d)["alone"][-1], REAL), "augment": (mix, REAL)}
         decided = decide([now.difference(*pair) for pair in pairs.values()], growing=bool(d.looks))
         fresh = {name: (*pair, verdict) for (name, pair), verdict in zip(pairs.items(), decided, strict=True)}
         found = fresh | {name: kept for name, kept in found.items() if kept[2].standing == DECIDED}

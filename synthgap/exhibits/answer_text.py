@@ -15,6 +15,7 @@ from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed, Crossing
 from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import (
+    AS_MANY_REAL,
     Compared,
     Decided,
     Task,
@@ -108,16 +109,25 @@ def augment(known: Known) -> Said:
     word = standing_words(verdict, {WORSE: "No, they do harm", SAME: "No difference that matters", BETTER: "Yes"})
     text = (
         f"{word}: with {mix_words(cell)} beside your images, the mix chosen on validation images, a "
-        f"classifier has {_against(cell, other, verdict, known)} than with as many real images a step."
+        f"classifier has {_against(cell, other, verdict, known)} than with your images alone."
     )
     changes = gains(known.design, known.compared)
-    others = [c for c in answer_cells(known.design)["without"] if c != other]
-    best = max(others, key=lambda c: changes[c].mean)
-    beside = (
-        f"Against your images alone the mix changes it by {points(changes[cell].in_points)}; without a generator "
-        f"{arm_words(best[0])} changes it by {points(changes[best].in_points)}, the best of {len(others)}."
+    control = (
+        "A classifier with such a mix sees twice as many images a step. Your own images twice a step, in the place of "
+        f"the synthetic ones, change it by {points(changes[AS_MANY_REAL].in_points)}; the synthetic images themselves "
+        f"give the other {points(known.compared.difference(cell, AS_MANY_REAL).in_points)}."
     )
-    return _said(text, needed_words(verdict), beside)
+    others = [c for c in answer_cells(known.design)["without"] if c != AS_MANY_REAL]
+    best = max(others, key=lambda c: changes[c].mean, default=None)
+    without = (
+        ""
+        if best is None
+        else (
+            f"Without a generator {arm_words(best[0])} changes it by {points(changes[best].in_points)}, the best of "
+            f"{len(others)}."
+        )
+    )
+    return _said(text, needed_words(verdict), control, without)
 
 
 def how_many_images(known: Known) -> Said:

@@ -127,7 +127,7 @@ def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
     )
     return (
         f"**{lead}**: with {mix_words(mix)}, the mix chosen on validation images, a classifier has "
-        f"{_apart(verdict.difference.in_points, asked)} than with as many real images a step."
+        f"{_apart(verdict.difference.in_points, asked)} than with the real images alone."
     )
 
 

@@ -13,7 +13,7 @@ from reading import parsed, right, rows_of
 from synthgap.base.errors import UserError
 from synthgap.base.words import ends, p_value, signed
 from synthgap.book import execute as book
-from synthgap.design.values import BOOTSTRAP, MIX, REAL, SECOND_BATCH, SYNTHETIC_ONLY, cell_name, cell_title
+from synthgap.design.values import BOOTSTRAP, MIX, REAL, SYNTHETIC_ONLY, cell_name, cell_title
 from synthgap.exhibits import conclusion
 from synthgap.exhibits.answer import verdicts
 from synthgap.exhibits.causes import Loss
@@ -36,7 +36,7 @@ from synthgap.stats.verdict import DECIDED, LEANING, OPEN, decide
 
 ROOT = book.find_root()
 LEVELS = {REAL: 0.8, (SYNTHETIC_ONLY, 1): 0.6, (SYNTHETIC_ONLY, 5): 0.8, (BOOTSTRAP, 1): 0.7}
-LEVELS |= {(MIX, 5): 0.9, (SECOND_BATCH, 1): 0.8}
+LEVELS |= {(MIX, 5): 0.9}
 
 
 def design():
@@ -50,7 +50,7 @@ def known(seeds=3, levels=LEVELS):
 
 def five(hits, groups=None, control="not run", claim=None):
     """The sentences on these hits; claim : id → what the first and the fourth are told, beside what `judged` says."""
-    pairs = {"replace": ((SYNTHETIC_ONLY, 5), REAL), "augment": ((MIX, 5), (SECOND_BATCH, 1))}
+    pairs = {"replace": ((SYNTHETIC_ONLY, 5), REAL), "augment": ((MIX, 5), REAL)}
     differences = decide([crossed(hits[a].astype(float) - hits[b], groups) for a, b in pairs.values()])
     decided = {name: (*pair, verdict) for (name, pair), verdict in zip(pairs.items(), differences, strict=True)}
     asked = SimpleNamespace(measure="accuracy" if groups is None else "balanced accuracy", groups=groups)
@@ -117,7 +117,7 @@ def test_the_first_sentence_stands_as_its_claim(verdict, standing, words):
 def test_the_second_and_third_stand_as_the_plain_answer(shares, standing):
     """One arm against a level of .8 in both: beside real images, and in their place."""
     levels = LEVELS | {(MIX, 5): shares, (SYNTHETIC_ONLY, 5): shares}
-    found = decide([crossed(known(levels=levels).minus((MIX, 5), (SECOND_BATCH, 1)))] * 2)[0]
+    found = decide([crossed(known(levels=levels).minus((MIX, 5), REAL))] * 2)[0]
     assert found.standing == standing
     _, more, beside, *_ = five(known(levels=levels))
     for lead in (more.split("**")[1], beside.split("**")[1]):

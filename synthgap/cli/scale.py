@@ -37,6 +37,7 @@ def estimate(
     from ..planning.outlook import Outlook
     from ..planning.outlook_text import lines, summary
 
+    del parameters["minutes"]  # the number of seeds is fixed here
     outlook = Outlook(**parameters)
     count = workers_for(outlook.workers, in_order(outlook.plan()))
     found = summary(outlook, count, measure(outlook.design.main))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from synthgap.stats.verdict import ANSWER, DECIDED, LOOKS, OF_INTEREST, decide
 
 PAGE = Path(__file__).resolve().parents[1] / "book" / "decisions.md"
 ARMS, ACCURACY = 6, 0.85
+PAIRS = ((ARMS - 1, 0), (ARMS - 2, 1))  # what is asked: in the place of real images, and beside them
 BY_IMAGE, BY_ALL = 0.4, 0.4  # standard deviations of the probit model: image and arm; image, arm and seed
 RIGHT = {0.0: "about the same"}  # of an effect; else the side that it is on
 
@@ -112,18 +114,22 @@ class Counts:
         return float(stats.beta.ppf(0.975, self.wrong + 1, self.studies - self.wrong))
 
 
+def asked(world: World, effect: float) -> tuple[list[float], str, Sequence[int]]:
+    """Of two questions with the same true effect: the arms' accuracies, the right word, the arms that are alike."""
+    accuracies = [ACCURACY, ACCURACY, *[ACCURACY + effect] * (ARMS - 2)]
+    truth = RIGHT.get(effect, "better" if effect > 0 else "worse")
+    return accuracies, truth, () if world.generator else range(ARMS)
+
+
 def decisions(world: World, effect: float, studies: int) -> tuple[Counts, Counts]:
     """Answers to two questions of the same true effect: by today's rule, and by the first edition's."""
     rng = np.random.default_rng([round(1000 * effect), studies, world.seeds, world.images])
-    accuracies = [ACCURACY, ACCURACY, *[ACCURACY + effect] * (ARMS - 2)]
-    truth = RIGHT.get(effect, "better" if effect > 0 else "worse")
+    accuracies, truth, alike = asked(world, effect)
     counts = np.zeros((2, 2), dtype=int)
     for _ in range(studies):
         right = answers(rng, world, accuracies)
-        alike = () if world.generator else range(ARMS)
-        pairs = ((ARMS - 1, 0), (ARMS - 2, 1))  # in the place of real images, and beside them
-        new = today([contrast(right.__getitem__, *pair, alike) for pair in pairs])
-        old = first_edition([crossed(right[a].astype(float) - right[b]) for a, b in pairs])
+        new = today([contrast(right.__getitem__, *pair, alike) for pair in PAIRS])
+        old = first_edition([crossed(right[a].astype(float) - right[b]) for a, b in PAIRS])
         for row, words in zip(counts, (new, old), strict=True):
             row += any(w not in ("open", truth) for w in words), sum(w != "open" for w in words)
     return tuple(Counts(studies, *row.tolist()) for row in counts)
@@ -189,20 +195,18 @@ class Grown:
 def grown(world: World, effect: float, studies: int) -> Grown:
     """Answers to two questions of the same true effect, looked at with 3, 6, 12 and 24 seeds until both are decided."""
     rng = np.random.default_rng([round(1000 * effect), studies, LOOKS[-1], world.images])
-    accuracies = [ACCURACY, ACCURACY, *[ACCURACY + effect] * (ARMS - 2)]
-    truth = RIGHT.get(effect, "better" if effect > 0 else "worse")
-    alike = () if world.generator else range(ARMS)
-    pairs = ((ARMS - 1, 0), (ARMS - 2, 1))
+    accuracies, truth, alike = asked(world, effect)
     out = Grown(studies)
     for _ in range(studies):
         right = answers(rng, replace(world, seeds=LOOKS[-1]), accuracies)
         words, held, used = ["open", "open"], [True, True], 0
         for look, count in enumerate(LOOKS):
-            differences = [contrast(lambda arm: right[arm][:count], *pair, alike) for pair in pairs]  # noqa: B023
+            if "open" in words:
+                used = count
+            differences = [contrast(right[:, :count].__getitem__, *pair, alike) for pair in PAIRS]
             verdicts = decide(differences, growing=True)
             inside = [abs(v.difference.mean - effect) <= v.difference.half_width() for v in verdicts]
             held = [before and now for before, now in zip(held, inside, strict=True)]
-            used = used if used and "open" not in words else count
             fresh = [v.word if v.standing == DECIDED else "open" for v in verdicts]
             words = [old if old != "open" else new for old, new in zip(words, fresh, strict=True)]
             out.decided[look] += sum(w != "open" for w in words)

@@ -11,6 +11,7 @@ several processes at once.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import tempfile
 from pathlib import Path
@@ -38,9 +39,7 @@ def looks(study: Study, seed: int) -> dict[int, EDM]:
     training = spec.training.model_copy(update={"checkpoint_images": half})
 
     def keep(model: EDM, seen: int) -> None:
-        found[seen] = EDM(model.config)
-        found[seen].load_state_dict(model.state_dict())
-        found[seen].eval()
+        found[seen] = copy.deepcopy(model)
 
     end = train_edm(real, spec.network, training, seed, on_checkpoint=keep)
     return found | {spec.training.images: end}

@@ -8,6 +8,7 @@ import denoiser
 import measure
 import numpy as np
 import performance
+import plateau
 import precision_recall
 import pytest
 import reconstruction
@@ -220,3 +221,17 @@ def test_stages_add_up_and_are_kept_whole(tmp_path):
     assert record["started"].endswith("+00:00")
     assert list(record["seconds"]) == ["chapters", "book"]
     assert [p.name for p in tmp_path.iterdir()] == [TIMES]
+
+
+def test_the_plateau_is_measured_once_a_seed_and_told_of_all(tmp_path, monkeypatch, capsys):
+    words = ["plateau.py", "--preset", "smoke", "--seeds", "0", "1", "--out", str(tmp_path / "seen.jsonl")]
+    monkeypatch.setattr("sys.argv", words)
+    plateau.main()
+    told = capsys.readouterr().out.splitlines()
+    half, end = (json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()[:2])
+    assert (half["seed"], 2 * half["seen"]) == (0, end["seen"])
+    assert np.shape(end["right"]) == (plateau.CLASSIFIERS, 20)  # the smoke preset's validation images
+    monkeypatch.setattr(plateau, "looks", None)  # nothing is trained again
+    plateau.main()
+    assert capsys.readouterr().out.splitlines() == told[-1:]
+    assert told[-1].endswith("2 seeds × 20 validation images)")

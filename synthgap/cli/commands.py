@@ -80,7 +80,7 @@ def run(
         study.lab.progress = progress
         _decide(study, making, progress, sections)
         if making is None:
-            _compute(study, name)
+            _compute(study, progress, name)
         elif not answer_only:
             index = making.book(study, study.plan())
             progress.say(f"done in {duration(progress.elapsed)}; open the book:")
@@ -119,25 +119,25 @@ def _decide(study: Study, making: Making | None, progress: Progress, sections: t
         progress.expect(expected)
         return sum(expected.values())
 
-    def looked() -> None:
-        if making is not None:
-            page = making.answer(study)
-            seeds = plural(len(study.seeds), "seed")
-            progress.say(f"the answer with {seeds}, after {duration(progress.elapsed)}: {page}")
+    def answer() -> None:
+        page = making.answer(study)
+        seeds = plural(len(study.seeds), "seed")
+        progress.say(f"the answer with {seeds}, after {duration(progress.elapsed)}: {page}")
 
-    if study.growth is None:
-        looked()
-    else:
-        progress.say(f"no more seeds: {study.decide(forecast, looked)}")
+    if study.growth:
+        progress.say(f"no more seeds: {study.decide(forecast, answer if making else None)}")
+    elif making:
+        answer()
 
 
-def _compute(study: Study, name: str) -> None:
+def _compute(study: Study, progress: Progress, name: str) -> None:
     """Compute all of a study's artifacts, without the book."""
     from ..design.record import leave
 
-    study.compute()
-    leave(study.design, study.plan(), study.store, study.results / name)
-    typer.echo(f"artifacts: {study.store.root}")
+    plan = study.plan()
+    study.compute(plan)
+    leave(study.design, plan, study.store, study.results / name)
+    progress.say(f"artifacts: {study.store.root}")
 
 
 @app.command()

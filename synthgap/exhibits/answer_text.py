@@ -118,15 +118,11 @@ def augment(known: Known) -> Said:
         f"give the other {points(known.compared.difference(cell, AS_MANY_REAL).in_points)}."
     )
     others = [c for c in answer_cells(known.design)["without"] if c != AS_MANY_REAL]
-    best = max(others, key=lambda c: changes[c].mean, default=None)
-    without = (
-        ""
-        if best is None
-        else (
-            f"Without a generator {arm_words(best[0])} changes it by {points(changes[best].in_points)}, the best of "
-            f"{len(others)}."
-        )
-    )
+    without = ""
+    if others:
+        best = max(others, key=lambda c: changes[c].mean)
+        change = points(changes[best].in_points)
+        without = f"Without a generator {arm_words(best[0])} changes it by {change}, the best of {len(others)}."
     return _said(text, needed_words(verdict), control, without)
 
 
@@ -147,8 +143,9 @@ def how_many_images(known: Known) -> Said:
 
 
 def which_step(known: Known) -> Said:
-    cell = best_mix(known.decided)
-    means, n = mix_means(known.mixes), f"{known.mixes.n.iloc[0]:,} validation images"
+    cell, _, verdict = known.decided["augment"]
+    seen = known.mixes[known.mixes.seed.isin(known.design.seeds[: verdict.difference.seeds])]  # when it was chosen
+    means, n = mix_means(seen), f"{seen.n.iloc[0]:,} validation images"
     best, worst = 100 * means.max(), 100 * means.min()
     if known.design.given:
         what = f"there is no reverse step to choose for images of your own generator; ×{cell[1]:g} is best"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from ..base.errors import UserError
 from ..base.words import duration
 from ..design.loading import Design
-from ..design.preset import Preset
 from ..graph.estimate import cost
-from ..graph.specs import Data, in_order
+from ..graph.run import taken
+from ..graph.specs import in_order
 from ..stats.verdict import DECIDED, looks
 from .answer import Decided, verdicts
 from .base import Lab
@@ -33,13 +33,16 @@ class Growth:
     begun: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, minutes: float | str, seeds: tuple[int, ...] | None, preset: Preset) -> Growth | None:
-        """What a study's arguments ask for; seeds: the most, None: no bound. Raises UserError for anything wrong."""
+    def of(cls, minutes: float | str, seeds: tuple[int, ...] | None, block: int) -> Growth | None:
+        """What a study's arguments ask for. Raises UserError for anything wrong.
+
+        seeds : the most; None: no bound. block : seeds whose classifiers are trained together.
+        """
         if minutes == NONE:
             return None
         if type(minutes) not in (int, float) or not 0 < minutes < float("inf"):
             raise UserError(f'minutes is {minutes!r}; give how many of them seeds may be added for, or "none"')
-        counts = looks(preset.classifier.block)
+        counts = looks(block)
         if seeds is not None:
             if seeds != tuple(range(len(seeds))) or len(seeds) not in counts:
                 raise UserError(
@@ -58,9 +61,9 @@ class Growth:
 
         forecast : seconds that a design still takes; by what the present one took where it is None.
         """
-        number = len(lab.design.looks)
         if told := settled(lab.value(verdicts), len(lab.design.seeds)):
             return told
+        number = len(lab.design.looks)
         if number == len(self.counts):
             return f"not everything is decided with {self.counts[-1]} seeds, the most that are looked at"
         grown = lab.grown(self.counts[: number + 1])
@@ -89,11 +92,7 @@ def settled(decided: Decided, seeds: int) -> str:
 def expected(lab: Lab, grown: Lab) -> float:
     """Seconds that the plain answer of the grown study still takes, by what each kind of artifact took so far."""
     before, after = (in_order(answer.specs(one.design)) for one in (lab, grown))
-    took: dict[str, list[float]] = {}
-    for spec in before:
-        if not isinstance(spec, Data) and lab.store.has(spec):
-            sums = took.setdefault(spec.kind, [0.0, 0.0])
-            sums[0], sums[1] = sums[0] + lab.store.provenance(spec)["seconds"], sums[1] + cost(spec)
-    missing = [spec for spec in lab.store.missing(after) if not isinstance(spec, Data)]
-    seconds = sum(cost(spec) * took[spec.kind][0] / took[spec.kind][1] for spec in missing if spec.kind in took)
-    return seconds / max(1, lab.processes(missing)) if missing else 0.0
+    took = taken(before, lab.store)
+    missing = [spec for spec in lab.store.missing(after) if spec.kind in took]
+    seconds = sum(cost(spec) * took[spec.kind][0] / took[spec.kind][1] for spec in missing)
+    return seconds / lab.processes(missing) if missing else 0.0

@@ -91,7 +91,8 @@ class Study:
             self.growth = None
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
-        self.growth = Growth.of(minutes, None if seeds == "auto" else loaded.empty.seeds, loaded.empty.preset)
+        most = None if seeds == "auto" else loaded.empty.seeds
+        self.growth = Growth.of(minutes, most, loaded.empty.preset.classifier.block)
         self.results = Path(results)
         store = Store(self.results / "store")
         lab = Lab(loaded.design(store.put), store, workers, scheduler)
@@ -157,18 +158,20 @@ class Study:
         return self.lab.value(answer)
 
     def decide(
-        self, forecast: Callable[[Design], float] | None = None, looked: Callable[[], None] = lambda: None
+        self, forecast: Callable[[Design], float] | None = None, compute: Callable[[], object] | None = None
     ) -> str:
         """Where the study has minutes: add seeds until the plain answer is decided or they are spent.
 
-        forecast : seconds that a design still takes. looked : called after each look. Returns why it stopped, "" where
-        the number of seeds is fixed.
+        forecast : seconds that a design still takes. compute : what is done before each look, in the place of computing
+        the answer's artifacts. Returns why it stopped, "" where the number of seeds is fixed.
         """
         if self.growth is None:
             return ""
         while True:
-            self.compute(answer.specs(self.design))
-            looked()
+            if compute is None:
+                self.compute(answer.specs(self.design))
+            else:
+                compute()
             following = self.growth.following(self.lab, forecast)
             if isinstance(following, str):
                 return following

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import UTC, datetime
 
 from ..base.errors import UserError
 from ..base.progress import Progress
 from ..base.words import clock
 from .estimate import BUSY, cost
-from .specs import Spec
+from .specs import Data, Spec
 from .store import Store
 
 WORTH_A_CLUSTER = 30.0  # core-seconds; starting workers takes about five
@@ -59,6 +61,22 @@ def _telling(label: str, count: int) -> Iterator[Progress]:
         yield progress
     if progress.elapsed > WORTH_TELLING:
         print(f"{label}: {count} artifacts in {clock(progress.elapsed)}", flush=True)
+
+
+def taken(specs: list[Spec], store: Store, within: float = math.inf) -> dict[str, tuple[float, float]]:
+    """Kind → seconds that those of `specs` took that the store holds, and seconds by the cost model; data sets aside.
+
+    within : only those that were made in the last so many seconds.
+    """
+    sums: dict[str, tuple[float, float]] = {}
+    now = datetime.now(UTC)
+    for spec in specs:
+        if not isinstance(spec, Data) and store.has(spec):
+            note = store.provenance(spec)
+            if (now - datetime.fromisoformat(note["made"])).total_seconds() < within:
+                real, modelled = sums.get(spec.kind, (0.0, 0.0))
+                sums[spec.kind] = real + note["seconds"], modelled + cost(spec)
+    return sums
 
 
 def check_workers(workers: int | str) -> None:

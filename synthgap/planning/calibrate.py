@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 import numpy as np
 import torch
@@ -22,8 +21,8 @@ from ..diffusion.reconstruct import LANES, generate
 from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
 from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, image_shape, on_gpu, resnet_flop, unet_flop, work_of
+from ..graph.run import taken
 from ..graph.specs import (
-    Data,
     MeasureLikelihood,
     Reconstruct,
     SampleGan,
@@ -99,15 +98,8 @@ def measure(arms: Arms) -> Ratios:
 
 def made_lately(specs: list[Spec], store: Store) -> dict[str, float]:
     """Kind → seconds taken over seconds by the cost model, of those of `specs` that were made within `RECENT`."""
-    took: dict[str, list[float]] = {}
-    now = datetime.now(UTC)
-    for spec in specs:
-        if not isinstance(spec, Data) and store.has(spec):
-            note = store.provenance(spec)
-            if (now - datetime.fromisoformat(note["made"])).total_seconds() < RECENT:
-                sums = took.setdefault(spec.kind, [0.0, 0.0])
-                sums[0], sums[1] = sums[0] + note["seconds"], sums[1] + cost(spec)
-    return {kind: real / modelled for kind, (real, modelled) in took.items() if real >= ENOUGH}
+    several = taken(specs, store, RECENT)
+    return {kind: real / modelled for kind, (real, modelled) in several.items() if real >= ENOUGH}
 
 
 def rates(arms: Arms, plan: list[Spec], store: Store) -> Ratios:

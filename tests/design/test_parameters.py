@@ -61,7 +61,7 @@ def test_good_parameters_open_a_study(results):
 def test_what_a_notebook_holds_besides_its_parameters_is_passed_over(opened):
     beside = {"_": 1, "__name__": "__main__", "_i1": "x", "In": [""], "Out": {}, "exit": object(), "math": math}
     beside["open_study"] = open_study
-    open_study({**GOOD, **beside})
+    assert isinstance(open_study({**GOOD, **beside}), chapters.Study)
     assert opened == [GOOD]
 
 

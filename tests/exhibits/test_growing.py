@@ -119,7 +119,7 @@ def test_what_can_not_be_done_is_one_line(results, arguments, says):
 
 
 def test_more_minutes_than_seeds_are_no_error():
-    growth = Growth.of(10**6, tuple(range(6)), type("Preset", (), {"classifier": type("C", (), {"block": 3})}))
+    growth = Growth.of(10**6, tuple(range(6)), 3)
     assert growth.counts == (3, 6)
 
 

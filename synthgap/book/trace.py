@@ -15,7 +15,8 @@ from ..base.machine import device_name
 from ..design.loading import Design
 from ..exhibits.base import Lab
 from ..exhibits.sections import exhibits
-from ..graph.specs import Data, Spec, in_order
+from ..graph.specification import in_order
+from ..graph.specs import Data, Spec
 from ..graph.store import Store
 from .provenance import Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash

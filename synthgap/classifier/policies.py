@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+from ..data.transform import MIRRORED, views
 from .augment import augment_batch
 
-Policy = Literal["none", "flip", "RandAugment", "TrivialAugment"]  # "flip": left to right, half of the images
+# "flip": left to right, half of the images; "turns": any of the ways in which an image fits its frame (`views`)
+Policy = Literal["none", "flip", "turns", "RandAugment", "TrivialAugment"]
 POLICIES = get_args(Policy)
 
 BINS = 31
@@ -46,12 +48,24 @@ def apply_policy(images: Tensor, policy: Policy, rng: torch.Generator) -> Tensor
         return images
     if policy == "flip":
         return augment_batch(images, ("flip",), rng)
+    if policy == "turns":
+        return _turned(images, rng)
     if images.is_floating_point():
         eight_bit = (images * 255).round().clamp(0, 255).to(torch.uint8)
         return apply_policy(eight_bit, policy, rng).to(images.dtype) / 255
     for _ in range(RAND_OPERATIONS if policy == "RandAugment" else 1):
         images = _one_round(images, policy, rng)
     return images
+
+
+def _turned(images: Tensor, rng: torch.Generator) -> Tensor:
+    several, out = views(images.shape[1:]), images.clone()
+    drawn = torch.randint(len(several), (len(images),), generator=rng)
+    for place, view in enumerate(several):
+        chosen = (drawn == place).to(images.device)
+        mirrored = images[chosen].flip(3) if view >= MIRRORED else images[chosen]
+        out[chosen] = torch.rot90(mirrored, view % 4, dims=(2, 3))
+    return out
 
 
 def _one_round(images: Tensor, policy: Policy, rng: torch.Generator) -> Tensor:

@@ -45,6 +45,23 @@ Grey = Annotated[bool, typer.Option("--grey", help="Take colour away.")]
 ClassWeights = Annotated[
     str, typer.Option(help="balanced: every class counts the same in training, however few its images; or none.")
 ]
+Judge = Annotated[
+    str,
+    typer.Option(
+        help="Who gives the answer: resnet18, trained from scratch, or features, a linear head on those of a frozen "
+        "ImageNet network, at its own resolution; auto: features where --synthetic gives images."
+    ),
+]
+Measure = Annotated[
+    str,
+    typer.Option(
+        help="What the answer goes by: accuracy, balanced, auc, average-precision, recall or precision; auto: "
+        "accuracy, balanced where classes are uneven."
+    ),
+]
+Positive = Annotated[
+    str, typer.Option(help="The class that recall, precision, auc and average-precision are about; none: all alike.")
+]
 Minutes = Annotated[
     str,
     typer.Option(
@@ -68,6 +85,9 @@ STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters
     "flip": (Flip, None),
     "grey": (Grey, False),
     "class_weights": (ClassWeights, "none"),
+    "judge": (Judge, "auto"),
+    "measure": (Measure, "auto"),
+    "positive": (Positive, "none"),
     "minutes": (Minutes, "none"),
 }
 
@@ -139,7 +159,7 @@ def run_name(parameters: dict) -> str:
     own_preset = preset.endswith((".yaml", ".yml"))
     names = [f"{Path(preset).stem}-{_digits('preset', preset)}" if own_preset else preset]
     names += [_source_name(source) for source in sources if source not in ("auto", "none")]
-    for name in ("seeds", "image_size", "max_images", "flip", "grey", "class_weights"):
+    for name in ("seeds", "image_size", "max_images", "flip", "grey", "class_weights", "judge", "measure", "positive"):
         value = parameters[name]
         if value not in ("auto", "none", False) or (name == "flip" and value is False):
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")

@@ -93,7 +93,7 @@ def _named(results: Path) -> dict[str, set[str]]:
     """Finished run → keys of the artifacts that it is made from; runs of other code name none."""
     from ..design.record import RECORD, read_record
     from ..exhibits.study import plan
-    from ..graph.specs import in_order
+    from ..graph.specification import in_order
 
     folders = [path.parent for path in sorted(results.glob(f"*/{RECORD}"))]
     return {folder.name: {spec.key for spec in in_order(plan(read_record(folder).design()))} for folder in folders}

@@ -32,7 +32,7 @@ def estimate(
     Example: synthgap estimate --preset paper
     """
     from ..graph.run import workers_for
-    from ..graph.specs import in_order
+    from ..graph.specification import in_order
     from ..planning.calibrate import measure
     from ..planning.outlook import Outlook
     from ..planning.outlook_text import lines, summary
@@ -110,7 +110,7 @@ def compute(
 
 def _planned(parameters: dict) -> tuple[Study, list[Spec]]:
     from ..exhibits.study import Study
-    from ..graph.specs import in_order
+    from ..graph.specification import in_order
 
     study = Study(**parameters)
     return study, in_order(study.plan())

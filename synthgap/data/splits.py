@@ -202,7 +202,7 @@ def complete_splits(
         absent = len(train.classes) - len(np.unique(sets[s].labels))
         if absent:
             notes.append(f"{absent} of {len(train.classes)} classes have no {s} image")
-    return Splits(**sets, record=split_record(source, policy, sets, files, notes))
+    return Splits(**sets, record=split_record(source, policy, sets, files, notes) | {"cut": made})
 
 
 def _most_to_train_on(pool: ImageSet, limits: dict[str, int | None]) -> int | None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from .splits import SPLITS, Splits, split_record, stratified_take
 
+MIRRORED = 4  # see `viewed`
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
@@ -90,3 +91,18 @@ def mirrored(splits: Splits, flip: bool | None) -> Splits:
 def _mapped(splits: Splits, change: Callable[[np.ndarray], np.ndarray], note: str) -> Splits:
     sets = {s: replace(splits[s], images=change(splits[s].images)) for s in SPLITS}
     return Splits(**sets, record=splits.record | {"notes": [*splits.record["notes"], note]})
+
+
+def viewed(images: np.ndarray, view: int) -> np.ndarray:
+    """Images turned by `view` % 4 quarters, and mirrored left to right before that where it is `MIRRORED` or more.
+
+    images : uint8 N × C × H × W. The eight views of a square image are all that its pixels' grid allows.
+    """
+    mirrored = images[..., ::-1] if view >= MIRRORED else images
+    return np.ascontiguousarray(np.rot90(mirrored, view % 4, axes=(2, 3)))
+
+
+def views(shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """The views of (C, H, W) images that keep height and width: all eight of square ones, else four."""
+    _, height, width = shape
+    return tuple(range(8)) if height == width else (0, 2, 4, 6)

@@ -49,6 +49,11 @@ DEFAULT = "default"  # among the variants of the sensitivity study
 PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real classifier judges what
 
 
+def multiples_within(several: tuple[int, ...], most: float) -> tuple[float, ...]:
+    """Those of several multiples that are no larger than `most`; `most` itself where none is."""
+    return tuple(k for k in several if k <= most) or (round(most, 2),)
+
+
 @dataclass(frozen=True)
 class Arms:
     """Specifications of one data set's cells. Seed s owns generator s, its samples and classifier s.
@@ -197,8 +202,7 @@ class Arms:
         """The preset's multiples that the user's synthetic images suffice for; their own where they don't for any."""
         if "given" not in self.data:
             return ()
-        most = self.data["given"].count / self.data["train"].count
-        return tuple(k for k in self.preset.replication if k <= most) or (round(most, 2),)
+        return multiples_within(self.preset.replication, self.data["given"].count / self.data["train"].count)
 
     def _recipe(self, policy: Policy) -> ClassifierTraining:
         return self.preset.classifier.training.model_copy(update={"policy": policy})

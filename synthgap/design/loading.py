@@ -10,12 +10,15 @@ from ..base.errors import UserError
 from ..base.machine import resolve_device
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
-from ..data.sources import Splits, own_path
-from ..graph.compute import load_all, load_split
-from ..graph.specs import Data, Loading
+from ..data.sources import own_path
+from ..data.splits import SPLITS, Splits
+from ..graph.reading import load_all, load_split
+from ..graph.settings import Loading
+from ..graph.specs import Data
 from .arms import Arms
+from .heads import Heads, frozen
 from .options import Options
-from .preset import DataChoice, Preset, load_preset
+from .preset import DataChoice, HeadChoice, Preset, load_preset
 
 MOST_SEEDS = 1000
 LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
@@ -31,6 +34,7 @@ class Design:
 
     columns : the arms of each data set, in the order of the preset; choices and records are theirs: what of the preset
         they are, and how they were read. found_in_given : what there is to say of the user's synthetic images.
+    heads : the second judge of given images, which the plain answer then goes by; None where ResNets are the judge.
     looks : of a study that grows until it is decided, the numbers of seeds at which it was looked at, now the last; ()
         where the number was fixed before.
     """
@@ -44,6 +48,7 @@ class Design:
     records: tuple[dict, ...]
     found_in_given: tuple[str, ...] = ()
     looks: tuple[int, ...] = ()
+    heads: Heads | None = None
 
     @property
     def main(self) -> Arms:
@@ -59,6 +64,16 @@ class Design:
     def given(self) -> bool:
         """Are images of another generator judged?"""
         return "given" in self.arms.data
+
+    @property
+    def judged(self) -> dict[str, Data]:
+        """The images that the plain answer is about, by part: "train", "validation", "test", "given"."""
+        return self.heads.data if self.heads else self.arms.data
+
+    @property
+    def fitted_to(self) -> int:
+        """Real images that a classifier of the plain answer is trained on, where it is trained on all there are."""
+        return self.heads.count if self.heads else self.arms.data["train"].count
 
     def grown(self, looks: tuple[int, ...]) -> Design:
         """The same with the seeds of the last of these looks, 0 and on."""
@@ -79,6 +94,7 @@ class Loaded:
     splits: tuple[tuple[Splits, Loading], ...]
     given: tuple[ImageSet, str] | None
     place: int  # of the data set of Table 3
+    sharp: tuple[Splits, Loading, ImageSet] | None = None  # for the second judge; the given images last
 
     def design(self, keep: Keep, named: Named = lambda images, how: images.fingerprint) -> Design:
         """The design; every set of images is given to `keep`. named : what images are called by."""
@@ -99,7 +115,20 @@ class Loaded:
             images, source = self.given
             how = self.splits[self.place][1].model_copy(update={"synthetic": source})
             columns[self.place].data["given"] = stored.one(images, how)
-        return replace(d, columns=tuple(columns))
+        return replace(d, columns=tuple(columns), heads=self._heads(stored, columns[self.place].preset))
+
+    def _heads(self, stored: _Stored, preset: Preset) -> Heads | None:
+        if self.sharp is None:
+            return None
+        splits, how, given = self.sharp
+        data = {"given": stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))}
+        pooled, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
+        for split in SPLITS:
+            mine = how.model_copy(update={"split": split, "pooled": pooled and split != "validation"})
+            mine = mine.model_copy(update={"take": most if mine.pooled else None})
+            data[split] = stored.one(load_split(mine, splits), mine)
+        network, mirrored = frozen(preset.head.extractor), "flip" in splits.train.augment
+        return Heads(data, splits.record, preset, network, mirrored)
 
 
 @dataclass(frozen=True)
@@ -161,24 +190,32 @@ def load(
     choices = (main, *beside)
     loaded = tuple(_read(choice, chosen, options, read) for choice in choices)
     place = next(i for i, choice in enumerate(choices) if 3 in choice.tables)
+    options.place(loaded[place][0].train.classes)
     told: list[str] = []
-    given = None
+    given, sharp = None, None
     if synthetic != "none":
         given = load_like(synthetic, loaded[place][0].train, options.grey, told), synthetic
+    if options.by_features(synthetic):
+        splits, how = _read(choices[place], chosen, options, read, chosen.head)
+        sharp = splits, how, load_like(synthetic, splits.train, options.grey)
     records = tuple(splits.record for splits, _ in loaded)
     empty = Design(options, chosen, several, device, choices, (), records, tuple(told))
-    return Loaded(empty, loaded, given, place)
+    return Loaded(empty, loaded, given, place, sharp)
 
 
-def _read(choice: DataChoice, preset: Preset, options: Options, read: Read) -> tuple[Splits, Loading]:
+def _read(
+    choice: DataChoice, preset: Preset, options: Options, read: Read, head: HeadChoice | None = None
+) -> tuple[Splits, Loading]:
+    """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are."""
+    size = options.image_size if options.image_size != "auto" else None
     loading = Loading(
         source=choice.dataset,
         split="train",
-        image_size=choice.image_size,
+        image_size=size if head else choice.image_size,
         train_size=choice.train_size,
-        limits=tuple(preset.limits.items()),
-        longest_side=preset.longest_side,
-        divisor=preset.of(choice).generator.divisor,
+        limits=tuple((head or preset).limits.items()),
+        longest_side=(head or preset).longest_side,
+        divisor=1 if head else preset.of(choice).generator.divisor,
         flip=options.mirrored,
         grey=options.grey,
     )

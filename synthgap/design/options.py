@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import get_args
 
 from ..base.errors import UserError
+from ..base.names import shown, some
 from ..classifier.train import ClassifierTraining
+from ..metrics.scores import MEASURES
 from .preset import Preset, changed
 
+JUDGES = ("auto", "resnet18", "features")
 CLASS_WEIGHTS = get_args(ClassifierTraining.model_fields["class_weights"].annotation)
 
 
@@ -18,6 +22,10 @@ class Options:
 
     image_size : longest side, pixels. max_images : most training images. flip : may classifiers see images mirrored
     left to right? grey : take colour away. class_weights : of the classifiers' loss, "none" or "balanced".
+    judge : of the plain answer: "resnet18", trained from scratch, or "features", a linear head on those of a frozen
+    network, which is for given images (and their default). measure : what the verdicts go by, of `scores.MEASURES`;
+    "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
+    and the average precision are about; "none": all classes alike.
 
     Raises UserError for a value of the wrong type or out of range (the size is checked where images are loaded).
     """
@@ -27,6 +35,9 @@ class Options:
     flip: bool | str = "auto"
     grey: bool = False
     class_weights: str = "none"
+    judge: str = "auto"
+    measure: str = "auto"
+    positive: str = "none"
 
     def __post_init__(self) -> None:
         if self.max_images != "auto" and not (type(self.max_images) is int and self.max_images >= 2):
@@ -37,6 +48,32 @@ class Options:
             raise UserError(f"grey is {self.grey!r}; give True or False")
         if self.class_weights not in CLASS_WEIGHTS:
             raise UserError(f"class_weights is {self.class_weights!r}; known: {', '.join(CLASS_WEIGHTS)}")
+
+        if self.judge not in JUDGES:
+            raise UserError(f"judge is {self.judge!r}; known: {', '.join(JUDGES)}")
+        if self.measure not in ("auto", *MEASURES):
+            raise UserError(f"measure is {self.measure!r}; known: auto, {', '.join(MEASURES)}")
+        if not isinstance(self.positive, str):
+            raise UserError(f'positive is {self.positive!r}; give the name of a class, or "none"')
+
+    def place(self, classes: tuple[str, ...]) -> int | None:
+        """The positive class among those of the data set; None: all alike. UserError where it is none of them."""
+        if self.positive == "none":
+            return None
+        if self.positive not in classes:
+            near = difflib.get_close_matches(self.positive, classes, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UserError(f"positive is {self.positive!r}, no class; {hint}known: {some(map(shown, classes), 10)}")
+        return classes.index(self.positive)
+
+    def by_features(self, synthetic: str) -> bool:
+        """Is the plain answer given by frozen features? UserError where they are asked for without given images."""
+        if self.judge == "features" and synthetic == "none":
+            raise UserError(
+                "judge is features, which are for images that were given: name them (synthetic, --synthetic), or let "
+                "resnet18 judge images that are drawn here, at their own size"
+            )
+        return synthetic != "none" and self.judge != "resnet18"
 
     @property
     def mirrored(self) -> bool | None:
@@ -49,7 +86,9 @@ class Options:
         if dataset not in listed:
             preset = preset.for_own_data()
         if self.max_images != "auto":
-            preset = preset.model_copy(update={"limits": preset.limits | {"train": self.max_images}})
+            several = {"limits": preset.limits | {"train": self.max_images}}
+            several |= {"head": changed(preset.head, {"limits": preset.head.limits | {"train": self.max_images}})}
+            preset = preset.model_copy(update=several)
         if self.class_weights != "none":
             weights = {"training": {"class_weights": self.class_weights}}
             preset = preset.model_copy(update={"classifier": changed(preset.classifier, weights)})

@@ -21,6 +21,9 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "flip": (str, bool),
     "grey": (bool,),
     "class_weights": (str,),
+    "judge": (str,),
+    "measure": (str,),
+    "positive": (str,),
     "minutes": (str, int, float),
 }
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}

@@ -10,12 +10,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ..base.errors import UserError
+from ..classifier.head import FOLDS
 from ..classifier.train import ClassifierTraining
 from ..diffusion.schedule import check_t_re
 from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..gan.train import GanTraining
-from ..graph.specs import LikelihoodSettings
+from ..graph.settings import LikelihoodSettings
 from .values import Arm, parse_t_re
 from .variants import VARIANTS
 
@@ -90,6 +91,26 @@ class ClassifierChoice(_Model):
     training: ClassifierTraining
 
 
+class HeadChoice(_Model):
+    """The second judge: a linear head on the features of a frozen network, for images that were given.
+
+    draws : how often the images are redrawn, for intervals. longest_side : of images from folders, in pixels. limits :
+    most images per split, as of the preset (inferred: 2.7 GB in colour). policies : without a generator.
+    """
+
+    extractor: Literal["efficientnet-lite0", "inception", "pixels"] = "efficientnet-lite0"
+    draws: int = Field(40, ge=2, le=1000)  # inferred: a standard deviation is then known to a ninth
+    longest_side: int = Field(224, ge=4, le=1024)  # what EfficientNet-Lite0 sees
+    limits: dict[str, int | None] = {"train": 8000, "validation": 2000, "test": 8000}
+    policies: tuple[Literal["flip", "turns"], ...] = ("flip", "turns")
+
+    @property
+    def most_pooled(self) -> int | None:
+        """Most images of train and test together, where they are one set: a head is fitted to all parts but one."""
+        most = self.limits.get("train")
+        return None if most is None else round(most * FOLDS / (FOLDS - 1))
+
+
 class LikelihoodChoice(_Model):
     """The likelihood curve: so many images a cell, at each noise level of `sigmas`."""
 
@@ -133,6 +154,7 @@ class Preset(_Model):
     generator: GeneratorChoice
     gan: GanChoice | None = None
     classifier: ClassifierChoice
+    head: HeadChoice = HeadChoice()
     table2: tuple[int, ...]
     curves: tuple[int, ...]
     probe: int = Field(gt=0)  # test images that are reconstructed for Figure 8

@@ -17,9 +17,11 @@ from ..base.disk import write_text
 from ..base.errors import UserError
 from ..graph.codehash import code_hash
 from ..graph.kept import Kept, keep, link, read_notes, write_notes
+from ..graph.settings import Frozen
 from ..graph.specs import KINDS, Data, Spec
 from ..graph.store import DATA, PROVENANCE, Store
 from .arms import Arms
+from .heads import Heads
 from .loading import Design
 from .options import Options
 from .preset import DataChoice, Preset
@@ -33,6 +35,15 @@ class Column(BaseModel):
 
     name: str
     data: dict[str, Data]
+    mirrored: bool
+
+
+class Judge(BaseModel):
+    """Heads on frozen features; see `Heads` for the fields."""
+
+    data: dict[str, Data]
+    record: dict[str, Any]
+    network: Frozen
     mirrored: bool
 
 
@@ -51,13 +62,17 @@ class Record(BaseModel):
     found_in_given: tuple[str, ...]
     code: dict[str, str]
     looks: tuple[int, ...] = ()
+    heads: Judge | None = None
 
     @classmethod
     def of(cls, d: Design) -> Self:
         """The record of a design, made by the present code."""
         columns = tuple(Column(name=arms.name, data=arms.data, mirrored=arms.mirrored) for arms in d.columns)
         plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given", "looks")}
-        return cls(options=asdict(d.options), columns=columns, records=d.records, code=code_of_kinds(), **plain)
+        told = ("data", "record", "network", "mirrored")
+        heads = Judge(**{name: getattr(d.heads, name) for name in told}) if d.heads else None
+        made = {"records": d.records, "code": code_of_kinds(), "heads": heads}
+        return cls(options=asdict(d.options), columns=columns, **made, **plain)
 
     def design(self) -> Design:
         """The inverse."""
@@ -76,7 +91,11 @@ class Record(BaseModel):
             Arms(c.name, c.data, self.preset.of(choice), self.seeds, self.device, c.mirrored)
             for c, choice in zip(self.columns, self.choices, strict=True)
         ]
-        return replace(d, columns=tuple(columns))
+        heads = None
+        if self.heads:
+            preset = columns[[3 in choice.tables for choice in self.choices].index(True)].preset
+            heads = Heads(self.heads.data, self.heads.record, preset, self.heads.network, self.heads.mirrored)
+        return replace(d, columns=tuple(columns), heads=heads)
 
 
 def code_of_kinds() -> dict[str, str]:

@@ -98,6 +98,7 @@ WORDS = {  # inside sentences, of what stands beside the real images
     REAL_ONLY: "real images",
     SYNTHETIC_ONLY: "synthetic images",
     "flip": "mirroring (flips)",
+    "turns": "turning and mirroring",
 }
 
 

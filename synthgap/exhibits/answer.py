@@ -1,7 +1,8 @@
 """What the plain answer for one data set is measured by: would synthetic images replace or help the real ones?
 
-Arms are compared on the test images by seeds × images intervals (see `stats.crossed`); the mix of synthetic images is
-chosen on validation images. Two questions carry a verdict and are corrected together; the rest is description.
+Arms are compared on the test images by seeds × images intervals, or where heads on frozen features are the judge, by
+redraws × images (see `stats.crossed`); the mix of synthetic images is chosen on validation images. Two questions carry
+a verdict and are corrected together; the rest is description.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from ..data.splits import UNEVEN
+from ..classifier.evaluate import Prediction
+from ..classifier.head import Judged
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL, SECOND_BATCH, SYNTHETIC_ONLY, Arm, ArmCell
 from ..graph.specs import Predict
-from ..stats.crossed import Crossed, Crossing, crossed, crossing
-from ..stats.intervals import SHARE
+from ..metrics.scores import score
+from ..stats.crossed import DIFFERENCE, Crossed, Crossing, crossed, crossing, redrawn
+from ..stats.intervals import SHARE, Range
 from ..stats.pooling import contrast
 from ..stats.verdict import DECIDED, Flattening, Verdict, decide, flattening
-from .augmentation import ARM, curve_hits
-from .base import WHOLE, Cells, Values, measured, result
+from .augmentation import ARM, curve_cells
+from .base import WHOLE, Cells, Values, read, result
 from .hits import Hits, alike, hits
+from .scored import Scored
+from .task import Task, task
 
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": as many images a step, all of them real
 FLIP = Arm("flip")
-BALANCED = "balanced accuracy"
 
 Decided = Mapping[str, tuple[ArmCell, ArmCell, Verdict]]
 
@@ -38,7 +42,7 @@ Decided = Mapping[str, tuple[ArmCell, ArmCell, Verdict]]
 def alone(d: Design) -> list[ArmCell]:
     """The arms with synthetic images in the place of the real ones: the given ones, where there are such."""
     if d.given:
-        return [(GIVEN_ONLY, k) for k in d.arms.given_multiples()]
+        return [(GIVEN_ONLY, k) for k in (d.heads or d.arms).given_multiples()]
     return [(SYNTHETIC_ONLY, k) for k in d.arms.preset.replication]
 
 
@@ -46,15 +50,18 @@ def answer_cells(d: Design) -> dict[str, list[ArmCell]]:
     """Arms by their part in the answer: "alone" and "beside" the real images, "without" a generator."""
     arms, preset = d.arms, d.arms.preset
     policies = [*([] if arms.mirrored else [FLIP]), *map(Arm, preset.policies)]
-    without = [AS_MANY_REAL, *((policy, 0) for policy in policies)]
+    without = d.heads.policies() if d.heads else [AS_MANY_REAL, *((policy, 0) for policy in policies)]
     if d.given:
-        beside: list[ArmCell] = [(GIVEN, k) for k in arms.given_multiples()]
+        beside: list[ArmCell] = [(GIVEN, k) for k in (d.heads or arms).given_multiples()]
     else:
         beside = [(arm, k) for arm, several in preset.augmentation.items() for k in several if arm.t_re != 0]
     return {"alone": alone(d), "beside": beside, "without": without}
 
 
 def _predicted(d: Design, listed: Iterable[ArmCell], part: str) -> Cells:
+    """Heads belong to no seed, and say something of all parts."""
+    if d.heads:
+        return {(*cell, 0): d.heads.head(cell) for cell in listed}
     images = d.arms.data[part]
     return {(*cell, s): Predict(classifier=d.arms.arm(*cell, s), images=images) for cell in listed for s in d.seeds}
 
@@ -70,69 +77,45 @@ def hit_cells(d: Design) -> Cells:
 
 
 def mix_cells(d: Design) -> Cells:
-    """(arm, multiple, seed) → validation predictions of the mixes of synthetic images beside the real ones."""
-    return _predicted(d, answer_cells(d)["beside"], "validation")
+    """(arm, multiple, seed) → validation predictions of what may be done with the real images, to choose among it."""
+    cells = answer_cells(d)
+    return _predicted(d, [c for c in (*cells["beside"], *cells["without"]) if c != AS_MANY_REAL], "validation")
 
 
-def split_cells(d: Design) -> Cells:
-    """(part,) → the training and the test images."""
-    return {(part,): d.arms.data[part] for part in ("train", "test")}
+def sizes_cells(d: Design) -> Cells:
+    """(real images, seed) → test predictions with so many real images alone."""
+    return {(n, 0): head for n, head in d.heads.curve().items()} if d.heads else curve_cells(d)
 
 
 # results
 
 
-@dataclass(frozen=True)
-class Task:
-    """What classifiers are to tell apart; train, test: labels of the images, int64; classes: names."""
-
-    train: np.ndarray
-    test: np.ndarray
-    classes: tuple[str, ...]
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Training images of each class."""
-        return np.bincount(self.train, minlength=len(self.classes))
-
-    @property
-    def imbalance(self) -> float:
-        """Training images of the largest class over those of the smallest."""
-        return float(self.counts.max() / max(self.counts.min(), 1))
-
-    @property
-    def measure(self) -> str:
-        """What the answer is about: "accuracy", or "balanced accuracy" where classes are uneven by half or more."""
-        return BALANCED if self.imbalance >= UNEVEN else "accuracy"
-
-    @property
-    def groups(self) -> np.ndarray | None:
-        """What `crossed` groups the test images by, so that it measures `measure`."""
-        return self.test if self.measure == BALANCED else None
-
-
-@result("task", split_cells, no_rows=WHOLE)
-def task(d: Design, values: Values) -> Task:
-    """The classes and how many images each has."""
-    train, test = values["train",], values["test",]
-    return Task(train.labels, test.labels, test.classes)
-
-
 @result("answer", tested_cells)
 def tested(d: Design, values: Values) -> pd.DataFrame:
     """Every arm of the answer: columns arm, multiple (0: real images alone), seed, accuracy, balanced, n."""
-    rows = measured(ARM, ("accuracy", "balanced_accuracy", "n"))(d, values)
-    return rows.rename(columns={"balanced_accuracy": "balanced"})
+
+    def scores(told: Prediction | Judged) -> dict[str, float]:
+        one = told.itself if isinstance(told, Judged) else told
+        return {"accuracy": one.accuracy, "balanced": one.balanced_accuracy, "n": one.n}
+
+    return read(ARM, scores)(d, values)
 
 
-answer_hits = hits("answer", hit_cells)
+answer_hits = hits("answer", hit_cells, heads=True)
+answer_curve = hits("answer_curve", sizes_cells, no_rows="it is the learning curve, or the heads' own", heads=True)
 
 
 @result("mixes", mix_cells, reads=[task])
 def mixes(d: Design, values: Values, task: Task) -> pd.DataFrame:
-    """The mixes on validation images: columns arm, multiple, seed, value (the answer's measure, in [0, 1]), n."""
-    name = "balanced_accuracy" if task.measure == BALANCED else "accuracy"
-    return measured(ARM, (name, "n"))(d, values).rename(columns={name: "value"})
+    """What may be done, on validation images: columns arm, multiple (0: without a generator), seed, value (the answer's
+    measure, in [0, 1]), n."""
+    how = score(task.name, task.positive)
+
+    def value(told: Prediction | Judged) -> dict[str, float]:
+        one = told.on_validation if isinstance(told, Judged) else told
+        return {"value": how(one.logits, one.labels, np.ones(one.n)), "n": one.n}
+
+    return read(ARM, value)(d, values)
 
 
 @dataclass(frozen=True)
@@ -140,17 +123,28 @@ class Compared:
     """Who is right on which test image, and how arms compare; differences are of shares in [0, 1].
 
     arms : the answer's; curve : of subsets of the real images, by their number (the last: all of them). listed : arms
-    of Table 3, by which variances are told.
+    of Table 3, by which variances are told. redrawn : rows are no seeds: the first is of the images as they are, the
+    others of redrawn ones. scored : what classifiers say. measure : what differences and levels are of, where it is
+    more than who is right: the area under a curve, for instance; else "".
     """
 
     arms: Hits
     curve: Hits
     groups: np.ndarray | None
     listed: tuple[ArmCell, ...]
+    scored: Scored
+    redrawn: bool = False
+    measure: str = ""
+
+    def cross(self, values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
+        """`stats.crossed.crossed`, or `redrawn`."""
+        return (redrawn if self.redrawn else crossed)(values, groups, span)
 
     def first(self, count: int) -> Compared:
-        """The same of so many seeds, the first ones."""
-        return replace(self, arms=self.arms.first(count), curve=self.curve.first(count))
+        """The same of so many seeds, the first ones; of heads, which have none, all of it."""
+        if self.redrawn:
+            return self
+        return replace(self, **{name: getattr(self, name).first(count) for name in ("arms", "curve", "scored")})
 
     def right(self, cell: ArmCell) -> np.ndarray:
         """bool, seeds × test images: is the image's class told rightly by the classifier of this arm?"""
@@ -158,23 +152,47 @@ class Compared:
 
     def difference(self, first: ArmCell, second: ArmCell, *, plain: bool = False) -> Crossed:
         """First minus second arm, in the answer's measure or (`plain`) in accuracy."""
-        runs = alike(self.listed, first, second)
-        return contrast(self.right, first, second, runs, None if plain else self.groups)
+        groups = None if plain else self.groups
+        if self.measure and not plain:
+            return self.scored.difference(self.measure, first, second)
+        if self.redrawn:
+            return redrawn(self.right(first).astype(float) - self.right(second), groups)
+        return contrast(self.right, first, second, alike(self.listed, first, second), groups)
 
     def level(self, cell: ArmCell) -> Crossed:
         """The arm's own value of the answer's measure."""
-        return crossed(self.right(cell).astype(float), self.groups, SHARE)
+        if self.measure:
+            return self.scored.level(self.measure, cell)
+        return self.cross(self.right(cell).astype(float), self.groups, SHARE)
+
+    def curve_levels(self) -> dict[int, Crossed]:
+        """Number of real images → the answer's measure with them alone, ascending."""
+        if self.measure:
+            return {n: self.scored.level(self.measure, (n,)) for (n,) in sorted(self.curve.names)}
+        return {n: self.cross(right, self.groups, SHARE) for n, right in self.real_curve()}
 
     def real_curve(self) -> list[tuple[int, np.ndarray]]:
         """(number of real images, who is right with them alone: float, seeds × test images), ascending."""
         return [(n, self.curve[n,].astype(float)) for (n,) in sorted(self.curve.names)]
 
 
-@result("compared", reads=[task, answer_hits, curve_hits], no_rows=WHOLE)
-def compared(d: Design, task: Task, arms: Hits, curve: Hits) -> Compared:
+@result("scores", lambda d: tested_cells(d) | sizes_cells(d), reads=[task], no_rows=WHOLE)
+def scored(d: Design, values: Values, task: Task) -> Scored:
+    """What the classifiers of the answer say of the test images, to be measured in any way."""
+    logits: dict[tuple, list[np.ndarray]] = {}
+    for (*cell, _), told in values.items():
+        logits.setdefault(tuple(cell), []).extend(told.logits if isinstance(told, Judged) else [told.logits])
+    return Scored(
+        {cell: np.array(rows) for cell, rows in logits.items()}, task.test, task.positive, d.heads is not None
+    )
+
+
+@result("compared", reads=[task, answer_hits, answer_curve, scored], no_rows=WHOLE)
+def compared(d: Design, task: Task, arms: Hits, curve: Hits, scored: Scored) -> Compared:
     """The arms of the answer on the test images."""
     known = [cell for cell in d.arms.listed() if cell in arms or cell == REAL]
-    return Compared(arms, curve, task.groups, tuple(known))
+    measure = "" if task.name in ("accuracy", "balanced") else task.name
+    return Compared(arms, curve, task.groups, tuple(known), scored, d.heads is not None, measure)
 
 
 @result("verdicts", reads=[compared, mixes], no_rows=WHOLE)
@@ -203,14 +221,15 @@ def best_mix(decided: Decided) -> ArmCell:
 # what follows from them
 
 
-def mix_means(mixes: pd.DataFrame) -> pd.Series:
-    """Mean over seeds of each mix on validation images, by (arm, multiple)."""
-    return mixes.groupby(["arm", "multiple"], sort=False).value.mean()
+def mix_means(mixes: pd.DataFrame, *, generated: bool = True) -> pd.Series:
+    """Mean over seeds of each mix on validation images, by (arm, multiple); or of what goes without a generator."""
+    mine = mixes[(mixes.multiple > 0) == generated]
+    return mine.groupby(["arm", "multiple"], sort=False).value.mean()
 
 
-def chosen(mixes: pd.DataFrame) -> ArmCell:
-    """The mix with the best mean on validation images; the first of equals."""
-    arm, multiple = mix_means(mixes).idxmax()
+def chosen(mixes: pd.DataFrame, *, generated: bool = True) -> ArmCell:
+    """The mix with the best mean on validation images; the first of equals. Or the best without a generator."""
+    arm, multiple = mix_means(mixes, generated=generated).idxmax()
     return Arm(arm), multiple
 
 
@@ -231,14 +250,17 @@ class Replacement:
 
 
 def replacement(d: Design, compared: Compared) -> Replacement:
-    """What synthetic images are worth in the place of real ones."""
+    """What synthetic images are worth in the place of real ones; by who is right, so of no other measure."""
+    if compared.measure:
+        multiples = tuple(k for _, k in answer_cells(d)["alone"])
+        return Replacement(None, None, round(multiples[0] * d.fitted_to), d.fitted_to, multiples)
     arrays = {k: compared.right((arm, k)).astype(float) for arm, k in answer_cells(d)["alone"]}
     real, curve = compared.right(REAL).astype(float), compared.real_curve()
-    match = crossing(list(arrays.items()), real, compared.groups) if len(arrays) > 1 else None
+    how = {"groups": compared.groups, "cross": compared.cross}
+    match = crossing(list(arrays.items()), real, **how) if len(arrays) > 1 else None
     multiple = 1 if 1 in arrays else next(iter(arrays))
-    worth = crossing(curve, arrays[multiple], compared.groups) if len(curve) > 1 else None
-    train = d.arms.data["train"].count
-    return Replacement(match, worth, round(multiple * train), train, tuple(arrays))
+    worth = crossing(curve, arrays[multiple], **how) if len(curve) > 1 else None
+    return Replacement(match, worth, round(multiple * d.fitted_to), d.fitted_to, tuple(arrays))
 
 
 def gains(d: Design, compared: Compared) -> dict[ArmCell, Crossed]:
@@ -279,7 +301,7 @@ def by_class(d: Design, task: Task, compared: Compared, mix: ArmCell) -> pd.Data
         if mine.any():
             levels = {"real": real, "alone": alone, "beside": beside}
             row = {"name": name, "n": int(mine.sum()), "train": int((task.train == label).sum())}
-            row |= {key: crossed(value[:, mine], span=SHARE) for key, value in levels.items()}
-            rows.append(row | {"change": crossed((alone - real)[:, mine])})
+            row |= {key: compared.cross(value[:, mine], span=SHARE) for key, value in levels.items()}
+            rows.append(row | {"change": compared.cross((alone - real)[:, mine])})
     order = sorted(range(len(rows)), key=lambda i: (rows[i]["change"].mean, rows[i]["alone"].mean))
     return pd.DataFrame([rows[i] for i in order])

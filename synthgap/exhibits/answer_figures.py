@@ -86,7 +86,7 @@ def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figur
         ax.plot(values.mean(), place, marker=MARKERS[1], color=COLOURS[1], markerfacecolor=face, markersize=8)
     _lines(ax, [mix_words(cell) + _mark(cell, chosen) for cell in cells])
     ax.set_xlabel(f"{measure} on validation images (%)")
-    figure.suptitle(f"{name}: {rows.n.iloc[0]:,} validation images; squares: mean, dots: seeds", fontsize=8)
+    figure.suptitle(f"{name}: {rows.n.iloc[0]:,} validation images{_seeds(rows)}", fontsize=8)
     return figure
 
 
@@ -103,7 +103,7 @@ def by_class(rows: pd.DataFrame, name: str) -> Figure:
     ax.set_xlim(right=101)
     ax.set_xlabel("test images of the class told rightly (%)")
     figure.legend(fontsize=7, loc="outside lower center", ncols=3)
-    figure.suptitle(f"{name}: {CROSSED_INTERVAL}", fontsize=8)
+    figure.suptitle(f"{name}: {basis({0: rows.real.iloc[0]})} at the top; {CROSSED_INTERVAL}", fontsize=8)
     return figure
 
 
@@ -115,6 +115,10 @@ def attention(images: np.ndarray, maps: Mapping[str, np.ndarray], captions: list
     for ax, caption in zip(axes[0], captions, strict=True):
         ax.set_title(caption, fontsize=6)
     return figure
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    return "; squares: mean, dots: seeds" if rows.seed.nunique() > 1 else ""
 
 
 def _mark(cell: ArmCell, chosen: ArmCell) -> str:

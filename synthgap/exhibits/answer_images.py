@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..classifier.head import Features
 from ..data.imageset import ImageSet
 from ..data.splits import spread
 from ..design.loading import Design
@@ -25,7 +26,17 @@ SHOWN = 6  # images a row of the answer's pictures
 
 def synthetic_shown(d: Design, seed: int) -> Spec:
     """The synthetic images that are looked at one by one: ×1 of a seed's generator, or all given ones."""
-    return d.arms.data["given"] if d.given else d.arms.samples(seed, REVERSE_STEPS)
+    return d.judged["given"] if d.given else d.arms.samples(seed, REVERSE_STEPS)
+
+
+def _unseen(d: Design) -> Spec:
+    """Real images that no classifier was trained on."""
+    return d.heads.unseen if d.heads else d.arms.data["test"]
+
+
+def _space(d: Design, images: Spec) -> Spec:
+    """Where distances between images are taken: their pixels, or the features of a second judge."""
+    return d.heads.features(images) if d.heads else images
 
 
 # copies
@@ -45,8 +56,8 @@ class Copying:
 
 def copying_cells(d: Design) -> Cells:
     """(number,) → copying of the training images by a set of synthetic ones; a set a seed, or the given one."""
-    train, test = d.arms.data["train"], d.arms.data["test"]
-    fakes = dict.fromkeys(synthetic_shown(d, s) for s in d.seeds)
+    train, test = _space(d, d.judged["train"]), _space(d, _unseen(d))
+    fakes = dict.fromkeys(_space(d, synthetic_shown(d, s)) for s in d.seeds)
     return {(i,): MeasureMemorization(train=train, test=test, fake=fake) for i, fake in enumerate(fakes)}
 
 
@@ -60,27 +71,32 @@ def copying(d: Design, values: Values) -> Copying:
 
 
 def nearest_cells(d: Design) -> Cells:
-    """(name,) → training images, test images, and the first seed's synthetic ones."""
+    """(name, as what) → training images, test images, and the first seed's synthetic ones, and where these lie."""
+    several = {"train": d.judged["train"], "test": _unseen(d), "synthetic": synthetic_shown(d, d.seeds[0])}
     return {
-        ("train",): d.arms.data["train"],
-        ("test",): d.arms.data["test"],
-        ("synthetic",): synthetic_shown(d, d.seeds[0]),
+        (name, what): spec
+        for name, images in several.items()
+        for what, spec in (("images", images), ("places", _space(d, images)))
     }
 
 
 @result("nearest", nearest_cells, no_rows=IMAGES)
 def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
     """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 N × C × H × W."""
-    fake, train, test = (values[name,].images for name in ("synthetic", "train", "test"))
-    flat = fake.reshape(len(fake), -1)
-    distance, to_train = nearest(flat, train.reshape(len(train), -1))
-    _, to_test = nearest(flat, test.reshape(len(test), -1))
+    fake, train, test = (values[name, "images"].images for name in ("synthetic", "train", "test"))
+    at_fake, at_train, at_test = (_flat(values[name, "places"]) for name in ("synthetic", "train", "test"))
+    distance, to_train = nearest(at_fake, at_train)
+    _, to_test = nearest(at_fake, at_test)
     first = np.argsort(distance[:, 0], kind="stable")[:SHOWN]
     return {
         "synthetic": fake[first],
         "nearest training image": train[to_train[first, 0]],
         "nearest test image": test[to_test[first, 0]],
     }
+
+
+def _flat(places: ImageSet | Features) -> np.ndarray:
+    return places.features if isinstance(places, Features) else places.images.reshape(len(places), -1)
 
 
 # images that are misread
@@ -90,7 +106,7 @@ def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
 class Misread:
     """Test images that real images teach and synthetic ones don't; uint8 N × C × H × W.
 
-    maps : GradCAM maps by classifier, N × H × W in [0, 1]. captions : class and who is right, N.
+    maps : GradCAM maps by classifier, N × H × W in [0, 1]; none of heads. captions : class and who is right, N.
     """
 
     images: np.ndarray
@@ -100,6 +116,8 @@ class Misread:
 
 def map_cells(d: Design) -> Cells:
     """(classifier,) → its GradCAM maps of some test images, first seed; ("test",) → all test images."""
+    if d.heads:
+        return {("test",): d.judged["test"]}
     arms, images = d.arms, attended(d.arms)
     several = {"trained on real": REAL, "trained on synthetic": answer_cells(d)["alone"][0]}
     maps = {(name,): Attend(classifier=arms.arm(*cell, d.seeds[0]), images=images) for name, cell in several.items()}
@@ -110,7 +128,7 @@ def map_cells(d: Design) -> Cells:
 def misread(d: Design, values: Values, compared: Compared) -> Misread:
     """The smallest synthetic set is looked at; images that both classifiers tell rightly or wrongly fill the rest."""
     test = values["test",]
-    among = spread(test.labels, attended(d.arms).count)
+    among = spread(test.labels, len(test) if d.heads else attended(d.arms).count)
     alone = compared.right(answer_cells(d)["alone"][0])[0][among]
     real = compared.right(REAL)[0][among]
     order = np.argsort(-(real & ~alone).astype(int), kind="stable")[:SHOWN]
@@ -151,6 +169,8 @@ class Coverage:
 def coverage_cells(d: Design) -> Cells:
     """(seed, which) → features of test images, of synthetic ones and of as many real ones, under the classifier of
     half A of train, which has seen none of them; ("images",) → the test images."""
+    if d.heads:
+        return _coverage_of_features(d)
     arms, cells = d.arms, {("images",): d.arms.data["test"]}
     count = arms.data["train"].count // 2  # images of half B
     for s in d.seeds:
@@ -165,11 +185,21 @@ def coverage_cells(d: Design) -> Cells:
     return cells
 
 
+def _coverage_of_features(d: Design) -> Cells:
+    """The same of a second judge, which was trained on none of the images: halves of train where it is test, too."""
+    train, given = d.judged["train"], d.judged["given"]
+    test = Subset(images=train, half="a") if d.heads.crossed else d.judged["test"]
+    count = train.count // 2
+    fake = given if given.count <= count else Subset(images=given, count=count, seed=0)
+    several = {"test": test, "synthetic": fake, "real": Subset(images=train, half="b")}
+    return {(0, which): d.heads.features(images) for which, images in several.items()} | {("images",): test}
+
+
 @result("coverage", coverage_cells, no_rows=IMAGES)
 def coverage(d: Design, values: Values) -> Coverage | None:
     """How much of the real images' edge the synthetic ones reach; None where no class has images enough."""
     left_out, beyond = [], []
-    for s in d.seeds:
+    for s in (0,) if d.heads else d.seeds:
         test, fake, real = (values[s, which] for which in ("test", "synthetic", "real"))
         found = outermost(test.features, test.labels)
         if not len(found):

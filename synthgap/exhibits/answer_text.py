@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..base.words import ONE_SEED, capital, ends, escaped, interval, more_or_less, percent, plural, points, signed
+from ..base.words import ONE_SEED, capital, escaped, percent, plural, points, signed
+from ..classifier.head import FOLDS
 from ..design.loading import Design
 from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
-from ..stats.crossed import Crossed, Crossing
-from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
+from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, WORSE, Verdict
 from .answer import (
     AS_MANY_REAL,
     Compared,
@@ -23,23 +23,28 @@ from .answer import (
     answer_cells,
     best_mix,
     by_class,
+    chosen,
     gains,
     how_many,
     mix_means,
     replacement,
 )
 from .answer_images import Copying, Coverage
-from .text import NOT_IDENTIFIABLE, falls_words, least, most, multiple_span, rate_span
+from .answer_words import against_words, match_words, needed_words, standing_words, worth_words
 
 QUESTIONS = {
     "replace": "Would synthetic images replace mine?",
     "augment": "Would they help beside mine?",
     "how_many": "How many?",
-    "which_step": "Which reverse step?",
+    "which_step": "Which mix?",
     "copying": "Are they copies of my images?",
     "failing": "Where do they fail?",
     "sure": "How sure is this?",
 }
+STEPS = (
+    "A real image is noised up to a reverse step and denoised back: step 0 is the image itself, step 100 pure noise, a "
+    "fully synthetic image."
+)
 Z_SPREAD = 2  # half of a z value's 95% interval, about
 
 
@@ -112,17 +117,20 @@ def augment(known: Known) -> Said:
         f"classifier has {_against(cell, other, verdict, known)} than with your images alone."
     )
     changes = gains(known.design, known.compared)
-    control = (
-        "A classifier with such a mix sees twice as many images a step. Your own images twice a step, in the place of "
-        f"the synthetic ones, change it by {points(changes[AS_MANY_REAL].in_points)}; the synthetic images themselves "
-        f"give the other {points(known.compared.difference(cell, AS_MANY_REAL).in_points)}."
-    )
-    others = [c for c in answer_cells(known.design)["without"] if c != AS_MANY_REAL]
-    without = ""
+    control = ""
+    if AS_MANY_REAL in changes:
+        itself = known.compared.difference(cell, AS_MANY_REAL)
+        control = (
+            "A classifier with such a mix sees twice as many images a step. Your own images twice a step, in the place "
+            f"of the synthetic ones, change it by {points(changes[AS_MANY_REAL].in_points)}; the synthetic images "
+            f"themselves give the other {points(itself.in_points)}."
+        )
+    others, without = len(mix_means(known.mixes, generated=False)), ""
     if others:
-        best = max(others, key=lambda c: changes[c].mean)
-        change = points(changes[best].in_points)
-        without = f"Without a generator {arm_words(best[0])} changes it by {change}, the best of {len(others)}."
+        best = chosen(known.mixes, generated=False)
+        change, picked = points(changes[best].in_points), "the best" if others > 2 else "the better"
+        which = f", {picked} of {others} on validation images" if others > 1 else ""
+        without = f"Without a generator {arm_words(best[0])} changes it by {change}{which}."
     return _said(text, needed_words(verdict), control, without)
 
 
@@ -144,21 +152,25 @@ def how_many_images(known: Known) -> Said:
 
 def which_step(known: Known) -> Said:
     cell, _, verdict = known.decided["augment"]
-    seen = known.mixes[known.mixes.seed.isin(known.design.seeds[: verdict.difference.seeds])]  # when it was chosen
+    seen = known.mixes  # when it was chosen
+    if not known.design.heads:
+        seen = seen[seen.seed.isin(known.design.seeds[: verdict.difference.seeds])]
     means, n = mix_means(seen), f"{seen.n.iloc[0]:,} validation images"
     best, worst = 100 * means.max(), 100 * means.min()
     if known.design.given:
-        what = f"there is no reverse step to choose for images of your own generator; ×{cell[1]:g} is best"
-        return Said(f"**None**: {what} on {n} ({best:.1f}%; the worst of {len(means)} {worst:.1f}%).")
+        if len(means) == 1:
+            return Said(f"**×{cell[1]:g}**, the only one there are images for: {best:.1f}% on {n}.")
+        return Said(f"**×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} {worst:.1f}%).")
     text = (
         f"**{capital(arm_words(cell[0]))}, ×{cell[1]:g}**: the best on {n} ({best:.1f}%; the worst of {len(means)} "
         f"mixes {worst:.1f}%)"
     )
     rival = against_rival(known.design, known.compared, cell)
     if rival is None:
-        return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.")
+        return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.", (STEPS,))
     (other, _), difference = rival
-    return Said(f"{text}. On test images it differs from {arm_words(other)} by {points(difference.in_points)}.")
+    text += f". On test images it differs from {arm_words(other)} by {points(difference.in_points)}."
+    return Said(text, (STEPS,))
 
 
 def copying(known: Known) -> Said:
@@ -211,8 +223,9 @@ def failing(known: Known) -> Said:
 
 def sure(known: Known) -> Said:
     several = [verdict for _, _, verdict in known.decided.values()]
-    seeds, images = len(known.design.seeds), known.design.arms.data["test"].count
-    basis = f"{plural(seeds, 'seed')} and {images:,} test images"
+    heads, images = known.design.heads, known.design.judged["test"].count
+    seeds = heads.preset.head.draws if heads else len(known.design.seeds)
+    basis = f"{plural(seeds, 'redraw' if heads else 'seed')} and {images:,} test images"
     if seeds < 2:
         return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
     counts = {standing: sum(v.standing == standing for v in several) for standing in (DECIDED, LEANING)}
@@ -223,6 +236,23 @@ def sure(known: Known) -> Said:
         f"together{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to "
         f"±{100 * widest:.1f} points wide.",
         looks_words(known),
+        heads_words(known.design),
+    )
+
+
+def heads_words(d: Design) -> str:
+    """What a second judge's intervals hold for; nothing where ResNets are the judge."""
+    if not d.heads:
+        return ""
+    folds = (
+        f" Of your {d.judged['train'].count:,} images, parted in {FOLDS}, each part is asked about with a classifier "
+        "trained on the others; a synthetic image belongs to the part of the real one that it is nearest to, so that "
+        "copies gain nothing."
+    )
+    return (
+        "The judge is a linear classifier on features of a network that was trained on other images, and has no chance "
+        "in its training: the intervals are for other images, yours and synthetic ones, which were drawn anew, with "
+        f"repetition, for each redraw.{folds if d.heads.crossed else ''}"
     )
 
 
@@ -254,83 +284,6 @@ def _said(sentence: str, *more: str) -> Said:
 
 def _against(first: ArmCell, second: ArmCell, verdict: Verdict, known: Known) -> str:
     plain = None
-    if known.task.groups is not None:
+    if known.task.name != "accuracy":
         plain = known.compared.difference(first, second, plain=True)
     return against_words(verdict.difference, known.task.measure, plain)
-
-
-def against_words(difference: Crossed, measure: str, plain: Crossed | None) -> str:
-    """ "1.2 points less accuracy (95% interval …)"; where classes are uneven, the plain accuracy stands beside."""
-    d = difference.in_points
-    text = f"{more_or_less(d)} {measure} ({interval(d)}"
-    if plain is not None:
-        p = plain.in_points
-        text += f"; {more_or_less(p)} plain accuracy"
-        text += "" if math.isnan(p.low) else f", {ends(p)}"
-    return text + ")"
-
-
-def standing_words(verdict: Verdict, words: dict[str, str]) -> str:
-    """The first words of an answer: what is decided, what it leans to (with the word of `words` for it), or neither."""
-    if verdict.word == UNKNOWN:
-        return "**Can't tell**"
-    word = words[verdict.word]
-    return f"**{word}**" if verdict.standing == DECIDED else f"**Not decided; it leans to “{word.lower()}”**"
-
-
-def needed_words(verdict: Verdict) -> str:
-    """What would decide a question that is open; nothing for one that is decided."""
-    if verdict.needed is None:
-        return ""
-    if verdict.images_forbid:
-        return "No number of seeds would decide this: **more test images are needed**."
-    need, effect = verdict.needed, max(abs(verdict.difference.mean), OF_INTEREST)
-    ways = []
-    if need.seeds is not None:
-        ways.append(f"{need.seeds:,} seeds on these test images")
-    if need.images is not None:
-        ways.append(f"{need.images:,} test images with these seeds")
-    if not ways:
-        ways.append(f"{need.both[0]:,} seeds and {need.both[1]:,} test images")
-    return f"To find a difference of {100 * effect:.1f} points, n needed ≈ {' or '.join(ways)}."
-
-
-def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
-    """The multiple at which synthetic images equal the real ones."""
-    if match is None:
-        return ""
-    if match.falls:
-        falls = falls_words(match.falls, "×{:g}")
-        return f"The multiple that matches your real images is **{NOT_IDENTIFIABLE}**: {falls}."
-    first, last = f"×{multiples[0]:g}", f"×{multiples[-1]:g}"
-    place = f"is ×{match.value:.1f}"
-    if match.value == math.inf:
-        place = f"is not reached by {last}"
-    elif match.value == 0:
-        place = f"is {first} or less"
-    if match.high == multiples[0]:
-        return f"At {first} they match your real images already (by the 95% interval)."
-    if match.low == math.inf:
-        return f"At {last} they don't match your real images yet (by the 95% interval)."
-    span = multiple_span(match.low, match.high, multiples)
-    return f"The multiple that matches your real images {place} (95% interval {span})."
-
-
-def worth_words(worth: Crossing | None, count: int, train: int) -> str:
-    """How many real images a synthetic set is worth, and the exchange rate."""
-    if worth is None:
-        return ""
-    images = f"{count:,} synthetic images (×{round(count / train, 2):g})"
-    if worth.falls:
-        falls = falls_words(worth.falls, "{:,.0f} real images")
-        return f"What {images} are worth is **{NOT_IDENTIFIABLE}**: {falls}."
-    if worth.value in (0, math.inf):
-        edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
-        return f"{images} are worth {edge}: the exchange rate is **{NOT_IDENTIFIABLE}**."
-    span = rate_span(count / worth.high, count / worth.low if worth.low else math.inf)
-    told = "any rate is possible" if span == "any" else span
-    return (
-        f"{images} are worth about {worth.value:,.0f} real ones (95% interval {least(worth.low)} to "
-        f"{most(worth.high, train)}), an exchange rate of {count / worth.value:.1f} synthetic images for a real one "
-        f"({told})."
-    )

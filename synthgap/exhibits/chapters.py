@@ -8,6 +8,7 @@ import IPython.display
 from IPython.display import HTML, Markdown
 
 from ..design.parameters import checked
+from ..design.values import REAL
 from ..graph.kept import NotKept
 from .base import Html
 from .drawing import show_inline
@@ -59,7 +60,7 @@ def open_book(namespace: dict) -> Show:
 def colophon(study: Study) -> str:
     """How a chapter's numbers were made, as a Markdown list."""
     d = study.design
-    made = study.store.provenance(d.main.classifier(d.seeds[0], 0))
+    made = study.store.provenance(d.heads.head(REAL) if d.heads else d.main.classifier(d.seeds[0], 0))
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
     data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in d.columns)
     return (

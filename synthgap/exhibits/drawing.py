@@ -21,7 +21,7 @@ MARKERS = ("o", "s", "^", "D", "v")
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 RIVAL_PLACE = 106  # of a GAN's samples on the axis of reverse steps
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
-CROSSED_INTERVAL = "bars: 95% interval (seeds × test images)"
+CROSSED_INTERVAL = "bars: 95% interval"
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
@@ -85,9 +85,9 @@ def levels(ax: Axes, several: Mapping[float, Crossed], number: int, label: str) 
 
 
 def basis(several: Mapping[Any, Crossed]) -> str:
-    """What such levels rest on: "3 seeds, 4,000 test images"."""
+    """What such levels rest on: "3 seeds × 4,000 test images"."""
     one = next(iter(several.values()))
-    return f"{plural(one.seeds, 'seed')}, {one.images:,} test images"
+    return f"{plural(one.seeds, 'redraw' if one.redrawn else 'seed')} × {one.images:,} test images"
 
 
 def doubling(ax: Axes, places: list[int], **options: Any) -> None:

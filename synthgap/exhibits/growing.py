@@ -12,7 +12,7 @@ from ..base.words import duration
 from ..design.loading import Design
 from ..graph.estimate import cost
 from ..graph.run import taken
-from ..graph.specs import in_order
+from ..graph.specification import in_order
 from ..stats.verdict import DECIDED, looks
 from .answer import Decided, verdicts
 from .base import Lab

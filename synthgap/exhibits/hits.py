@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
+from ..classifier.head import Judged
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
 from ..stats.crossed import Crossed
@@ -23,7 +24,7 @@ ALIKE = (REAL_ONLY, SECOND_BATCH, GIVEN_ONLY, GIVEN)  # arms whose seeds differ 
 class Hits:
     """Who is right on which test image.
 
-    result : whose cells they are. by_cell : the cell's name, its last part the seed → bool, test images.
+    result : whose cells they are. by_cell : the cell's name, its last part the seed or the redraw → bool, test images.
     """
 
     result: str
@@ -59,12 +60,20 @@ class Hits:
         )
 
 
-def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "") -> Result:
-    """Declare a result: who is right, by predictions whose cells' names end with the seed; rows go into hits.csv."""
+def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "", heads: bool = False) -> Result:
+    """Declare a result: who is right, by predictions whose cells' names end with the seed; rows go into hits.csv.
+
+    heads : where the design has a second judge, the cells are its heads; 0 is then the head itself, 1, 2, … those that
+        were fitted to redrawn images.
+    """
 
     @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows)
     def right(d: Design, values: Values) -> Hits:
-        return Hits(name, {cell: prediction.correct for cell, prediction in values.items()}, d.seeds)
+        by_cell: dict[tuple, np.ndarray] = {}
+        for cell, told in values.items():
+            rows = enumerate(told.correct) if isinstance(told, Judged) else [(cell[-1], told.correct)]
+            by_cell |= {(*cell[:-1], number): row for number, row in rows}
+        return Hits(name, by_cell, tuple(range(1 + d.preset.head.draws)) if d.heads and heads else d.seeds)
 
     return right
 

@@ -50,7 +50,7 @@ class Study:
     synthetic
         images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
-    max_images, flip, grey, class_weights
+    max_images, flip, grey, class_weights, judge, measure, positive
         see `design.options.Options`.
     minutes
         "none", or how many of them `decide` may add seeds for until the plain answer is decided. The study then begins
@@ -78,11 +78,14 @@ class Study:
         flip: bool | str = "auto",
         grey: bool = False,
         class_weights: str = "none",
+        judge: str = "auto",
+        measure: str = "auto",
+        positive: str = "none",
         minutes: float | str = "none",
         scheduler: str | None = None,
     ):
         check_workers(workers)
-        options = Options(image_size, max_images, flip, grey, class_weights)
+        options = Options(image_size, max_images, flip, grey, class_weights, judge, measure, positive)
         if isinstance(dataset, str) and dataset.startswith(OF_RUN):
             if (seeds, synthetic, options, minutes) != ("auto", "none", Options(), "none"):
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")

@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from ..base.words import escaped, mean_over, p_value, percent, plus_minus, points, with_interval
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
-from ..stats.crossed import crossed
-from ..stats.intervals import SHARE
 from ..stats.verdict import ANSWER, DECIDED, LOOKS
 from . import answer_figures as drawn
 from .answer import (
@@ -69,7 +67,8 @@ def settings_table(d: Design, task: Task) -> str:
 def settings(d: Design, task: Task) -> dict[str, str]:
     """What was found in the data, and what the options made of it."""
     arms, record, options = d.arms, d.records[d.columns.index(d.arms)], d.options
-    channels, height, width = arms.data["train"].shape
+    record = d.heads.record if d.heads else record
+    channels, height, width = d.judged["train"].shape
     sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
     uneven = f", the largest {task.imbalance:.1f} times the smallest" if task.imbalance > 1.05 else ""
     least, most = task.counts.min(), task.counts.max()
@@ -79,22 +78,34 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         "notes": "; ".join(line for part in NOTES for line in record.get(part, ())) or "none",
         "classes": f"{len(task.classes)}, {least:,} to {most:,} training images each{uneven}",
         "image_size": f"{options.image_size}: {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}",
-        "max_images": f"{options.max_images}: {arms.data['train'].count:,} training images",
+        "max_images": f"{options.max_images}: {d.fitted_to:,} training images",
+        "judge": f"{options.judge}: {judge_words(d)}",
         "flip": f"{options.flip}: {'' if arms.mirrored else 'not '}mirrored in training",
         "grey": f"{options.grey}",
         "class_weights": d.preset.classifier.training.class_weights,
-        "preset, seeds": f"{d.preset.name}, {', '.join(map(str, d.seeds))}",
+        "preset": d.preset.name,
     }
+    if not d.heads:
+        rows["seeds"] = ", ".join(map(str, d.seeds))
     if d.given:
-        given = arms.data["given"]
+        given = d.judged["given"]
         rows["synthetic"] = f"{given.loading.synthetic}: {given.count:,} images; no model was trained"
     return rows
+
+
+def judge_words(d: Design) -> str:
+    """Who gives the answer."""
+    if not d.heads:
+        return "ResNet-18, trained from scratch"
+    network = d.heads.network
+    redraws = f"{d.preset.head.draws} redraws of the images"
+    return f"a linear classifier on {network.dimensions:,} features of {network.extractor}; {redraws}"
 
 
 @exhibit("fig-worth", [task, compared], apart=OWN)
 def worth_figure(d: Design, task: Task, compared: Compared) -> Figure:
     """Accuracy against the number of real images, and where the synthetic sets stand on that scale."""
-    curve = {n: crossed(right, task.groups, SHARE) for n, right in compared.real_curve()}
+    curve = compared.curve_levels()
     alone = {f"synthetic ×{k:g}": compared.level((arm, k)) for arm, k in answer_cells(d)["alone"]}
     return drawn.worth(curve, alone, task.measure, d.arms.name)
 
@@ -119,7 +130,7 @@ def multiples_figure(d: Design, task: Task, compared: Compared, decided: Decided
 @exhibit("fig-mixes", [task, mixes, verdicts], apart=OWN)
 def mixes_figure(d: Design, task: Task, mixes: pd.DataFrame, decided: Decided) -> Figure:
     """The mixes on validation images."""
-    return drawn.mixes(mixes, best_mix(decided), task.measure, d.arms.name)
+    return drawn.mixes(mixes[mixes.multiple > 0], best_mix(decided), task.measure, d.arms.name)
 
 
 @exhibit("fig-nearest", [nearest_pairs], apart=OWN)

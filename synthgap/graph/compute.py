@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import torch
 from ..base.errors import UserError
 from ..base.threads import one_thread
 from ..classifier.evaluate import Prediction, evaluate
+from ..classifier.head import Features, Judged, Lesson, judge
 from ..classifier.train import Classifier, Member, train_block
 from ..data.imageset import ImageSet
-from ..data.pool import load_like
-from ..data.sources import Splits, load_splits
 from ..data.splits import bootstrap, halves, spread, stratified_lowest, stratified_take
+from ..data.transform import viewed
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate, reconstruct
 from ..diffusion.train import train_edm
@@ -27,6 +27,8 @@ from ..gan.sample import generate_gan
 from ..gan.stylegan3 import Generator
 from ..gan.train import train_gan
 from ..metrics.detection import Detection, fake_detection
+from ..metrics.extractors import extractor
+from ..metrics.features import features
 from ..metrics.fidelity import MEASURES, Fidelity, fidelity_of_features
 from ..metrics.gradcam import gradcam
 from ..metrics.likelihood import Likelihood, image_log_likelihood
@@ -45,11 +47,13 @@ from .encoding import (
     encode_gan,
     record,
 )
+from .reading import load_split
 from .specs import (
     Attend,
     Bootstrap,
     Data,
-    Loading,
+    Extract,
+    FitHead,
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
@@ -86,20 +90,6 @@ def load_data(spec: Data, job: Job) -> ImageSet:
             f"{spec.loading.source} has changed since this study began; start again in a new results folder"
         )
     return images
-
-
-def load_all(loading: Loading) -> Splits:
-    """All splits of the data set that `loading` names."""
-    options = loading.model_dump(exclude={"source", "split", "limits", "take", "synthetic"})
-    return load_splits(loading.source, limits=dict(loading.limits), **options)
-
-
-def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
-    """The images that `loading` describes; `splits` where they are loaded already."""
-    images = (splits or load_all(loading))[loading.split]
-    if loading.synthetic is not None:
-        images = load_like(loading.synthetic, images, loading.grey)
-    return images if loading.take is None else images.subset(spread(images.labels, loading.take))
 
 
 def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
@@ -265,8 +255,32 @@ def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:
     )
 
 
+def extract(spec: Extract, job: Job) -> Features:
+    images = job.get(spec.images)
+    network = extractor(spec.network.extractor)
+    if network.fingerprint != spec.network.fingerprint:
+        raise UserError(f"the weights of {network.name} have changed since this study began; start it again")
+    seen = replace(images, images=viewed(images.images, spec.view))
+    found = features(seen, network, progress=lambda done, total: job.report(done / total))
+    return Features(found, images.labels)
+
+
+def fit_heads(spec: FitHead, job: Job) -> Judged:
+    lesson = Lesson(
+        [job.get(view) for view in spec.real],
+        job.get(spec.synthetic) if spec.synthetic else None,
+        spec.beside,
+        spec.count,
+        spec.drawn,
+        spec.balanced,
+    )
+    asked = job.get(spec.validation), job.get(spec.test) if spec.test else None
+    return judge(lesson, *asked, spec.classes, spec.draws, progress=lambda done, total: job.report(done / total))
+
+
 def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:
-    return memorization(*(job.get(s).images for s in (spec.train, spec.test, spec.fake)))
+    several = (job.get(s) for s in (spec.train, spec.test, spec.fake))
+    return memorization(*(v.features if isinstance(v, Features) else v.images for v in several))
 
 
 def attend(spec: Attend, job: Job) -> np.ndarray:
@@ -308,6 +322,8 @@ KINDS: dict[type[Spec], Kind] = {
     TrainClassifier: Kind(classify, encode_block, decode_block),
     Predict: Kind(predict, *record(Prediction)),
     Attend: Kind(attend, encode_array, decode_array),
+    Extract: Kind(extract, *record(Features)),
+    FitHead: Kind(fit_heads, *record(Judged)),
     MeasureFidelity: Kind(measure_fidelity, *record(Fidelity)),
     MeasureDetection: Kind(measure_detection, *record(Detection)),
     MeasureLikelihood: Kind(measure_likelihood, *record(Likelihood)),

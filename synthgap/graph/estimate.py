@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..classifier.head import FOLDS, STRENGTHS
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..diffusion.networks import build_network
 from ..diffusion.unet import UNetConfig
@@ -23,6 +24,8 @@ from .specs import (
     Attend,
     Bootstrap,
     Data,
+    Extract,
+    FitHead,
     MeasureDetection,
     MeasureFidelity,
     MeasureLikelihood,
@@ -42,7 +45,9 @@ RATE = 75e9  # FLOP/s of the U-Net, forward; forward and backward together, and 
 STEP_OVERHEAD = 0.012  # s of the U-Net's optimiser step that does not shrink with the network
 GAN_OVERHEAD = 0.045  # the same of a GAN's step, which has two of them, and R1 at times
 CLASSIFIER_OVERHEAD = 0.0075  # the same of a block of classifiers: its step has it once (measured at width 8)
-POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
+POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "turns": 2e-5, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
+EXTRACT_SECONDS = {"efficientnet-lite0": 0.03, "inception": 0.25, "pixels": 2e-4}  # an image
+HEAD_SECONDS = 4.5e-8  # of fitting one to a feature of one image, for two classes
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
 BUSY = 1.15  # how much slower each core is while all of them work (measured with two)
@@ -100,6 +105,13 @@ def work_of(spec: Spec) -> Work:
         case MeasureDetection():
             pixels = image_count(spec.real) * math.prod(image_shape(spec.real))
             return Work(overhead=DETECTOR_SECONDS[spec.detector] * pixels)
+        case Extract():
+            count = image_count(spec.images)
+            return Work(count, overhead=count * EXTRACT_SECONDS[spec.network.extractor])
+        case FitHead():
+            parts = FOLDS if spec.test is None else 1
+            values = lesson_count(spec) * spec.real[0].network.dimensions * max(1, spec.classes / 3)
+            return Work(overhead=(len(STRENGTHS) + parts * (1 + spec.draws)) * values * HEAD_SECONDS)
         case MeasureLikelihood():
             dimensions = math.prod(image_shape(spec.images))
             directions = dimensions if spec.settings.method == "exact" else spec.settings.probes
@@ -136,18 +148,27 @@ def _source_data(images: Spec) -> Data:
     if isinstance(images, TrainClassifier):
         first = images.members[0]
         return _source_data(first.real or first.synthetic[0])
-    if isinstance(images, (Subset, Trim, Bootstrap)):
+    if isinstance(images, (Subset, Trim, Bootstrap, Extract)):
         return _source_data(images.images)
     return getattr(images, "data", images)
 
 
 def image_shape(images: Spec) -> tuple[int, int, int]:
-    """(C, H, W) of a set of images, or of those that a classifier is for."""
-    return _source_data(images).shape
+    """(C, H, W) of a set of images, or of those that a classifier is for; of features (D, 1, 1)."""
+    return (images.network.dimensions, 1, 1) if isinstance(images, Extract) else _source_data(images).shape
+
+
+def lesson_count(spec: FitHead) -> int:
+    """How many sets of features a head is fitted to."""
+    real = spec.count or image_count(spec.real[0])
+    synthetic = 0 if spec.synthetic is None else spec.drawn or image_count(spec.synthetic)
+    return len(spec.real) * real * spec.beside + synthetic
 
 
 def image_count(images: Spec) -> int:
-    """How many images a set holds."""
+    """How many images a set, or a set of features, holds."""
+    if isinstance(images, Extract):
+        return image_count(images.images)
     count = _source_data(images).count
     if isinstance(images, (Subset, Trim)):
         count = images.count or -(-count // 2)

@@ -1,7 +1,7 @@
 """What is left of a run when its store is gone: the small artifacts that results read, and notes on how all were made.
 
-Small are predictions, scores, measures and maps. Of real images the labels and class names are kept; of other images
-and of weights nothing is.
+Small are predictions, features, scores, measures and maps. Of real images the labels and class names are kept; of other
+images and of weights nothing is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from ..base.errors import UserError
 from ..base.files import file_sha256, usual_rights
 from ..data.imageset import ImageSet
 from .encoding import Arrays, Meta
+from .specification import in_order
 from .specs import (
     Attend,
     Data,
+    Extract,
+    FitHead,
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
@@ -32,13 +35,14 @@ from .specs import (
     MeasureMemorization,
     Predict,
     Spec,
-    in_order,
 )
 from .store import DATA, PROVENANCE, SPEC, Damaged, Store
 
 SMALL = (
     Predict,
     Attend,
+    Extract,
+    FitHead,
     MeasureFidelity,
     MeasureDetection,
     MeasureLikelihood,

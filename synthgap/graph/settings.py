@@ -24,6 +24,7 @@ class Loading(BaseModel):
     take: int | None = None  # only so many images of the split, spread evenly over the classes
     flip: bool | None = None  # mirrored in training; None: as the data set says
     grey: bool = False
+    pooled: bool = False  # train and test are one set, for cross-fitting; `take` is of it
     synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
 
 
@@ -35,3 +36,13 @@ class LikelihoodSettings(BaseModel):
     steps: int = Field(gt=0)
     method: Literal["exact", "hutchinson"]
     probes: int = Field(1, gt=0)
+
+
+class Frozen(BaseModel):
+    """A network whose features are judged by: an extractor by its name, and the SHA-256 of its weights and recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    extractor: str
+    fingerprint: str
+    dimensions: int = Field(gt=0)

@@ -80,3 +80,18 @@ def _canonical(value):
     if isinstance(value, (tuple, list)):
         return [_canonical(v) for v in value]
     return value
+
+
+def in_order(specs: list[Spec]) -> list[Spec]:
+    """All of `specs` and what they are made from, each once, inputs before what uses them."""
+    done: dict[str, Spec] = {}
+
+    def visit(spec: Spec) -> None:
+        if spec.key not in done:
+            for item in spec.inputs:
+                visit(item)
+            done[spec.key] = spec
+
+    for spec in specs:
+        visit(spec.stored)
+    return list(done.values())

@@ -8,146 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ..classifier.resnet import ResNetConfig
 from ..classifier.train import ClassifierTraining
-from ..diffusion.solver import Solver
-from ..diffusion.train import DiffusionTraining
-from ..diffusion.unet import UNetConfig
-from ..gan.discriminator import DiscriminatorConfig
-from ..gan.stylegan3 import GeneratorConfig
-from ..gan.train import GanTraining
-from .settings import Device, LikelihoodSettings, Loading
+from .images import (
+    Bootstrap,
+    Data,
+    Images,
+    Reconstruct,
+    SampleGan,
+    Snapshot,
+    Subset,
+    Synthesize,
+    TrainDiffusion,
+    TrainGan,
+)
+from .settings import Device, Frozen, LikelihoodSettings
 from .specification import Spec
-
-
-class Data(Spec):
-    """Real images, named by their content: where they were loaded from is not part of the key."""
-
-    kind: Literal["data"] = "data"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.data.imageset",)
-    not_in_key: ClassVar[tuple[str, ...]] = ("name", "loading")
-
-    fingerprint: str
-    name: str
-    count: int
-    shape: tuple[int, int, int]
-    classes: int
-    loading: Loading
-
-
-class TrainDiffusion(Spec):
-    """A denoiser trained on `data`; `snapshots` are numbers of images seen after which it is kept, too."""
-
-    kind: Literal["train-diffusion"] = "train-diffusion"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.train", "synthgap.graph.compute:train_diffusion")
-
-    data: Data
-    network: UNetConfig
-    training: DiffusionTraining
-    snapshots: tuple[int, ...] = ()
-    seed: int = Field(ge=0)
-    device: Device = "cpu"
-
-
-class Snapshot(Spec):
-    """The denoiser of `run` when it had seen `images` training images, one of its snapshots."""
-
-    kind: Literal["snapshot"] = "snapshot"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.graph.compute:snapshot",)
-
-    run: TrainDiffusion
-    images: int = Field(gt=0)
-
-    @property
-    def network(self) -> UNetConfig:
-        return self.run.network
-
-
-Denoiser = Annotated[TrainDiffusion | Snapshot, Field(discriminator="kind")]
-
-
-class Synthesize(Spec):
-    """Fully synthetic images with the labels of `data`; `copy_index` k is the k-th draw of that size."""
-
-    kind: Literal["synthesize"] = "synthesize"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.graph.compute:synthesize")
-
-    model: Denoiser
-    data: Data
-    copy_index: int = Field(0, ge=0)
-    solver: Solver
-    seed: int = Field(ge=0)
-    device: Device = "cpu"
-
-
-class Reconstruct(Spec):
-    """The images of `data`, noised up to `t_re` and denoised; a pair draws t_re for each image."""
-
-    kind: Literal["reconstruct"] = "reconstruct"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.reconstruct", "synthgap.graph.compute:rebuild")
-
-    model: Denoiser
-    data: Data
-    t_re: int | tuple[int, int]
-    copy_index: int = Field(0, ge=0)
-    solver: Solver
-    seed: int = Field(ge=0)
-    device: Device = "cpu"
-
-
-class TrainGan(Spec):
-    """A StyleGAN3 trained on `data`, the diffusion model's rival."""
-
-    kind: Literal["train-gan"] = "train-gan"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.train", "synthgap.graph.compute:train_rival")
-
-    data: Data
-    generator: GeneratorConfig
-    discriminator: DiscriminatorConfig
-    training: GanTraining
-    seed: int = Field(ge=0)
-    device: Device = "cpu"
-
-
-class SampleGan(Spec):
-    """Images of a GAN with the labels of `data`; `copy_index` k is the k-th draw of that size."""
-
-    kind: Literal["sample-gan"] = "sample-gan"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.gan.sample", "synthgap.graph.compute:sample_rival")
-
-    model: TrainGan
-    data: Data
-    copy_index: int = Field(0, ge=0)
-    seed: int = Field(ge=0)
-    device: Device = "cpu"
-
-
-class Bootstrap(Spec):
-    """As many images as `images` has, with its labels, each drawn from the images of its class with replacement.
-
-    What a generator would give that had learnt its training set by heart; `copy_index` k is the k-th draw.
-    """
-
-    kind: Literal["bootstrap"] = "bootstrap"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.graph.compute:resample")
-
-    images: Data
-    copy_index: int = Field(0, ge=0)
-    seed: int = Field(ge=0)
-
-
-class Subset(Spec):
-    """Some of `images`: a half of them, or `count` spread over the classes, or `count` of a half.
-
-    Sets with equal labels give equal positions, so that a subset of reconstructions fits that of their originals.
-    With a seed the `count` images are drawn at random, class by class, instead.
-    """
-
-    kind: Literal["subset"] = "subset"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.data.splits", "synthgap.graph.compute:subset")
-
-    images: Data | Synthesize | Reconstruct | SampleGan = Field(discriminator="kind")
-    half: Literal["a", "b"] | None = None
-    count: int | None = Field(None, gt=0)
-    seed: int | None = Field(None, ge=0)
 
 
 class Trim(Spec):
@@ -167,9 +41,6 @@ class Trim(Spec):
     images: Data
     seen: tuple[Predict, Predict]
     count: int = Field(gt=0)
-
-
-Images = Annotated[Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset, Field(discriminator="kind")]
 
 
 class Seeded(BaseModel):
@@ -280,15 +151,51 @@ class MeasureLikelihood(Spec):
     device: Device = "cpu"
 
 
+class Extract(Spec):
+    """Features of `images`, which are shown as `view` says (see `data.transform.viewed`), under a frozen network."""
+
+    kind: Literal["extract"] = "extract"
+    code: ClassVar[tuple[str, ...]] = (
+        "synthgap.data.transform",
+        *(f"synthgap.metrics.extractors:{name}" for name in ("_efficientnet", "_inception", "_pixels", "_rgb")),
+        "synthgap.graph.compute:extract",
+    )
+
+    images: Images
+    network: Frozen
+    view: int = Field(0, ge=0, lt=8)
+
+
+class FitHead(Spec):
+    """Linear heads on frozen features, one and `draws` more, and what they say of `test`; see `classifier.head.Lesson`.
+
+    test : None where all images of `real` are, each asked about with a head that has not seen it.
+    """
+
+    kind: Literal["head"] = "head"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.head", "synthgap.graph.compute:fit_heads")
+
+    real: tuple[Extract, ...] = Field(min_length=1)
+    synthetic: Extract | None = None
+    beside: bool = True
+    count: int | None = Field(None, gt=0)
+    drawn: int | None = Field(None, gt=0)
+    balanced: bool = False
+    validation: Extract
+    test: Extract | None
+    classes: int
+    draws: int = Field(ge=2)
+
+
 class MeasureMemorization(Spec):
-    """Whether `fake` lies nearer to the training images than other real images do, in pixels."""
+    """Whether `fake` lies nearer to the training images than other real images do: in pixels, or in features."""
 
     kind: Literal["memorization"] = "memorization"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.memorization", "synthgap.graph.compute:measure_memorization")
 
-    train: Data
-    test: Data
-    fake: Images
+    train: Data | Extract = Field(discriminator="kind")
+    test: Data | Extract = Field(discriminator="kind")
+    fake: Images | Extract
 
 
 class MeasureCollapse(Spec):
@@ -314,6 +221,8 @@ KINDS: tuple[type[Spec], ...] = (  # of artifacts
     TrainClassifier,
     Predict,
     Attend,
+    Extract,
+    FitHead,
     MeasureFidelity,
     MeasureDetection,
     MeasureLikelihood,
@@ -328,18 +237,3 @@ AnySpec = Annotated[Union[(OneClassifier, *KINDS)], Field(discriminator="kind")]
 def parse_spec(text: str) -> Spec:
     """The specification in a `spec.json`."""
     return TypeAdapter(AnySpec).validate_json(text)
-
-
-def in_order(specs: list[Spec]) -> list[Spec]:
-    """All of `specs` and what they are made from, each once, inputs before what uses them."""
-    done: dict[str, Spec] = {}
-
-    def visit(spec: Spec) -> None:
-        if spec.key not in done:
-            for item in spec.inputs:
-                visit(item)
-            done[spec.key] = spec
-
-    for spec in specs:
-        visit(spec.stored)
-    return list(done.values())

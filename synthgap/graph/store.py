@@ -33,7 +33,8 @@ from ..base.processes import joined
 from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
 from .encoding import Arrays, Meta
-from .specs import Data, Spec, TrainDiffusion, in_order
+from .specification import in_order
+from .specs import Data, Spec, TrainDiffusion
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time

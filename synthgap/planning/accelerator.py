@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..base.marks import fill
 from ..graph.estimate import ARTIFACT_OVERHEAD, cost, on_gpu, work_of
-from ..graph.specs import Spec, in_order
+from ..graph.specification import in_order
+from ..graph.specs import Spec
 from .outlook import Outlook, hours
 
 PEAK = 989e12  # FLOP/s, bfloat16 without sparsity, of an H100 SXM by its data sheet

@@ -22,6 +22,7 @@ from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
 from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, image_shape, on_gpu, resnet_flop, unet_flop, work_of
 from ..graph.run import taken
+from ..graph.specification import in_order
 from ..graph.specs import (
     MeasureLikelihood,
     Reconstruct,
@@ -31,7 +32,6 @@ from ..graph.specs import (
     TrainClassifier,
     TrainDiffusion,
     TrainGan,
-    in_order,
 )
 from ..graph.store import Store
 from .footprint import unet_size

@@ -17,9 +17,11 @@ from ..diffusion.reconstruct import LANES
 from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import Discriminator, DiscriminatorConfig
 from ..gan.stylegan3 import Generator, GeneratorConfig
-from ..graph.estimate import image_count, image_shape, step_images
+from ..graph.estimate import image_count, image_shape, lesson_count, step_images
 from ..graph.specs import (
     Attend,
+    Extract,
+    FitHead,
     MeasureDetection,
     MeasureLikelihood,
     MeasureMemorization,
@@ -36,6 +38,7 @@ from ..graph.specs import (
 
 RECORDS, ENTRY = 800, 95  # bytes of provenance.json and small numbers; of a tensor's line in data.safetensors
 PROCESS = 600e6  # bytes of a process that has imported everything and computes nothing
+EXTRACTOR = 300e6  # bytes of a frozen network and of the few images that it sees at once
 LIKELIHOOD_BATCH = 64
 
 
@@ -109,6 +112,10 @@ def _memory(spec: Spec) -> float:
             return size.weights + LIKELIHOOD_BATCH * size.saved
         case MeasureDetection():
             return 18 * _values(spec.real)
+        case Extract():
+            return EXTRACTOR + 2 * _values(spec.images) + _arrays(spec)
+        case FitHead():
+            return 3 * 4 * lesson_count(spec) * spec.real[0].network.dimensions + 2 * _arrays(spec)
         case MeasureMemorization():
             return 9 * sum(map(_values, (spec.train, spec.test, spec.fake)))
         case _:
@@ -134,6 +141,11 @@ def _arrays(spec: Spec) -> float:
             return 16 * image_count(spec.images)
         case MeasureDetection():
             return 8 * image_count(spec.real)
+        case Extract():
+            return 4 * _values(spec) + 8 * image_count(spec)
+        case FitHead():
+            asked = image_count(spec.test or spec.real[0])
+            return 4 * spec.classes * ((1 + spec.draws) * asked + image_count(spec.validation))
         case MeasureMemorization():
             return 8 * (image_count(spec.fake) + image_count(spec.test))
         case _ if spec.kind.startswith(("fidelity", "collapse")):

@@ -15,10 +15,11 @@ from ..design.loading import load
 from ..design.options import Options
 from ..exhibits.sections import TITLES, exhibits, results
 from ..exhibits.study import plan
-from ..graph.compute import load_all
 from ..graph.estimate import BUSY, cost, work_of
+from ..graph.reading import load_all
 from ..graph.run import check_workers, longest_chain
-from ..graph.specs import Loading, Spec
+from ..graph.settings import Loading
+from ..graph.specs import Spec
 from .footprint import disk, memory, scratch
 
 Seconds = Callable[[Spec], float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ..base.words import SHORT_UNITS, duration
-from ..graph.specs import in_order
+from ..graph.specification import in_order
 from .accelerator import ASSUMED, SEVERAL, table
 from .accelerator import seconds as on_h100
 from .calibrate import Ratios

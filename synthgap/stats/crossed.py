@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -24,6 +24,9 @@ DIFFERENCE = range_of_difference(SHARE)
 MOST_SEEDS = 200  # beyond that more seeds alone are no advice
 
 
+Cross = Callable[..., "Crossed"]  # `crossed` or `redrawn`
+
+
 @dataclass(frozen=True)
 class Needed:
     """What would decide: so many seeds with these test images, or so many test images with these seeds, or both.
@@ -31,16 +34,19 @@ class Needed:
     Attributes
     ----------
     seeds
-        with these test images; None where that alone can't do.
+        with these test images; None where that alone can't do, or there are no seeds (`Crossed.redrawn`).
     images
         test images with these seeds; None where that alone can't do.
     both
         (seeds, images), grown by the same factor.
+    factor
+        that factor; where images are redrawn in the place of seeds, of the training images and the test images.
     """
 
     seeds: int | None
     images: int | None
     both: tuple[int, int]
+    factor: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,9 @@ class Crossed:
         degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `stats.pooling`).
     level
         of the interval; larger where several looks at growing data shall hold together (see `stats.verdict`).
+    redrawn
+        there are no seeds: seed_part is the variance by other training images, told by as many redraws of them as
+        `seeds` says (see the function `redrawn`). It falls with the number of those images.
     """
 
     mean: float
@@ -72,6 +81,7 @@ class Crossed:
     span: Range = ANY
     lent: float = 0.0
     level: float = 0.95
+    redrawn: bool = False
 
     def half_width(self, level: float | None = None) -> float:
         """Half of the interval before it is cut: the parts' own, Student's t and the normal's, added in squares.
@@ -140,26 +150,54 @@ class Crossed:
         if effect <= 0 or self.seeds < 2:
             raise ValueError(f"effect {effect} with {self.seeds} seeds can't be planned for")
 
-        def decided(seeds: int, images: float) -> bool:
+        def decided(seeds: float, images: float) -> bool:
             fewer, less = self.seeds / seeds, self.images / images
             noise = self.noise_part * fewer * less
             alone = max(0.0, self.seed_part - self.noise_part) * fewer
-            grown = Crossed(self.mean, alone + noise, self.image_part * less, noise, seeds, int(images), lent=self.lent)
+            told_by = self.seeds if self.redrawn else int(seeds)
+            parts = alone + noise, self.image_part * less, noise
+            grown = Crossed(self.mean, *parts, told_by, int(images), lent=self.lent)
             spread = math.sqrt(grown.seed_part + grown.image_part)
             return grown.half_width(level) + POWER_QUANTILE * spread <= effect
 
-        several = range(self.seeds, MOST_SEEDS + 1)
+        several = () if self.redrawn else range(self.seeds, MOST_SEEDS + 1)
         seeds = next((s for s in several if decided(s, self.images)), None)
         factors = np.geomspace(1, 1e4, 200)
         images = next((_round_up(f * self.images) for f in factors if decided(self.seeds, f * self.images)), None)
         both = next((f for f in factors if decided(math.ceil(f * self.seeds), f * self.images)), 1e4)
-        return Needed(seeds, images, (math.ceil(both * self.seeds), _round_up(both * self.images)))
+        return Needed(seeds, images, (math.ceil(both * self.seeds), _round_up(both * self.images)), float(both))
 
 
 @functools.lru_cache(maxsize=4096)
 def _quantiles(level: float, freedom: float) -> tuple[float, float]:
     """Of Student's t with so many degrees of freedom, and of the normal."""
     return float(stats.t.ppf(0.5 + level / 2, freedom)), float(stats.norm.ppf(0.5 + level / 2))
+
+
+def redrawn(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
+    """Mean of one classifier's values, which must hold for other training images and other test images.
+
+    values : (1 + draws) × test images: of the classifier itself, then of those that were trained on redrawn images. By
+        how much these vary tells how much the first would with other images (Efron 1979); the mean is the first's.
+    groups, span, errors : as of `crossed`.
+    """
+    itself = crossed(np.asarray(values)[:1], groups, span)
+    again = crossed(np.asarray(values)[1:], groups, span)
+    return replace(itself, seed_part=again.seed_part * again.seeds, seeds=again.seeds, redrawn=True)
+
+
+def of_scores(
+    rows: np.ndarray, again: np.ndarray, images: int, *, redrawn: bool = False, span: Range = DIFFERENCE
+) -> Crossed:
+    """A score that is no mean over images, such as an area under a curve, or a difference of two.
+
+    rows : of each seed on all test images, or (`redrawn`) of the classifier itself and of those on redrawn images.
+    again : of all seeds together, or of the classifier itself, after each draw of the test images with replacement.
+    """
+    first, others = (rows[0], rows[1:]) if redrawn else (rows.mean(), rows)
+    seed_part = others.var(ddof=1) / (1 if redrawn else len(others)) if len(others) > 1 else math.nan
+    parts = float(seed_part), float(again.var(ddof=1)), 0.0
+    return Crossed(float(first), *parts, len(others), images, span, redrawn=redrawn)
 
 
 def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
@@ -227,10 +265,12 @@ def crossing(
     target: np.ndarray,
     groups: np.ndarray | None = None,
     level: float = 0.95,
+    cross: Cross | None = None,
 ) -> Crossing:
     """Where a curve equals a target, both measured with the same seeds on the same images.
 
     curve : (place, seeds × images) in ascending order of place > 0, two or more. Raises ValueError for others.
+    cross : `crossed`, or `redrawn` where rows are redraws.
 
     The interval inverts tests of the differences at the measured places: no spread of a ratio is needed. Between the
     places their means and the ends of their intervals are interpolated over the logarithm, not the values themselves:
@@ -239,9 +279,10 @@ def crossing(
     places = np.array([x for x, _ in curve], dtype=np.float64)
     if len(places) < 2 or (np.diff(places) <= 0).any() or places[0] <= 0:
         raise ValueError(f"a curve needs two or more ascending places above 0, got {places}")
-    differences = [crossed(np.asarray(v, dtype=np.float64) - target, groups) for _, v in curve]
+    cross = cross or crossed
+    differences = [cross(np.asarray(v, dtype=np.float64) - target, groups) for _, v in curve]
     value = _first(places, [d.mean for d in differences])
-    falls = _falls(curve, groups, level)
+    falls = _falls(curve, groups, level, cross)
     if len(target) == 1 or falls:  # one seed rules nothing out
         return Crossing(value, 0.0, math.inf, falls)
     lows, highs = zip(*(d.interval(level) for d in differences), strict=True)
@@ -249,11 +290,11 @@ def crossing(
 
 
 def _falls(
-    curve: Sequence[tuple[float, np.ndarray]], groups: np.ndarray | None, level: float
+    curve: Sequence[tuple[float, np.ndarray]], groups: np.ndarray | None, level: float, cross: Cross
 ) -> tuple[float, float] | None:
     """The first two neighbouring places between which the curve falls."""
     for (place, before), (following, after) in pairwise(curve):
-        step = crossed(np.asarray(after, dtype=np.float64) - before, groups)
+        step = cross(np.asarray(after, dtype=np.float64) - before, groups)
         if step.interval(level)[1] < 0:
             return place, following
     return None

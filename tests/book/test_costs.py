@@ -12,7 +12,8 @@ from synthgap.book import costs
 from synthgap.book.costs import Costs
 from synthgap.book.execute import find_root
 from synthgap.design.preset import load_preset
-from synthgap.graph.specs import Data, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Data
 
 ROOT = find_root()
 RUN = Costs("quick", 9.6, 15.2, 900, 900, 2, 750, 210.4, "a processor", "2026-01-31")

@@ -16,7 +16,7 @@ from synthgap.book import guards, provenance, trace
 from synthgap.exhibits import files
 from synthgap.exhibits.samples import fidelity_cells
 from synthgap.exhibits.sections import exhibits
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 
 ROOT = book.find_root()
 

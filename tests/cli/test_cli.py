@@ -70,7 +70,8 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
 
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
-USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "minutes": "none"}
+USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "judge": "auto"}
+USUAL |= {"minutes": "none", "measure": "auto", "positive": "none"}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights"
             "quick-digits-flip_True-grey_True-class_weights_balanced",
         ),
         ({"seeds": [0, 2], "flip": False}, "quick-seeds_0_2-flip_False"),
+        ({"judge": "resnet18"}, "quick-judge_resnet18"),
         ({"minutes": 60}, "quick-minutes"),
         ({"minutes": 90, "seeds": 12}, "quick-seeds_12-minutes"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from synthgap.book import provenance
 from synthgap.design.record import leave
 from synthgap.exhibits.study import Study
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 
 
 @pytest.fixture

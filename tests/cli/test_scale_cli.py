@@ -10,7 +10,7 @@ import pytest
 from reliability import ENVIRONMENT
 
 from synthgap.exhibits.study import Study
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import DATA, SPEC, Store
 
 OPTIONS = ("--dataset", "digits", "--preset", "smoke", "--seeds", "1", "--device", "cpu")

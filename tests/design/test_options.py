@@ -103,8 +103,9 @@ def test_a_preset_without_fields_for_a_readers_own_is_left_as_it_is():
 def test_max_images_is_the_limit_of_the_training_images_alone(quick, dataset):
     limited = Options(max_images=77).applied(quick, dataset)
     assert limited.limits == {"train": 77, "validation": 200, "test": 2000}
+    assert limited.head.limits == {"train": 77, "validation": 2000, "test": 8000}
     assert quick.limits["train"] == 500
-    assert limited.model_copy(update={"limits": quick.limits}) == Options().applied(quick, dataset)
+    assert limited.model_copy(update={"limits": quick.limits, "head": quick.head}) == Options().applied(quick, dataset)
 
 
 @pytest.mark.parametrize("dataset", ["auto", "digits", OWN])

@@ -23,6 +23,9 @@ GOOD = {
     "flip": "auto",
     "grey": False,
     "class_weights": "none",
+    "judge": "auto",
+    "measure": "auto",
+    "positive": "none",
     "minutes": "none",
 }
 
@@ -98,6 +101,7 @@ def test_an_unknown_name_like_no_other_gets_the_list(opened):
         ("grey", "auto", "str"),
         ("grey", 1, "int"),
         ("class_weights", True, "bool"),
+        ("judge", None, "NoneType"),
         ("minutes", True, "bool"),
         ("minutes", None, "NoneType"),
     ],

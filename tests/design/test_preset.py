@@ -10,7 +10,7 @@ from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.study import Study
 from synthgap.exhibits.text import paper_table
 from synthgap.graph.estimate import cost
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 
 RENDERING_MINUTES = 2
 NAMES = ("smoke", "quick", "full", "paper")

@@ -14,7 +14,7 @@ from synthgap.graph.store import Store
 
 
 @functools.cache
-def given_lab(folder: Path) -> Lab:
+def given_lab(folder: Path, judge: str) -> Lab:
     """Two classes, four to one, of dark and light noise; the given images are the training set's own, shuffled."""
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -24,7 +24,7 @@ def given_lab(folder: Path) -> Lab:
     np.savez(real, images=images, labels=labels, classes=np.array(["dark", "light"]))
     train = load_splits(f"npz:{real}", limits={"train": 40, "validation": 20, "test": 40}).train
     save_npz(train.subset(rng.permutation(len(train))), given)
-    return lab_of(f"npz:{real}", folder / "results", synthetic=f"npz:{given}")
+    return lab_of(f"npz:{real}", folder / "results", synthetic=f"npz:{given}", judge=judge)
 
 
 def lab_of(dataset: str, results: Path, seeds="auto", synthetic: str = "none", **options) -> Lab:

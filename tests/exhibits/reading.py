@@ -9,7 +9,8 @@ import pandas as pd
 
 from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.hits import Hits
-from synthgap.graph.specs import Attend, Data, Predict, TrainClassifier, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Attend, Data, Predict, TrainClassifier
 from synthgap.stats.intervals import estimate_mean
 
 

@@ -15,7 +15,8 @@ from synthgap.exhibits.answer import FLIP, REAL, Compared, Task, answer_cells, b
 from synthgap.exhibits.answer_images import copying, coverage, misread, nearest_pairs
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.raw import from_long, to_long
-from synthgap.graph.specs import Synthesize, TrainDiffusion, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Synthesize, TrainDiffusion
 
 # arms and measure
 

@@ -41,7 +41,8 @@ from synthgap.exhibits.base import Lab
 from synthgap.exhibits.classifiers import concentration_cells, entropy_cells, step_cells
 from synthgap.exhibits.comparisons import against_controls
 from synthgap.exhibits.limitation import sensitivity_fidelity_cells
-from synthgap.graph.specs import Bootstrap, Subset, TrainClassifier, TrainDiffusion, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Bootstrap, Subset, TrainClassifier, TrainDiffusion
 from synthgap.graph.store import Store
 
 

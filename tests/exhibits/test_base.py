@@ -52,7 +52,7 @@ def lab(monkeypatch):
         {key: SimpleNamespace(accuracy=value) for key, value in zip("abcd", (1.0, 2.0, 3.0, 4.0), strict=True)}
     )
     monkeypatch.setattr(base, "run", shelf.run)
-    return Lab(SimpleNamespace(seeds=(0, 1)), shelf, 1)
+    return Lab(SimpleNamespace(seeds=(0, 1), heads=None), shelf, 1)
 
 
 def accuracies(name, keys):

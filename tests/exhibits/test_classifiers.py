@@ -13,7 +13,8 @@ from synthgap.design.arms import CROSSFIT, PAPER
 from synthgap.design.values import FLOOR, GAN
 from synthgap.exhibits import attention as looks
 from synthgap.exhibits import classifiers
-from synthgap.graph.specs import Predict, TrainDiffusion, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Predict, TrainDiffusion
 from synthgap.stats.crossed import crossed
 from synthgap.stats.intervals import estimate_mean
 from synthgap.stats.judge import slope

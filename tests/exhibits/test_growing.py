@@ -92,10 +92,13 @@ def test_what_the_next_look_takes_is_told_by_what_the_seeds_before_took(looked):
     assert growing.expected(study.lab, study.lab) == 0
 
 
+UNASKED = {"measure": "auto", "positive": "none"}
+
+
 def test_a_chapter_adds_seeds_before_it_shows_anything(looked, smoke):
     given = {"dataset": "auto", "preset": "smoke", "results": str(smoke.results), "seeds": 2, "image_size": "auto"}
     given |= {"device": "cpu", "workers": 1, "synthetic": "none", "max_images": "auto", "flip": "auto", "grey": False}
-    study = open_study({**given, "class_weights": "none", "minutes": 5})
+    study = open_study({**given, "class_weights": "none", "judge": "auto", "minutes": 5, **UNASKED})
     assert (study.seeds, study.design.looks) == ((0, 1), (2,))  # 2 is the most
     assert "it was looked at with 2 of them" in study.answer()["sure"].markdown
     assert "looked at" not in smoke.answer()["sure"].markdown

@@ -37,7 +37,7 @@ def as_hits(name, cells):
 def design(multiples, *, given=False):
     preset = SimpleNamespace(replication=multiples)
     arms = SimpleNamespace(name="made", preset=preset, given_multiples=lambda: multiples)
-    return SimpleNamespace(arms=arms, given=given)
+    return SimpleNamespace(arms=arms, given=given, heads=None)
 
 
 def gaps_of(run, arm, copied, *, given=False, asked=ACCURACY):

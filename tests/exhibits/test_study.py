@@ -10,7 +10,7 @@ from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.sections import results as all_results
 from synthgap.exhibits.study import Study
 from synthgap.graph import store as store_module
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 
 
 def open_smoke(results, **options) -> Study:

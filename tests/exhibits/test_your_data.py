@@ -13,16 +13,8 @@ from reading import cells_of
 
 from synthgap.base.words import ONE_SEED, escaped
 from synthgap.exhibits.answer import task, tested
-from synthgap.exhibits.answer_text import (
-    QUESTIONS,
-    Answer,
-    Said,
-    against_words,
-    match_words,
-    needed_words,
-    standing_words,
-    worth_words,
-)
+from synthgap.exhibits.answer_text import QUESTIONS, Answer, Said
+from synthgap.exhibits.answer_words import against_words, match_words, needed_words, standing_words, worth_words
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.text import myst_table
 from synthgap.exhibits.your_data import answer, settings
@@ -219,10 +211,10 @@ def test_without_a_curve_nothing_is_said_and_multiples_may_be_fractions():
 @pytest.mark.parametrize(
     ("needed", "facts"),
     [
-        (Needed(12, None, (9, 900)), [2.3, 12]),
-        (Needed(None, 1400, (9, 900)), [2.3, 1400]),
-        (Needed(12, 1400, (9, 900)), [2.3, 12, 1400]),
-        (Needed(None, None, (1200, 9900)), [2.3, 1200, 9900]),  # both, only where neither can alone
+        (Needed(12, None, (9, 900), 3.0), [2.3, 12]),
+        (Needed(None, 1400, (9, 900), 3.0), [2.3, 1400]),
+        (Needed(12, 1400, (9, 900), 3.0), [2.3, 12, 1400]),
+        (Needed(None, None, (1200, 9900), 3.0), [2.3, 1200, 9900]),  # both, only where neither can alone
     ],
 )
 def test_what_would_decide_is_told_in_seeds_or_images(needed, facts):
@@ -230,7 +222,9 @@ def test_what_would_decide_is_told_in_seeds_or_images(needed, facts):
 
 
 def test_a_smaller_difference_than_one_point_is_not_planned_for():
-    assert numbers(needed_words(Verdict(UNKNOWN, OPEN, 0.9, certain(0.001, 0.02), Needed(12, None, (9, 900))))) == [
+    assert numbers(
+        needed_words(Verdict(UNKNOWN, OPEN, 0.9, certain(0.001, 0.02), Needed(12, None, (9, 900), 3.0)))
+    ) == [
         1.0,
         12,
     ]

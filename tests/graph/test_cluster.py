@@ -7,7 +7,8 @@ from distributed import Client, Event, LocalCluster
 
 from synthgap.base.errors import UserError
 from synthgap.graph import cluster
-from synthgap.graph.specs import Data, Loading
+from synthgap.graph.settings import Loading
+from synthgap.graph.specs import Data
 
 LOOKS, FUTURES = 12, 50
 LOADING = Loading(source="digits", split="train")

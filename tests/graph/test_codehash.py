@@ -172,6 +172,8 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.Subset: "data.splits",
         specs.Bootstrap: "data.splits",
         specs.Attend: "metrics.gradcam classifier.train",
+        specs.Extract: "data.transform",
+        specs.FitHead: "classifier.head classifier.evaluate data.splits",
         specs.MeasureFidelity: "metrics.fidelity metrics.neighbours",
         specs.MeasureDetection: "metrics.detection metrics.detectors classifier.resnet base.seeding",
         specs.MeasureLikelihood: "metrics.likelihood diffusion.edm diffusion.schedule diffusion.noise",

@@ -10,7 +10,7 @@ from synthgap.diffusion.reconstruct import reconstruct
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.graph.estimate import cost, network_evaluations, resnet_flop, unet_flop, work_of
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 
 
 @pytest.fixture

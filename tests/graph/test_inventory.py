@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from synthgap.graph.inventory import CURRENT, DAMAGED, LEFT, OTHER, UNFINISHED, inventory, remove, size_of
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import DATA, LOCKS, PROVENANCE
 
 

@@ -9,7 +9,7 @@ from synthgap.design.arms import PAPER
 from synthgap.graph import run as run_module
 from synthgap.graph.estimate import cost
 from synthgap.graph.run import run
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import DATA, SPEC
 
 

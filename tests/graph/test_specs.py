@@ -12,9 +12,10 @@ from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.graph import specification
+from synthgap.graph.settings import Loading
+from synthgap.graph.specification import in_order
 from synthgap.graph.specs import (
     Data,
-    Loading,
     MeasureFidelity,
     OneClassifier,
     Predict,
@@ -26,7 +27,6 @@ from synthgap.graph.specs import (
     TrainClassifier,
     TrainDiffusion,
     Trim,
-    in_order,
     parse_spec,
 )
 

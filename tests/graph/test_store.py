@@ -12,7 +12,7 @@ import pytest
 from synthgap.base.errors import UserError
 from synthgap.graph import store as store_module
 from synthgap.graph.run import run
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import DATA, PROVENANCE, SPEC, Store
 
 

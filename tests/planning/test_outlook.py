@@ -10,7 +10,7 @@ from synthgap.classifier.resnet import ResNet18
 from synthgap.data.publicsets import PUBLIC
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.graph.estimate import cost, network_evaluations, unet_flop, work_of
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.planning import accelerator
 from synthgap.planning.calibrate import Ratios, measure
 from synthgap.planning.footprint import PROCESS, disk, memory, resnet_size, scratch, unet_size

@@ -9,7 +9,8 @@ from synthgap.base.progress import Progress
 from synthgap.book import execute
 from synthgap.book.making import BOOK, PAGE, ROWS, Making
 from synthgap.graph.estimate import BUSY, cost
-from synthgap.graph.specs import Predict, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Predict
 from synthgap.graph.store import PROVENANCE
 from synthgap.planning import calibrate, parts
 from synthgap.planning.calibrate import RECENT, Ratios, made_lately, rates

@@ -11,7 +11,7 @@ import pytest
 import reliability
 
 from synthgap.design.arms import PAPER
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import DATA, SPEC
 
 

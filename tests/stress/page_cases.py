@@ -48,6 +48,9 @@ UNSET |= {
     "grey": False,
     "class_weights": "none",
     "device": "cpu",
+    "judge": "auto",
+    "measure": "auto",
+    "positive": "none",
     "minutes": "none",
 }
 SHAPES = ((6, 8), (4, 4), (8, 2), (2, 8), (7, 9))

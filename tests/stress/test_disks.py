@@ -15,7 +15,8 @@ from synthgap.base import disk
 from synthgap.base.errors import UserError
 from synthgap.diffusion.train import train_edm
 from synthgap.graph import store as store_module
-from synthgap.graph.specs import Data, in_order
+from synthgap.graph.specification import in_order
+from synthgap.graph.specs import Data
 from synthgap.graph.store import DATA, SPEC, Store
 
 

@@ -13,7 +13,7 @@ import pytest
 from reliability import ENVIRONMENT
 
 from synthgap.graph.run import run
-from synthgap.graph.specs import in_order
+from synthgap.graph.specification import in_order
 from synthgap.graph.store import Store
 
 KILLS = 20

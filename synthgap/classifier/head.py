@@ -1,0 +1,263 @@
+"""A second judge: a linear head on the features of a frozen network, by multinomial logistic regression.
+
+Its loss is convex, so a head has no seed: fitted again to the same images it is the same. What else it might have been
+is told by redrawing: the images are drawn anew, class by class and with replacement, and it is fitted to each draw
+(Efron's bootstrap).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.model_selection import StratifiedKFold
+
+from ..base.errors import UserError
+from ..data.splits import stratified_take
+from .evaluate import Prediction
+
+STRENGTHS = tuple(10.0 ** (e / 2) for e in range(-8, 3))  # λ of λ/2·‖W‖² beside the mean loss; inferred
+MOST_ITERATIONS = 300
+FINE, ROUGH = 1e-4, 1e-3  # largest slope of the loss where a fit ends; redraws tell a spread, and take half the time
+FOLDS = 5  # inferred
+LEAST_SPREAD = 1e-6  # of a feature; it is a constant below
+IMPOSSIBLE = -1e4  # the logit of a class of which a head has seen no image
+NOTHING = np.empty(0, dtype=np.int64)
+REAL_DRAW, SYNTHETIC_DRAW = 30, 31  # see seeding.py
+
+LeftOut = tuple[np.ndarray, np.ndarray]  # positions of real and of synthetic images that a head is not fitted to
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of N images under a frozen network: float32 N × D; labels: int64, N."""
+
+    features: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a head is fitted to.
+
+    real : the real training images, under one view or several (mirrored, turned), which count alike. beside : are they
+    fitted to, or do the synthetic ones stand in their place? count : how many of the real images, drawn class by class.
+    synthetic : the images that a set of `drawn` of them is drawn from. balanced : every class counts the same.
+    """
+
+    real: Sequence[Features]
+    synthetic: Features | None = None
+    beside: bool = True
+    count: int | None = None
+    drawn: int | None = None
+    balanced: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What heads say of N test images and V validation images.
+
+    Attributes
+    ----------
+    logits
+        float32 (1 + draws) × N × classes: of the head fitted to the images as they are, then of one after each redraw.
+    labels
+        int64 N.
+    validation, validation_labels
+        float32 V × classes and int64 V, of the first head alone.
+    strength
+        λ of that head, and of all: the one with the smallest mean loss on the validation images.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    validation: np.ndarray
+    validation_labels: np.ndarray
+    strength: float
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool, (1 + draws) × N: is the most probable class the given one?"""
+        return self.logits.argmax(axis=2) == self.labels
+
+    @property
+    def itself(self) -> Prediction:
+        """What the first head says of the test images."""
+        return Prediction(np.empty((len(self.labels), 0), np.float32), self.logits[0], self.labels)
+
+    @property
+    def on_validation(self) -> Prediction:
+        """What it says of the validation images."""
+        labels = self.validation_labels
+        return Prediction(np.empty((len(labels), 0), np.float32), self.validation, labels)
+
+
+@dataclass(frozen=True)
+class Head:
+    """logits = (features − mean) / std · weights + bias; weights D × classes."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """float32, N × classes."""
+        return (((features - self.mean) / self.std) @ self.weights + self.bias).astype(np.float32)
+
+
+def judge(
+    lesson: Lesson,
+    validation: Features,
+    test: Features | None,
+    classes: int,
+    draws: int,
+    *,
+    folds: int = FOLDS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Judged:
+    """Fit a head to a lesson, and again after each of `draws` redraws, and ask it about the test images.
+
+    test : None makes test images of all real ones: each is asked about with a head that was fitted to the other
+        `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A synthetic image belongs to the
+        part of the real one that it is nearest to: a copy is never trained on where its original is tested.
+
+    progress : called with (heads fitted, heads in all).
+
+    Raises UserError where the lesson holds no images, or a class fewer real ones than parts.
+    """
+    rows, weights = weighted(lesson, classes)
+    strength = _chosen(rows, weights, classes, validation)
+    asked = lesson.real[0] if test is None else test
+    parts = [np.arange(len(asked))] if test else _folds(asked.labels, folds)
+    without = [(NOTHING, NOTHING)] if test else _without(lesson, parts)
+    logits = np.empty((1 + draws, len(asked), classes), dtype=np.float32)
+    for done, number in enumerate((None, *range(draws))):
+        for part, left_out in zip(parts, without, strict=True):
+            slope = FINE if number is None else ROUGH
+            head = fit_head(*weighted(lesson, classes, number, left_out), classes, strength, slope)
+            logits[done, part] = head(asked.features[part])
+        if progress:
+            progress(1 + done, 1 + draws)
+    head = fit_head(rows, weights, classes, strength)
+    return Judged(logits, asked.labels, head(validation.features), validation.labels, strength)
+
+
+def _without(lesson: Lesson, parts: list[np.ndarray]) -> list[LeftOut]:
+    """What the head that is asked about each part must not have seen."""
+    if lesson.synthetic is None:
+        return [(part, NOTHING) for part in parts]
+    nearest = pairwise_distances_argmin(lesson.synthetic.features, lesson.real[0].features)
+    return [(part, np.flatnonzero(np.isin(nearest, part))) for part in parts]
+
+
+def _folds(labels: np.ndarray, count: int) -> list[np.ndarray]:
+    """Positions of each part, each class spread evenly over them."""
+    if np.bincount(labels)[np.unique(labels)].min() < count:
+        raise UserError(f"a class has fewer than {count} images to train and test on; give more of it, or a test split")
+    dealt = StratifiedKFold(count, shuffle=True, random_state=0)
+    return [part for _, part in dealt.split(np.zeros(len(labels)), labels)]
+
+
+def fit_head(rows: Features, weights: np.ndarray, classes: int, strength: float, slope: float = FINE) -> Head:
+    """Minimise Σ wᵢ·lossᵢ + strength/2·‖W‖² over weights that sum to 1, features being standardised by them.
+
+    Classes without an image get the logit `IMPOSSIBLE`.
+    """
+    used = weights > 0
+    features, labels, weights = rows.features[used], rows.labels[used], weights[used].astype(np.float32)
+    mean = weights @ features
+    std = np.sqrt(weights @ (features - mean) ** 2)
+    std[std < LEAST_SPREAD] = 1.0
+    present = np.unique(labels)
+    matrix = np.zeros((features.shape[1], classes), dtype=np.float32)
+    bias = np.full(classes, IMPOSSIBLE, dtype=np.float32)
+    bias[present] = 0.0
+    if len(present) > 1:
+        model = LogisticRegression(C=1 / strength, max_iter=MOST_ITERATIONS, tol=slope)
+        with warnings.catch_warnings():  # after so many steps the loss hardly falls any more
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit((features - mean) / std, labels, sample_weight=weights)
+        several = [np.zeros_like(model.coef_[0]), *model.coef_] if len(present) == 2 else model.coef_
+        matrix[:, present] = np.transpose(several)
+        bias[present] = [0.0, *model.intercept_] if len(present) == 2 else model.intercept_
+    return Head(matrix, bias, mean, std)
+
+
+def _chosen(rows: Features, weights: np.ndarray, classes: int, validation: Features) -> float:
+    """The strength with the smallest mean loss on the validation images; from the strongest on, while it falls."""
+    losses: dict[float, float] = {}
+    for strength in reversed(STRENGTHS):
+        head = fit_head(rows, weights, classes, strength)
+        losses[strength] = mean_loss(head(validation.features), validation.labels)
+        *_, before, last = (math.inf, math.inf, *losses.values())
+        if last > before > min(losses.values()):
+            break
+    return min(losses, key=losses.get)
+
+
+def mean_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy in nats; logits N × classes."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]))
+
+
+def weighted(
+    lesson: Lesson, classes: int, number: int | None = None, left_out: LeftOut = (NOTHING, NOTHING)
+) -> tuple[Features, np.ndarray]:
+    """The images of a lesson and their weights, which sum to 1; after the redraw `number`, or (None) as they are.
+
+    Synthetic images count no more than the real ones together, and one no more than a real one. Those of a class count
+    together as that class does among the real images: a set of another mix is not judged by its mix.
+    """
+    real, parts = lesson.real[0], []
+    counts = np.bincount(real.labels, minlength=classes)
+    together = 1.0
+    if lesson.beside:
+        times = _times(real.labels, lesson.count, number, REAL_DRAW)
+        times[left_out[0]] = 0
+        together = times.sum()
+        for view in lesson.real:
+            parts.append((view, times / len(lesson.real)))
+    if lesson.synthetic is not None:
+        times = _times(lesson.synthetic.labels, lesson.drawn, number, SYNTHETIC_DRAW)
+        times[left_out[1]] = 0
+        most = min(times.sum(), together) if lesson.beside else 1.0
+        parts.append((lesson.synthetic, most * _mixed(times, lesson.synthetic.labels, counts)))
+    if not parts or not sum(len(features) for features, _ in parts):
+        raise UserError("there are no images to fit a head to; give real or synthetic ones")
+    rows = Features(*(np.concatenate([getattr(f, n) for f, _ in parts]) for n in ("features", "labels")))
+    weights = np.concatenate([w for _, w in parts]).astype(np.float64)
+    if lesson.balanced:
+        weights = _mixed(weights, rows.labels, np.ones(classes))
+    return rows, weights / weights.sum()
+
+
+def _mixed(weights: np.ndarray, labels: np.ndarray, mix: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1, those of each class in proportion to `mix`."""
+    of_class = np.bincount(labels, weights=weights, minlength=len(mix))
+    factors = np.divide(mix, of_class, out=np.zeros(len(mix)), where=of_class > 0)
+    out = weights * factors[labels]
+    return out / out.sum()
+
+
+def _times(labels: np.ndarray, count: int | None, number: int | None, stream: int) -> np.ndarray:
+    """How often each image is taken: `count` of them (None: all), without replacement, or in a redraw with it."""
+    count = len(labels) if count is None else count
+    taken = stratified_take(labels, count, seed=0)
+    if number is None:
+        return np.bincount(taken, minlength=len(labels)).astype(np.float64)
+    rng, times = np.random.default_rng([stream, number, count, len(labels)]), np.zeros(len(labels))
+    for c, wanted in zip(*np.unique(labels[taken], return_counts=True), strict=True):
+        members = np.flatnonzero(labels == c)
+        times[members] += np.bincount(rng.choice(len(members), wanted), minlength=len(members))
+    return times

@@ -1,0 +1,56 @@
+"""The arms of the plain answer in the measures that people go by, and the measure that its verdicts go by."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..metrics.scores import score
+from ..stats.crossed import Crossed, of_scores
+from ..stats.intervals import SHARE
+
+RESAMPLED = 200  # draws of the test images, for the part of a score's variance that is theirs; inferred
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Logits of the answer's arms on the test images, by arm: seeds (or redraws, as of `Compared`) × images × classes.
+
+    positive : the class that the measures are about, None: all of them alike.
+    """
+
+    logits: dict[tuple, np.ndarray]
+    labels: np.ndarray
+    positive: int | None
+    redrawn: bool
+
+    def first(self, count: int) -> Scored:
+        """The same of so many seeds, the first ones."""
+        return replace(self, logits={cell: v[:count] for cell, v in self.logits.items()})
+
+    def level(self, measure: str, cell: tuple) -> Crossed:
+        """An arm's own score."""
+        how = {"redrawn": self.redrawn, "span": SHARE}
+        return of_scores(self._rows(measure, cell), self._again(measure, cell), len(self.labels), **how)
+
+    def difference(self, measure: str, first: tuple, second: tuple) -> Crossed:
+        """First minus second arm."""
+        rows, again = (values(measure, first) - values(measure, second) for values in (self._rows, self._again))
+        return of_scores(rows, again, len(self.labels), redrawn=self.redrawn)
+
+    def _rows(self, measure: str, cell: tuple) -> np.ndarray:
+        """A score of each row, on all test images."""
+        how, even = score(measure, self.positive), np.ones(len(self.labels))
+        return np.array([how(logits, self.labels, even) for logits in self.logits[cell]])
+
+    def _again(self, measure: str, cell: tuple) -> np.ndarray:
+        """The mean score over the seeds (or the first row's) after each draw of the test images."""
+        how, rows = score(measure, self.positive), self.logits[cell][:1] if self.redrawn else self.logits[cell]
+        return np.array([np.mean([how(logits, self.labels, w) for logits in rows]) for w in self._weights])
+
+    @functools.cached_property
+    def _weights(self) -> np.ndarray:
+        count = len(self.labels)
+        return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLED).astype(np.float64)

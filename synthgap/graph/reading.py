@@ -1,0 +1,29 @@
+"""Reading a data set again as a specification's `Loading` says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..data.imageset import ImageSet
+from ..data.pool import load_like
+from ..data.sources import load_splits
+from ..data.splits import Splits, spread, stratified_take
+from .settings import Loading
+
+
+def load_all(loading: Loading) -> Splits:
+    """All splits of the data set that `loading` names."""
+    options = loading.model_dump(exclude={"source", "split", "limits", "take", "synthetic", "pooled"})
+    return load_splits(loading.source, limits=dict(loading.limits), **options)
+
+
+def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
+    """The images that `loading` describes; `splits` where they are loaded already."""
+    splits = splits or load_all(loading)
+    images = splits[loading.split]
+    if loading.pooled:
+        images = replace(ImageSet.concat([splits.train, splits.test]), name=splits.train.name)
+        return images if loading.take is None else images.subset(stratified_take(images.labels, loading.take, seed=0))
+    if loading.synthetic is not None:
+        images = load_like(loading.synthetic, images, loading.grey)
+    return images if loading.take is None else images.subset(spread(images.labels, loading.take))

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import pairwise_distances_argmin
+from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import NearestNeighbors
 
 from ..base.errors import UserError
 from ..data.splits import stratified_take
@@ -26,6 +27,7 @@ STRENGTHS = tuple(10.0 ** (e / 2) for e in range(-8, 3))  # λ of λ/2·‖W‖�
 MOST_ITERATIONS = 300
 FINE, ROUGH = 1e-4, 1e-3  # largest slope of the loss where a fit ends; redraws tell a spread, and take half the time
 FOLDS = 5  # inferred
+NEAR = 0.5  # inferred; 3 of 650 fresh photographs of solar cells lie so near, and all copies
 LEAST_SPREAD = 1e-6  # of a feature; it is a constant below
 IMPOSSIBLE = -1e4  # the logit of a class of which a head has seen no image
 NOTHING = np.empty(0, dtype=np.int64)
@@ -128,8 +130,8 @@ def judge(
     """Fit a head to a lesson, and again after each of `draws` redraws, and ask it about the test images.
 
     test : None makes test images of all real ones: each is asked about with a head that was fitted to the other
-        `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A synthetic image belongs to the
-        part of the real one that it is nearest to: a copy is never trained on where its original is tested.
+        `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A near copy of a real image
+        is never trained on where its original is tested (see `originals`).
 
     progress : called with (heads fitted, heads in all).
 
@@ -156,8 +158,18 @@ def _without(lesson: Lesson, parts: list[np.ndarray]) -> list[LeftOut]:
     """What the head that is asked about each part must not have seen."""
     if lesson.synthetic is None:
         return [(part, NOTHING) for part in parts]
-    nearest = pairwise_distances_argmin(lesson.synthetic.features, lesson.real[0].features)
-    return [(part, np.flatnonzero(np.isin(nearest, part))) for part in parts]
+    original = originals(lesson.real[0].features, lesson.synthetic.features)
+    return [(part, np.flatnonzero(np.isin(original, part))) for part in parts]
+
+
+def originals(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """For each synthetic image the position of the real one that it is a near copy of, −1 where it is none.
+
+    It is one where it lies at most `NEAR` as far from the real image as that does from the next real one.
+    """
+    nearest, distance = pairwise_distances_argmin_min(synthetic, real)
+    others = NearestNeighbors(n_neighbors=2).fit(real).kneighbors(real)[0][:, 1]
+    return np.where(distance <= NEAR * others[nearest], nearest, -1)
 
 
 def _folds(labels: np.ndarray, count: int) -> list[np.ndarray]:

@@ -62,8 +62,7 @@ class Heads:
 
     def given_multiples(self) -> tuple[float, ...]:
         """The preset's multiples that the given images suffice for; their own where they don't for any."""
-        most = self.data["given"].count / self.data["train"].count
-        return multiples_within(self.preset.replication, most)
+        return multiples_within(self.preset.replication, self.data["given"].count / self.count)
 
     def features(self, images: Images, view: int = 0) -> Extract:
         """The features of any images."""
@@ -73,7 +72,7 @@ class Heads:
         """Heads on one arm of the answer; count : of the training images, where they are not all."""
         arm, multiple = cell
         given = self.features(self.data["given"]) if arm.base in (GIVEN, GIVEN_ONLY) else None
-        drawn = min(round(multiple * self.data["train"].count), self.data["given"].count) if given else None
+        drawn = min(round(multiple * self.count), self.data["given"].count) if given else None
         return FitHead(
             real=tuple(self.features(self.data["train"], view) for view in self._views(arm.policy)),
             synthetic=given,

@@ -132,7 +132,7 @@ class Compared:
     curve: Hits
     groups: np.ndarray | None
     listed: tuple[ArmCell, ...]
-    scored: Scored
+    scored: Scored | None = None
     redrawn: bool = False
     measure: str = ""
 
@@ -144,7 +144,8 @@ class Compared:
         """The same of so many seeds, the first ones; of heads, which have none, all of it."""
         if self.redrawn:
             return self
-        return replace(self, **{name: getattr(self, name).first(count) for name in ("arms", "curve", "scored")})
+        scored = self.scored.first(count) if self.measure else self.scored
+        return replace(self, arms=self.arms.first(count), curve=self.curve.first(count), scored=scored)
 
     def right(self, cell: ArmCell) -> np.ndarray:
         """bool, seeds × test images: is the image's class told rightly by the classifier of this arm?"""

@@ -246,8 +246,7 @@ def heads_words(d: Design) -> str:
         return ""
     folds = (
         f" Of your {d.judged['train'].count:,} images, parted in {FOLDS}, each part is asked about with a classifier "
-        "trained on the others; a synthetic image belongs to the part of the real one that it is nearest to, so that "
-        "copies gain nothing."
+        "trained on the others, and on no synthetic image that is a near copy of it."
     )
     return (
         "The judge is a linear classifier on features of a network that was trained on other images, and has no chance "

@@ -15,6 +15,7 @@ from ..base.disk import write_text
 from ..base.errors import UserError
 from ..base.progress import Progress
 from ..design.record import leave
+from ..exhibits.answer_files import write_answer
 from ..exhibits.base import IMAGES
 from ..exhibits.files import write_tables
 from ..exhibits.sections import exhibits
@@ -98,6 +99,7 @@ class Making:
                 self.root, folder / "chapters", self.parameters, only=(execute.ANSWER,), progress=self.progress
             )
             with self.progress.part(PAGE):
+                write_answer(study.lab, folder)
                 return execute.answer_page(folder, study.design.arms.name)
 
     def book(self, study: Study, plan: list[Spec]) -> Path:
@@ -153,6 +155,7 @@ def merged(root: Path, folder: Path, progress: Progress) -> tuple[Study, list[st
     write_tables(study.lab, executed)
     parameters = {"dataset": f"{OF_RUN}{folder}"}
     execute.execute_chapters(root, executed, parameters, only=(execute.ANSWER,), progress=progress)
+    write_answer(study.lab, folder)
     execute.answer_page(folder, study.design.arms.name)
     provenance.write(trace.provenance(study.lab, executed), executed)
     hidden = [name for name, one in exhibits().items() if any(r.no_rows == IMAGES for r in one.reads)]

@@ -121,8 +121,8 @@ def _decide(study: Study, making: Making | None, progress: Progress, sections: t
 
     def answer() -> None:
         page = making.answer(study)
-        seeds = plural(len(study.seeds), "seed")
-        progress.say(f"the answer with {seeds}, after {duration(progress.elapsed)}: {page}")
+        seeds = "" if study.design.heads else f" with {plural(len(study.seeds), 'seed')}"
+        progress.say(f"the answer{seeds}, after {duration(progress.elapsed)}: {page}")
 
     if study.growth:
         progress.say(f"no more seeds: {study.decide(forecast, answer if making else None)}")

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..classifier.head import FOLDS
+
 if TYPE_CHECKING:
+    from ..design.heads import Heads
     from ..exhibits.study import Study
 
 
@@ -39,6 +42,8 @@ def intended(study: Study) -> list[str]:
     for arms, record in zip(d.columns, d.records, strict=True):
         sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
         lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
+    if d.heads:
+        lines += judged_by_heads(d.heads)
     seeds = len(d.seeds)
     weights = "" if d.options.class_weights == "none" else "; classes weighted alike in training"
     mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"
@@ -54,6 +59,21 @@ def intended(study: Study) -> list[str]:
         given = d.arms.data["given"]
         lines.append(f"  {given.count:,} synthetic images of {given.loading.synthetic} are judged")
     return lines
+
+
+def judged_by_heads(heads: Heads) -> list[str]:
+    """Who gives the answer, on which images."""
+    data = heads.data
+    _, height, width = data["train"].shape
+    if heads.crossed:
+        images = f"{data['train'].count:,} of these images to train and to test, in {FOLDS} parts"
+    else:
+        images = f"{data['train'].count:,} of these images to train, {data['test'].count:,} to test"
+    network = heads.network.extractor
+    return [
+        f"  the answer: a linear classifier on features of {network}, images at {width}×{height} pixels; {images}, and "
+        f"{data['validation'].count:,} to choose by (--judge resnet18 trains a network from scratch instead)"
+    ]
 
 
 def progress_bar(what: str, total: int | None = None):

@@ -16,6 +16,8 @@ from .arms import multiples_within
 from .preset import Preset
 from .values import GIVEN, GIVEN_ONLY, REAL, Arm, ArmCell
 
+WORTH_MORE = 1.25  # times as many images as in the last multiple are worth one of their own; inferred
+
 
 @functools.cache
 def frozen(name: str) -> Frozen:
@@ -61,8 +63,10 @@ class Heads:
         return self.data["validation" if self.crossed else "test"]
 
     def given_multiples(self) -> tuple[float, ...]:
-        """The preset's multiples that the given images suffice for; their own where they don't for any."""
-        return multiples_within(self.preset.replication, self.data["given"].count / self.count)
+        """The preset's multiples that the given images suffice for, and then all of them, where that is more."""
+        most = self.data["given"].count / self.count
+        several = multiples_within(self.preset.replication, most)
+        return several if most < WORTH_MORE * several[-1] else (*several, round(most, 2))
 
     def features(self, images: Images, view: int = 0) -> Extract:
         """The features of any images."""

@@ -172,6 +172,12 @@ class Compared:
             return {n: self.scored.level(self.measure, (n,)) for (n,) in sorted(self.curve.names)}
         return {n: self.cross(right, self.groups, SHARE) for n, right in self.real_curve()}
 
+    def step(self, before: int, after: int) -> Crossed:
+        """What so many real images give beyond fewer of them."""
+        if self.measure:
+            return self.scored.difference(self.measure, (after,), (before,))
+        return self.cross(self.curve.minus((after,), (before,)), self.groups)
+
     def real_curve(self) -> list[tuple[int, np.ndarray]]:
         """(number of real images, who is right with them alone: float, seeds × test images), ascending."""
         return [(n, self.curve[n,].astype(float)) for (n,) in sorted(self.curve.names)]

@@ -128,7 +128,7 @@ def _mark(cell: ArmCell, chosen: ArmCell) -> str:
 def _lines(ax: Axes, titles: list[str]) -> None:
     """A line of the figure for each title, from above."""
     ax.set_yticks(range(len(titles)), titles, fontsize=8)
-    ax.invert_yaxis()
+    ax.set_ylim(len(titles) - 0.5, -0.5)
 
 
 def _bars(several: Iterable[Crossed]) -> np.ndarray:

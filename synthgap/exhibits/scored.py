@@ -40,6 +40,10 @@ class Scored:
         rows, again = (values(measure, first) - values(measure, second) for values in (self._rows, self._again))
         return of_scores(rows, again, len(self.labels), redrawn=self.redrawn)
 
+    def shown(self, cell: tuple) -> np.ndarray:
+        """What the classifiers of an arm say, one a seed; without those on redrawn images."""
+        return self.logits[cell][:1] if self.redrawn else self.logits[cell]
+
     def _rows(self, measure: str, cell: tuple) -> np.ndarray:
         """A score of each row, on all test images."""
         how, even = score(measure, self.positive), np.ones(len(self.labels))
@@ -47,7 +51,7 @@ class Scored:
 
     def _again(self, measure: str, cell: tuple) -> np.ndarray:
         """The mean score over the seeds (or the first row's) after each draw of the test images."""
-        how, rows = score(measure, self.positive), self.logits[cell][:1] if self.redrawn else self.logits[cell]
+        how, rows = score(measure, self.positive), self.shown(cell)
         return np.array([np.mean([how(logits, self.labels, w) for logits in rows]) for w in self._weights])
 
     @functools.cached_property

@@ -27,6 +27,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "answer": "A2 Your data",
     "answer_images": "A2 Your data",
     "your_data": "A2 Your data",
+    "next_steps": "A2 Your data",
     "elsewhere": "Other pages",
 }
 for module in TITLES:

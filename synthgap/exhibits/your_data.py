@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import escaped, mean_over, p_value, percent, plus_minus, points, with_interval
+from ..base.words import difference, escaped, mean_over, p_value, percent, plus_minus
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
-from ..stats.verdict import ANSWER, DECIDED, LOOKS
+from ..metrics.scores import MEASURES, calibration_error
+from ..stats.verdict import ANSWER, DECIDED, LOOKS, Verdict
 from . import answer_figures as drawn
 from .answer import (
     Compared,
@@ -21,6 +22,7 @@ from .answer import (
     compared,
     gains,
     mixes,
+    scored,
     task,
     tested,
     verdicts,
@@ -29,6 +31,7 @@ from .answer_images import Copying, Coverage, Misread, copying, coverage, misrea
 from .answer_text import QUESTIONS, Answer, Known
 from .base import WHOLE, exhibit, result, sentences
 from .drawing import image_rows, nothing
+from .scored import Scored
 from .text import in_percent, myst_table
 
 OWN = "this chapter is for a reader's own data"
@@ -152,20 +155,17 @@ def classes_table(d: Design, task: Task, compared: Compared, decided: Decided) -
     lines = [
         {
             "class": escaped(row.name),
-            "training images": f"{row.train:,}",
-            "test images": f"{row.n:,}",
+            "synthetic − real (points)": difference(row.change.in_points, 1),
             "real (%)": percent(row.real.in_points),
             "synthetic alone (%)": percent(row.alone.in_points),
             "both (%)": percent(row.beside.in_points),
-            "synthetic − real (points)": with_interval(row.change.in_points),
+            "test images": f"{row.n:,}",
+            "training images": f"{row.train:,}",
         }
         for row in rows.head(MOST_LISTED).itertuples(index=False)
     ]
     listed = "" if len(rows) <= MOST_LISTED else f", the first {MOST_LISTED} of {len(rows)}"
-    caption = (
-        f"Test images told rightly, class by class{listed}, largest drop first; in brackets 95% intervals (seeds × "
-        "test images)"
-    )
+    caption = f"Test images told rightly, class by class{listed}, largest drop first; in brackets 95% intervals"
     return myst_table(lines, caption, "tab-by-class")
 
 
@@ -188,19 +188,16 @@ def verdicts_table(d: Design, decided: Decided) -> str:
     """The decided questions: differences, corrected p-values, and what the open ones need."""
     lines = []
     for question, (first, second, verdict) in decided.items():
-        need = verdict.needed
         lines.append(
             {
                 "question": QUESTIONS[question],
                 "compared": f"{cell_words(first)} − {cell_words(second)}",
-                "difference": points(verdict.difference.in_points),
+                "difference (points)": difference(verdict.difference.in_points, 1),
                 "p, corrected": p_value(verdict.p),
                 "answer": f"**{verdict.word}**" if verdict.standing == DECIDED else verdict.word,
                 "standing": verdict.standing,
-                "seeds needed": "–" if need is None or need.seeds is None else f"≈ {need.seeds:,}",
-                "or test images": "–" if need is None or need.images is None else f"≈ {need.images:,}",
-                "or both": "–" if need is None else f"≈ {need.both[0]:,} and {need.both[1]:,}",
             }
+            | _needs(verdict)
         )
     times = f", and the {len(LOOKS)} looks" if d.looks else ""
     caption = (
@@ -209,6 +206,48 @@ def verdicts_table(d: Design, decided: Decided) -> str:
         "the difference found here (one point at least)"
     )
     return myst_table(lines, caption, "tab-sure")
+
+
+def _needs(verdict: Verdict) -> dict[str, str]:
+    """What an open question needs, by column."""
+    need = verdict.needed
+    if verdict.difference.redrawn:
+        return {"times as many images needed": "–" if need is None else f"≈ {need.factor:.1f}"}
+    return {
+        "seeds needed": "–" if need is None or need.seeds is None else f"≈ {need.seeds:,}",
+        "or test images": "–" if need is None or need.images is None else f"≈ {need.images:,}",
+        "or both": "–" if need is None else f"≈ {need.both[0]:,} and {need.both[1]:,}",
+    }
+
+
+@exhibit("tab-measures", [task, scored, verdicts], apart=OWN)
+def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> str:
+    """The classifiers that the answer is about, in the measures that people go by."""
+    lines = []
+    for cell in (REAL, decided["replace"][0], best_mix(decided)):
+        line = {"trained on": cell_words(cell)}
+        for name in measured_by(task):
+            line[f"{MEASURES[name]} (%)"] = percent(scored.level(name, cell).in_points).replace("%", "")
+        off = np.mean([calibration_error(logits, task.test) for logits in scored.shown(cell)])
+        lines.append(line | {"calibration error (%)": f"{100 * off:.1f}"})
+    whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
+    caption = (
+        f"The classifiers that the answer is about, on {len(task.test):,} test images, with 95% intervals. Recall, "
+        f"precision and the areas: {whose}. Calibration error: how far the stated certainty lies from the share that "
+        "is right, on average"
+    )
+    return myst_table(lines, caption, "tab-measures")
+
+
+def measured_by(task: Task) -> list[str]:
+    """The measures that the table shows; without a positive class recall is balanced accuracy, and areas of many
+    classes take long."""
+    several = list(MEASURES)
+    if task.positive is None:
+        several.remove("recall")
+        if len(task.classes) > MOST_DRAWN:
+            several = [name for name in several if name not in ("auc", "average-precision")]
+    return several
 
 
 @exhibit("tab-arms", [tested], apart=OWN)
@@ -220,8 +259,9 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
         for column, title in (("accuracy", "accuracy (%)"), ("balanced", "balanced accuracy (%)")):
             line[title] = plus_minus(in_percent(mine[column]))
         lines.append(line)
+    seeds = rows.seed.nunique()
+    over = f": {mean_over(seeds)} over seeds, on these" if seeds > 1 else " on"
     caption = (
-        f"Every classifier of this page: {mean_over(rows.seed.nunique())} over seeds, "
-        f"on these {rows.n.iloc[0]:,} test images. Balanced: the mean of the classes' shares"
+        f"Every classifier of this page{over} {rows.n.iloc[0]:,} test images. Balanced: the mean of the classes' shares"
     )
     return myst_table(lines, caption, "tab-arms")

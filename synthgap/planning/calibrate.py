@@ -20,10 +20,23 @@ from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import LANES, generate
 from ..diffusion.solver import Solver
 from ..diffusion.train import train_edm
-from ..graph.estimate import ARTIFACT_OVERHEAD, BUSY, RATE, cost, image_shape, on_gpu, resnet_flop, unet_flop, work_of
+from ..graph.estimate import (
+    ARTIFACT_OVERHEAD,
+    BUSY,
+    EXTRACT_SECONDS,
+    RATE,
+    cost,
+    image_shape,
+    on_gpu,
+    resnet_flop,
+    unet_flop,
+    work_of,
+)
 from ..graph.run import taken
 from ..graph.specification import in_order
 from ..graph.specs import (
+    Extract,
+    FitHead,
     MeasureLikelihood,
     Reconstruct,
     SampleGan,
@@ -34,8 +47,11 @@ from ..graph.specs import (
     TrainGan,
 )
 from ..graph.store import Store
+from ..metrics.extractors import FEW, extractor
 from .footprint import unet_size
 
+SAMPLED = (Synthesize, Reconstruct, SampleGan, MeasureLikelihood)  # by a denoiser or a GAN
+LOOKED_AT = 16  # images that a frozen network is timed on
 STEP = {"cpu": 0.4, "cuda": 600.0}  # core-seconds that a step measured may take by the model; a GPU wants large ones
 STEPS, SECONDS = (4, 40), 1.0  # fewest and most steps; what they may take together by the model
 WARM = 2  # steps that don't count
@@ -50,15 +66,17 @@ ENOUGH = 2.0  # s that the recent artifacts of a kind took together; less says l
 class Ratios:
     """Seconds measured over seconds by the cost model: 2 is a device half as fast as the reference core.
 
-    pages : of what is neither network nor measurement: reading, drawing, writing. crowded : how many times longer all
-    of this takes by the clock, since other processes want the cores, too; the ratios before are of a core's own time.
-    kinds : by the clock, of kinds of artifacts that were made a short while ago; they go before the others.
+    frozen : of a frozen network and what is fitted to its features. pages : of what is neither network nor measurement:
+    reading, drawing, writing. crowded : how many times longer all of this takes by the clock, since other processes
+    want the cores, too; the ratios before are of a core's own time. kinds : by the clock, of kinds of artifacts that
+    were made a short while ago; they go before the others.
     """
 
     device: str
     training: float = 1.0
     sampling: float = 1.0
     classifier: float = 1.0
+    frozen: float = 1.0
     pages: float = 1.0
     crowded: float = 1.0
     kinds: dict[str, float] = field(default_factory=dict)
@@ -76,24 +94,33 @@ class Ratios:
             return self.crowded * cost(spec)
         if isinstance(spec, (TrainDiffusion, TrainGan)):
             ratio = self.training
-        elif isinstance(spec, (Synthesize, Reconstruct, SampleGan, MeasureLikelihood)):
+        elif isinstance(spec, SAMPLED):
             ratio = self.sampling
+        elif isinstance(spec, (Extract, FitHead)):
+            ratio = self.frozen
         else:  # what holds no network is a few percent at most
             ratio = self.classifier
         own = ratio * (cost(spec) - ARTIFACT_OVERHEAD) + self.classifier * ARTIFACT_OVERHEAD
         return own * (self.crowded if self.device == "cpu" else 1.0)
 
 
-def measure(arms: Arms) -> Ratios:
-    """Train the denoiser of `arms` for some steps, sample from it, train the classifier: on made-up images, one thread.
+def measure(arms: Arms, wanted: list[Spec]) -> Ratios:
+    """Train the denoiser of `arms` for some steps, sample from it, train the classifier, show a frozen network some
+    images: made-up ones, on one thread, and only what `wanted` holds.
 
     Batches are smaller than the preset's where one of its steps takes seconds.
     """
+    found = {}
     with crowd() as crowded, one_thread():
-        training, edm = _train(arms.generator(0))
-        sampling = _sample(edm, arms)
-        classifier, pages = _classify(arms.classifier(arms.seeds[0], 0).block), draw()
-    return Ratios(arms.device, training, sampling, classifier, pages, *crowded)
+        if any(isinstance(spec, (TrainDiffusion, TrainGan, *SAMPLED)) for spec in wanted):
+            found["training"], edm = _train(arms.generator(0))
+            found["sampling"] = _sample(edm, arms)
+        if any(isinstance(spec, TrainClassifier) for spec in wanted):
+            found["classifier"] = _classify(arms.classifier(arms.seeds[0], 0).block)
+        if shown := next((spec for spec in wanted if isinstance(spec, Extract)), None):
+            found["frozen"] = _show(shown)
+        pages = draw()
+    return Ratios(arms.device, pages=pages, crowded=crowded[0], **found)
 
 
 def made_lately(specs: list[Spec], store: Store) -> dict[str, float]:
@@ -115,7 +142,7 @@ def rates(arms: Arms, plan: list[Spec], store: Store) -> Ratios:
         with crowd() as crowded:
             pages = draw()
         return Ratios(arms.device, pages=pages, crowded=crowded[0], kinds=kinds)
-    return replace(measure(arms), kinds=kinds)
+    return replace(measure(arms, unknown), kinds=kinds)
 
 
 def draw() -> float:
@@ -203,6 +230,14 @@ def _classify(spec: TrainClassifier) -> float:
         progress=lambda *_: ticks.append(clock()),
     )
     return _each(ticks) / ((wanted.flop / RATE + wanted.overhead) / training.steps(small.epoch_images))
+
+
+def _show(spec: Extract) -> float:
+    network, made_up = extractor(spec.network.extractor), _images(LOOKED_AT, image_shape(spec.images), 1).images
+    network(made_up[:FEW])
+    started = time.process_time()
+    network(made_up)
+    return (time.process_time() - started) / (LOOKED_AT * EXTRACT_SECONDS[spec.network.extractor])
 
 
 def _clock(device: str) -> Callable[[], float]:

@@ -150,7 +150,7 @@ def test_the_largest_training_of_the_paper_takes_more_than_a_card_of_80_gb(paper
 
 
 def test_a_measurement_takes_seconds_and_gives_ratios_that_scale_the_cost(tiny):
-    ratios = measure(tiny.design.main)
+    ratios = measure(tiny.design.main, in_order(tiny.plan()))
     assert all(0.02 < r < 200 for r in (ratios.training, ratios.sampling, ratios.classifier))
     generator = tiny.design.main.generator(0)
     double = Ratios("cpu", 2.0, 1.0, 1.0)

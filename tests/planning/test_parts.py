@@ -92,7 +92,7 @@ def test_what_was_made_long_ago_or_in_no_time_says_nothing(smoke, aged):
 
 
 def test_kinds_that_a_run_has_not_come_to_are_measured(smoke, only_data, monkeypatch):
-    monkeypatch.setattr(calibrate, "measure", lambda arms: Ratios("cpu", training=5.0))
+    monkeypatch.setattr(calibrate, "measure", lambda arms, wanted: Ratios("cpu", training=5.0))
     assert rates(smoke.main, smoke.plan(), only_data) == Ratios("cpu", training=5.0)
 
 

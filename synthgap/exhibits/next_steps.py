@@ -1,0 +1,178 @@
+"""The top of the plain answer: what was found in three lines, and what to do next, which follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..base.words import capital, escaped, percent, points
+from ..design.loading import Design
+from ..design.values import REAL, ArmCell, arm_words, mix_words
+from ..metrics.memorization import COPYING_BELOW
+from ..stats.crossed import Crossed
+from ..stats.verdict import BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
+from .answer import Compared, Decided, chosen, compared, mix_means, mixes, verdicts
+from .answer_images import Copying, copying
+from .base import WHOLE, result, sentences
+from .task import Task, task
+
+SHORT = {WORSE: "no", SAME: "no difference that matters", BETTER: "yes", UNKNOWN: "can't tell"}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the top of the page is made from.
+
+    doubling : real images before and after the learning curve's last doubling (or the nearest step to it), and what it
+        gave; None without a curve. policy : what helped most without a generator, by validation images, and its change;
+        None where nothing was tried. recalls : class → share of its test images that are told with real images alone.
+    """
+
+    decided: Decided
+    doubling: tuple[int, int, Crossed] | None
+    policy: tuple[ArmCell, Crossed] | None
+    recalls: dict[str, Crossed]
+    measure: str
+    copies: bool
+
+
+@result("findings", reads=[task, compared, mixes, verdicts, copying], no_rows=WHOLE)
+def findings(
+    d: Design, task: Task, compared: Compared, mixes: pd.DataFrame, decided: Decided, copying: Copying
+) -> Findings:
+    """Verdicts, and what stands beside them."""
+    policy = None
+    if len(mix_means(mixes, generated=False)):
+        best = chosen(mixes, generated=False)
+        policy = best, compared.difference(best, REAL)
+    classes = {name: task.test == label for label, name in enumerate(task.classes)}
+    right = compared.right(REAL).astype(float)
+    recalls = {name: compared.cross(right[:, mine], span=(0, 1)) for name, mine in classes.items() if mine.any()}
+    copies = copying.score is not None and copying.score.mean < COPYING_BELOW
+    return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies)
+
+
+def _doubling(compared: Compared) -> tuple[int, int, Crossed] | None:
+    counts = sorted(n for (n,) in compared.curve.names)
+    if len(counts) < 2:
+        return None
+    last = counts[-1]
+    before = min(counts[:-1], key=lambda n: abs(n - last / 2))
+    return before, last, compared.step(before, last)
+
+
+@sentences("answer-summary", [findings])
+def summary(d: Design, found: Findings) -> str:
+    """Three lines: in their place, beside them, and what else there is."""
+    alone, _, in_place = found.decided["replace"]
+    mix, _, beside = found.decided["augment"]
+    lines = [
+        f"**In the place of your {d.fitted_to:,} images: {_short(in_place)}.** {_change(in_place, found)} with "
+        f"{round(alone[1] * d.fitted_to):,} synthetic images.",
+        f"**Beside your images: {_short(beside)}.** {_change(beside, found)} with {mix_words(mix)}.",
+    ]
+    others = []
+    if found.doubling:
+        before, last, change = found.doubling
+        others.append(f"{last:,} real images in place of {before:,} changed it by {points(change.in_points)}")
+    if found.policy:
+        (arm, _), change = found.policy
+        others.append(f"{arm_words(arm)}, which needs no generator, by {points(change.in_points)}")
+    if others:
+        lines.append(f"**Without synthetic images:** {'; '.join(others)}.")
+    return "\n".join(f"> - {line}" for line in lines)
+
+
+@sentences("answer-next", [findings])
+def next_steps(d: Design, found: Findings) -> str:
+    """What to do next, one line a step, the most useful first."""
+    steps = [*_about_mix(d, found), *_about_policy(found), *_about_real(found)]
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
+
+
+def _short(verdict: Verdict) -> str:
+    word = SHORT[verdict.word]
+    return f"it leans to “{word}”, which is not decided" if verdict.standing == LEANING else word
+
+
+def _change(verdict: Verdict, found: Findings) -> str:
+    return f"{capital(found.measure)} changes by {points(verdict.difference.in_points)}"
+
+
+def _about_mix(d: Design, found: Findings) -> list[str]:
+    """Train on the synthetic images or not."""
+    mix, _, verdict = found.decided["augment"]
+    steps = []
+    if found.copies:
+        steps.append(
+            "Look at the nearest pairs below before anything else: the synthetic images look like copies of your own, "
+            "which teach nothing new and give your images away."
+        )
+    if verdict.word == BETTER and verdict.standing == DECIDED:
+        steps.append(f"Train on your images and {mix_words(mix)} together. {_where(d, mix)}")
+    elif verdict.word == WORSE and verdict.standing == DECIDED:
+        steps.append("Don't train on these synthetic images beside your own: they do harm.")
+    elif verdict.word == SAME and verdict.standing == DECIDED:
+        limit = f"{100 * OF_INTEREST:g} point"
+        steps.append(f"Leave these synthetic images out: beside your own they change less than {limit}.")
+    else:
+        steps.append(f"Don't rely on these synthetic images yet: {_to_decide(d, verdict)}")
+    return steps
+
+
+def _where(d: Design, mix: ArmCell) -> str:
+    """Where the images are that helped."""
+    if d.given:
+        given = d.judged["given"]
+        return f"They are in {escaped(given.loading.synthetic)} ({given.count:,} images)."
+    arms, size = d.arms, d.options.image_size
+    extent = "" if size == "auto" else f" --image-size {size}"
+    source = escaped(arms.data["train"].loading.source)
+    return (
+        f"`synthgap export --dataset {source} --preset {d.preset.name}{extent} --t-re {mix[0]} --multiple {mix[1]:g} "
+        "--out synthetic` writes them as PNGs, a folder a class."
+    )
+
+
+def _to_decide(d: Design, verdict: Verdict) -> str:
+    need = verdict.needed
+    if need is None:
+        return "one run with one seed decides nothing; run two seeds or more."
+    if d.heads:
+        return f"about {need.factor:.0f} times as many images of yours and of theirs would decide."
+    if verdict.images_forbid:
+        return "no number of seeds would decide; more test images would."
+    if need.seeds is not None:
+        return f"`--seeds {need.seeds}` would decide, or `--minutes` adds seeds until they do."
+    return f"it would take about {need.both[0]:,} seeds and {need.both[1]:,} test images to decide."
+
+
+def _about_policy(found: Findings) -> list[str]:
+    """Augment first, where that helps."""
+    if found.policy is None or found.policy[1].side <= 0:
+        return []
+    (arm, _), change = found.policy
+    return [f"Augment first: {arm_words(arm)} gives {points(change.in_points)} without any generator."]
+
+
+def _about_real(found: Findings) -> list[str]:
+    """Collect more, and of what."""
+    steps = []
+    if found.doubling:
+        before, last, change = found.doubling
+        gave = f"going from {before:,} to {last:,} gave {points(change.in_points)}"
+        if change.side > 0:
+            steps.append(f"More images of your own help: {gave}.")
+        elif change.high < OF_INTEREST:
+            steps.append(f"More images of your own would help little: {gave}.")
+        else:
+            steps.append(f"It is open whether more images of your own would help: {gave}.")
+    ordered = sorted(found.recalls.items(), key=lambda one: one[1].mean)
+    if len(ordered) > 1 and ordered[0][1].high < ordered[1][1].low:
+        (name, level), (_, other) = ordered[:2]
+        steps.append(
+            f"Collect images of class {escaped(name)} first: {percent(level.in_points)} of them are recognised with "
+            f"your images, of the next class {percent(other.in_points)}."
+        )
+    return steps

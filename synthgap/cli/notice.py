@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..classifier.head import FOLDS
-
 if TYPE_CHECKING:
     from ..design.heads import Heads
     from ..exhibits.study import Study
@@ -63,6 +61,8 @@ def intended(study: Study) -> list[str]:
 
 def judged_by_heads(heads: Heads) -> list[str]:
     """Who gives the answer, on which images."""
+    from ..classifier.head import FOLDS
+
     data = heads.data
     _, height, width = data["train"].shape
     if heads.crossed:

@@ -38,7 +38,7 @@ def write_answer(lab: Lab, folder: Path) -> None:
 
 
 def _verdict(first: tuple, second: tuple, verdict: Verdict) -> dict[str, Any]:
-    cells = {name: {"arm": str(arm), "multiple": k} for name, (arm, k) in (("first", first), ("second", second))}
+    cells = {name: {"arm": str(arm), "multiple": float(k)} for name, (arm, k) in (("first", first), ("second", second))}
     compared = cells | {"difference": _known(verdict.difference.in_points)}
     return compared | {"answer": verdict.word, "standing": verdict.standing, "p, corrected": _number(verdict.p)}
 

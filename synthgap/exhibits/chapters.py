@@ -60,7 +60,8 @@ def open_book(namespace: dict) -> Show:
 def colophon(study: Study) -> str:
     """How a chapter's numbers were made, as a Markdown list."""
     d = study.design
-    made = study.store.provenance(d.heads.head(REAL) if d.heads else d.main.classifier(d.seeds[0], 0))
+    judges = [d.main.classifier(d.seeds[0], 0), *([d.heads.head(REAL)] if d.heads else [])]
+    made = study.store.provenance(next((spec for spec in judges if study.store.has(spec)), judges[0]))
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
     data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in d.columns)
     return (

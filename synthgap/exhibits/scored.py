@@ -11,7 +11,7 @@ from ..metrics.scores import score
 from ..stats.crossed import Crossed, of_scores
 from ..stats.intervals import SHARE
 
-RESAMPLED = 200  # draws of the test images, for the part of a score's variance that is theirs; inferred
+RESAMPLED = 100  # draws of the test images, for the part of a score's variance that is theirs; inferred
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torchvision.transforms.autoaugment import InterpolationMode, _apply_op
 
 from synthgap.classifier.policies import BINS, OPERATIONS, SIGNED, apply_policy, magnitude
 from synthgap.data.sources import load_dataset
+from synthgap.data.transform import viewed, views
 
 BOTH = ("RandAugment", "TrivialAugment")
 
@@ -174,3 +175,13 @@ def test_no_policy_changes_nothing():
 def test_an_unknown_policy_is_named():
     with pytest.raises(ValueError, match="unknown policy 'AutoAugment'"):
         apply_policy(picture(1), "AutoAugment", rng())
+
+
+@pytest.mark.parametrize(("height", "width", "several"), [(6, 6, 8), (6, 4, 4)])
+def test_turns_are_all_views_that_fit_the_frame(height, width, several):
+    image = np.arange(height * width, dtype=np.uint8).reshape(1, 1, height, width)
+    wanted = {viewed(image, view).tobytes() for view in views((1, height, width))}
+    assert len(wanted) == several
+    assert (viewed(image, 0) == image).all()
+    seen = apply_policy(torch.from_numpy(np.repeat(image, 300, axis=0)), "turns", rng()).numpy()
+    assert {one[None].tobytes() for one in seen} == wanted

@@ -188,7 +188,7 @@ def test_one_comparison_has_one_interval_and_one_standing_wherever_it_is_shown(s
         assert (
             between(sentence)
             == between(smoke.lab.show(f"answer-{question}")[0])
-            == between(row["difference"])
+            == row["difference (points)"].split("(")[1].rstrip(")")
             == ends(e)
         )
         assert row["standing"] == verdict.standing

@@ -37,11 +37,12 @@ def found(study: Study) -> list[str]:
 def intended(study: Study) -> list[str]:
     """What will be done with the data: sizes, splits, options, preset."""
     d, lines = study.design, ["what will be done:"]
+    if d.heads:
+        lines += judged_by_heads(d.heads)
+        lines.append("  the other chapters (--answer-only leaves them out) train networks from scratch:")
     for arms, record in zip(d.columns, d.records, strict=True):
         sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
         lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
-    if d.heads:
-        lines += judged_by_heads(d.heads)
     seeds = len(d.seeds)
     weights = "" if d.options.class_weights == "none" else "; classes weighted alike in training"
     mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"

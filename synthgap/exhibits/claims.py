@@ -20,9 +20,10 @@ from ..paper.published import NEEDS, PublishedClaim
 from ..paper.published import claims as published_claims
 from ..stats.judge import BY_CONSTRUCTION, INCONCLUSIVE, NOT_TESTED, Effect, Measured, judge, word_for
 from ..stats.verdict import Reading
-from .answer import Decided, Task, task, verdicts
+from .answer import Decided, verdicts
 from .base import WHOLE, Result, result
 from .measures import MEASURES
+from .task import Task, task
 
 PAPERS_OWN = ("aircraft", "cub", "cars")  # data sets whose numbers the paper's multiples are
 NUMBERS = ("match-above-three", "match-at-five-or-more", "match-at-three")  # claims about such a number
@@ -83,7 +84,7 @@ def claims(d: Design, *values: Any) -> list[ClaimVerdict]:
 def _answer(claim: PublishedClaim, asked: Task, decided: Decided) -> Reading | None:
     """What the plain answer says of the claim's comparison, where it is one of its questions."""
     pair = ASKED.get(claim.id)
-    if asked.groups is not None:  # the answer is about another measure than accuracy
+    if asked.name != "accuracy":  # the answer is about another measure than accuracy
         return None
     for first, second, verdict in decided.values():
         if pair == (first, second):

@@ -25,12 +25,13 @@ from ..stats.judge import (
     VERDICTS,
 )
 from ..stats.verdict import BETTER, CLAIMS, DECIDED, LEANING, SAME, WORSE, Verdict
-from .answer import Decided, Task, task, verdicts
+from .answer import Decided, verdicts
 from .augmentation import table3_hits
 from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
 from .hits import Hits, arm_difference
+from .task import Task, chapters_task, task
 from .text import myst_table
 
 PUBLISHED_NUMBERS = "the paper's published numbers alone"
@@ -51,16 +52,21 @@ CROWDING = "concentration-is-the-cause"
 # the front page
 
 
-@sentences("five-sentences", [claims, table3_hits, task, verdicts, trimmed_loss])
+@sentences("five-sentences", [claims, table3_hits, task, chapters_task, verdicts, trimmed_loss])
 def five_sentences(
-    d: Design, several: list[ClaimVerdict], known: Hits, asked: Task, decided: Decided, control: Loss | str
+    d: Design,
+    several: list[ClaimVerdict],
+    known: Hits,
+    asked: Task,
+    ours: Task,
+    decided: Decided,
+    control: Loss | str,
 ) -> str:
     """What a run says, in the order a reader asks, as a numbered list; the front page shows it.
 
     Each sentence stands as its comparison does where it has its verdict: the first as its claim, the second and third
-    as the plain answer. The fourth has none. Intervals are over seeds and test images (see `stats.crossed`); the first
-    is of accuracy, as claims are, the others of the plain answer's measure. Where a preset lacks cells the sentence
-    says so.
+    as the plain answer. The fourth has none. The first interval is of accuracy, as claims are, those of the answer are
+    of its measure. Where a preset lacks cells the sentence says so.
     """
     by_id = {v.claim.id: v for v in several}
     cell, _, most = decided["replace"]
@@ -68,7 +74,7 @@ def five_sentences(
         _as_many(d, by_id[GAP]),
         _instead(d, cell, most, asked),
         _beside(decided["augment"], asked),
-        _why(d, known, asked, control, by_id[CROWDING]),
+        _why(d, known, ours, control, by_id[CROWDING]),
         takeaway(d, several),
     ]
     return "\n".join(f"1. {sentence}" for sentence in told)
@@ -100,7 +106,7 @@ def _as_many(d: Design, gap: ClaimVerdict) -> str:
 
 def _instead(d: Design, cell: ArmCell, verdict: Verdict, asked: Task) -> str:
     """The most synthetic images in the place of real ones: the plain answer's verdict."""
-    train, difference = d.arms.data["train"].count, verdict.difference.in_points
+    train, difference = d.fitted_to, verdict.difference.in_points
     word = {BETTER: "more than", WORSE: "less than", SAME: "as much, to a point, as"}.get(verdict.word, "")
     many = f"{cell[1]:g} times as many synthetic images"
     lead = _lead(

@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 
 from ..base.words import NOT_RUN, ONE_SEED, difference, ends, plural, points, signed, with_interval
 from ..design.loading import Design
-from ..design.values import BOOTSTRAP
+from ..design.values import BOOTSTRAP, GIVEN_ONLY, SYNTHETIC_ONLY
 from ..stats import nulls, toy
 from ..stats.crossed import Crossed
 from ..stats.nulls import Coverage, NullReport, Place
 from ..stats.toy import Expected
-from .answer import Task, alone, task
 from .augmentation import curve_hits, table3_hits
 from .base import WHOLE, exhibit, result
 from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, one_panel
 from .hits import Hits
+from .task import Task, chapters_task
 from .text import NOT_IDENTIFIABLE, falls_words, least, listed, most, multiple_span, myst_table, rate_span
 
 TRAIN, DIMENSIONS, NORM, MULTIPLES = 200, 100, 1.0, (1, 3, 5)  # of the Gaussian toy
@@ -36,14 +36,15 @@ GAPS = {  # field of `Gaps`: title
 }
 
 
-@result("nulls", reads=[table3_hits, curve_hits, task], no_rows=WHOLE)
+@result("nulls", reads=[table3_hits, curve_hits, chapters_task], no_rows=WHOLE)
 def gaps(d: Design, right: Hits, curve: Hits, asked: Task) -> NullReport:
-    """The report of a study's synthetic images, or of the given ones, in the measure of the plain answer.
+    """The report of a study's synthetic images, or of the given ones, in accuracy, balanced where classes are uneven.
 
     Of given images it is not known what their generator was trained on; the second null takes it to be the training
     set.
     """
-    synthetic = {k: right[arm, k] for arm, k in alone(d)}
+    arm, several = (GIVEN_ONLY, d.arms.given_multiples()) if d.given else (SYNTHETIC_ONLY, d.arms.preset.replication)
+    synthetic = {k: right[arm, k] for k in several}
     copies = {k: right[BOOTSTRAP, k] for k in synthetic if (BOOTSTRAP, k) in right}
     sizes = {n: curve[n,] for n in sorted(n for (n,) in curve.names)}
     return nulls.report(d.arms.name, sizes, synthetic, copies, asked.groups, asked.measure)

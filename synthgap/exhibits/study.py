@@ -18,7 +18,7 @@ from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
 from .base import EXHIBITS, Lab, Shown
-from .growing import Growth
+from .growing import NONE, Growth
 from .sections import results as all_results
 from .your_data import Answer, answer
 
@@ -94,6 +94,10 @@ class Study:
             self.growth = None
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
+        if loaded.sharp is not None and minutes != NONE:
+            raise UserError(
+                "minutes adds seeds, and the judge features has none; leave minutes out, or choose judge resnet18"
+            )
         most = None if seeds == "auto" else loaded.empty.seeds
         self.growth = Growth.of(minutes, most, loaded.empty.preset.classifier.block)
         self.results = Path(results)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.words import difference, escaped, mean_over, p_value, percent, plus_minus
+from ..classifier.head import FOLDS
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..metrics.scores import MEASURES, calibration_error
@@ -73,6 +74,9 @@ def settings(d: Design, task: Task) -> dict[str, str]:
     record = d.heads.record if d.heads else record
     channels, height, width = d.judged["train"].shape
     sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
+    if d.heads and d.heads.crossed:
+        train, chosen_by = (d.judged[part].count for part in ("train", "validation"))
+        sizes = f"{train:,} to train and test in {FOLDS} parts, {chosen_by:,} validation"
     uneven = f", the largest {task.imbalance:.1f} times the smallest" if task.imbalance > 1.05 else ""
     least, most = task.counts.min(), task.counts.max()
     rows = {

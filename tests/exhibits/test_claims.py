@@ -92,7 +92,7 @@ class Simulated:
             detection: self._detection({100: lambda domain, seed: self.rise.get(domain, 0.5)}),
             collapse: Collapses(pd.DataFrame(), {}),
             trimmed_loss: "it is cut",
-            task: SimpleNamespace(groups=None),
+            task: SimpleNamespace(name="accuracy"),
             verdicts: {},
         }
         return claims.make(self.d, *((said | self.instead)[read] for read in (*READS, task, verdicts)))
@@ -462,7 +462,7 @@ def test_a_question_is_the_same_whichever_arm_stands_first_and_only_in_the_same_
     answer = asked(study, ("synthetic only", 1))
     found = study.verdict("gap-at-equal-size")  # real minus synthetic
     assert (found.verdict, found.standing, found.p) == (REPRODUCED, DECIDED, answer.p)
-    study.instead[task] = SimpleNamespace(groups=np.zeros(2000))
+    study.instead[task] = SimpleNamespace(name="balanced")
     other = study.verdict("gap-at-equal-size")
     assert other.verdict == REPRODUCED
     assert other.p != answer.p

@@ -41,7 +41,7 @@ LEVELS |= {(MIX, 5): 0.9}
 
 def design():
     arms = SimpleNamespace(name="a_b", data={"train": SimpleNamespace(count=1000)})
-    return SimpleNamespace(arms=arms, columns=(arms,), preset=SimpleNamespace(name="made"))
+    return SimpleNamespace(arms=arms, columns=(arms,), preset=SimpleNamespace(name="made"), fitted_to=1000)
 
 
 def known(seeds=3, levels=LEVELS):
@@ -55,7 +55,7 @@ def five(hits, groups=None, control="not run", claim=None):
     decided = {name: (*pair, verdict) for (name, pair), verdict in zip(pairs.items(), differences, strict=True)}
     asked = SimpleNamespace(measure="accuracy" if groups is None else "balanced accuracy", groups=groups)
     several = [replace(v, **(claim or {}).get(v.claim.id, {})) for v in judged()]
-    return conclusion.five_sentences(design(), several, hits, asked, decided, control).split("\n")
+    return conclusion.five_sentences(design(), several, hits, asked, asked, decided, control).split("\n")
 
 
 def gap(verdict, standing, *effect):

@@ -25,6 +25,7 @@ from synthgap.exhibits.answer_files import CSV, JSON, write_answer
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.next_steps import Findings, findings, next_steps, summary
 from synthgap.exhibits.scored import Scored
+from synthgap.exhibits.study import Study
 from synthgap.exhibits.task import task
 from synthgap.exhibits.your_data import answer
 from synthgap.graph.specification import in_order
@@ -96,6 +97,13 @@ def test_the_table_of_measures_has_a_line_an_arm(heads):
     head, *lines = cells_of(table)
     assert len(lines) == 3
     assert "area under the ROC curve (%)" in head
+
+
+@pytest.mark.parametrize("name", ["five-sentences", "tab-nulls", "tab-exchange", "tab-against-real"])
+def test_the_other_chapters_judge_by_networks_that_are_trained_from_scratch(heads, name):
+    shown = str(heads.show(name)[0])
+    assert "given only ×0.42" not in shown
+    assert "nan" not in shown
 
 
 # measures
@@ -180,6 +188,12 @@ def test_a_class_that_is_none_is_refused_with_its_neighbour_and_features_want_gi
         Options(positive="defect").place(("defective", "functional"))
     with pytest.raises(UserError, match="judge is features, which are for images that were given"):
         Options(judge="features").by_features("none")
+
+
+def test_minutes_are_refused_where_there_are_no_seeds_to_add(tmp_path):
+    np.savez(tmp_path / "given.npz", images=np.zeros((20, 8, 8), np.uint8), labels=np.arange(20) % 10)
+    with pytest.raises(UserError, match="minutes adds seeds, and the judge features has none"):
+        Study("digits", "smoke", tmp_path / "r", synthetic=f"npz:{tmp_path / 'given.npz'}", minutes=5)
 
 
 # what to do next

@@ -43,6 +43,7 @@ CONF = {
     "smartquotes": False,
 }
 NOT_GIVEN = {"", "–", "not run", "too few images"}  # what `tables` writes where there is no number
+INTERVAL = re.compile(r"\([^()]*\d[^()]*\)")  # kept on one line
 NUMBER = re.compile(r"[<>]? ?[-+−]?[\d.][\d.,]*( ?± ?\d[\d.,]*)?( ?%)?( ?\(.*\))?")
 
 
@@ -142,6 +143,8 @@ def _arrange(table: Tag, body: BeautifulSoup) -> None:
         head["scope"] = "col"
         texts = (cell.get_text().strip().replace("\u00a0", " ") for cell in cells)
         numbers = [NUMBER.fullmatch(text) is not None for text in texts if text not in NOT_GIVEN]
+        for text in [text for cell in cells for text in cell.find_all(string=True)]:
+            text.replace_with(INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), text))
         for cell in (head, *cells) if 2 * sum(numbers) >= len(numbers) else ():
             cell["class"] = "number"
 
@@ -166,7 +169,6 @@ table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabula
 th, td { padding: .375rem .625rem; vertical-align: top; border-bottom: 1px solid var(--line); }
 td:first-child:not(.number) { min-width: 9rem; }
 .number { text-align: right; }
-td.number { white-space: nowrap; }
 @media print {
   html { font-size: 10pt; }
   body { max-width: none; padding: 0; }

@@ -78,6 +78,8 @@ class Judged:
         float32 V × classes and int64 V, of the first head alone.
     strength
         λ of that head, and of all: the one with the smallest mean loss on the validation images.
+    shown, shown_labels
+        float32 M × classes and int64 M, as of `validation`, of images whose labels are to be checked; M may be 0.
     """
 
     logits: np.ndarray
@@ -85,6 +87,8 @@ class Judged:
     validation: np.ndarray
     validation_labels: np.ndarray
     strength: float
+    shown: np.ndarray
+    shown_labels: np.ndarray
 
     @property
     def correct(self) -> np.ndarray:
@@ -95,6 +99,11 @@ class Judged:
     def itself(self) -> Prediction:
         """What the first head says of the test images."""
         return Prediction(np.empty((len(self.labels), 0), np.float32), self.logits[0], self.labels)
+
+    @property
+    def contradicted(self) -> np.ndarray:
+        """bool, M: is the most probable class of an image another than its label says?"""
+        return self.shown.argmax(axis=1) != self.shown_labels
 
     @property
     def on_validation(self) -> Prediction:
@@ -124,6 +133,7 @@ def judge(
     classes: int,
     draws: int,
     *,
+    shown: Features | None = None,
     folds: int = FOLDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Judged:
@@ -133,6 +143,7 @@ def judge(
         `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A near copy of a real image
         is never trained on where its original is tested (see `originals`).
 
+    shown : more images that the head fitted to all of the lesson is asked about.
     progress : called with (heads fitted, heads in all).
 
     Raises UserError where the lesson holds no images, or a class fewer real ones than parts.
@@ -151,7 +162,9 @@ def judge(
         if progress:
             progress(1 + done, 1 + draws)
     head = fit_head(rows, weights, classes, strength)
-    return Judged(logits, asked.labels, head(validation.features), validation.labels, strength)
+    more = shown if shown is not None else Features(validation.features[:0], validation.labels[:0])
+    told = head(validation.features), validation.labels, strength, head(more.features), more.labels
+    return Judged(logits, asked.labels, *told)
 
 
 def _without(lesson: Lesson, parts: list[np.ndarray]) -> list[LeftOut]:

@@ -38,7 +38,7 @@ def intended(study: Study) -> list[str]:
     """What will be done with the data: sizes, splits, options, preset."""
     d, lines = study.design, ["what will be done:"]
     if d.heads:
-        lines += judged_by_heads(d.heads)
+        lines += judged_by_heads(d.heads, d.options.measure)
         lines.append("  the other chapters (--answer-only leaves them out) train networks from scratch:")
     for arms, record in zip(d.columns, d.records, strict=True):
         sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
@@ -60,7 +60,7 @@ def intended(study: Study) -> list[str]:
     return lines
 
 
-def judged_by_heads(heads: Heads) -> list[str]:
+def judged_by_heads(heads: Heads, measure: str) -> list[str]:
     """Who gives the answer, on which images."""
     from ..classifier.head import FOLDS
 
@@ -73,7 +73,8 @@ def judged_by_heads(heads: Heads) -> list[str]:
     network = heads.network.extractor
     return [
         f"  the answer: a linear classifier on features of {network}, images at {width}×{height} pixels; {images}, and "
-        f"{data['validation'].count:,} to choose by (--judge resnet18 trains a network from scratch instead)"
+        f"{data['validation'].count:,} to choose by (--judge resnet18 trains a network from scratch instead)",
+        f"  it goes by {'accuracy, balanced where classes are uneven' if measure == 'auto' else measure} (--measure)",
     ]
 
 

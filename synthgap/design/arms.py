@@ -51,7 +51,7 @@ PAPER, CROSSFIT = "paper's protocol", "cross-fitted"  # protocols: which real cl
 
 def multiples_within(several: tuple[int, ...], most: float) -> tuple[float, ...]:
     """Those of several multiples that are no larger than `most`; `most` itself where none is."""
-    return tuple(k for k in several if k <= most) or (round(most, 2),)
+    return tuple(k for k in several if k <= most) or (round(most, 3),)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Heads:
         """The preset's multiples that the given images suffice for, and then all of them, where that is more."""
         most = self.data["given"].count / self.count
         several = multiples_within(self.preset.replication, most)
-        return several if most < WORTH_MORE * several[-1] else (*several, round(most, 2))
+        return several if most < WORTH_MORE * several[-1] else (*several, round(most, 3))
 
     def features(self, images: Images, view: int = 0) -> Extract:
         """The features of any images."""
@@ -85,6 +85,7 @@ class Heads:
             drawn=drawn,
             balanced=self.preset.classifier.training.class_weights == "balanced",
             validation=self.features(self.data["validation"]),
+            shown=self.features(self.data["given"]) if (cell, count) == (REAL, None) else None,
             test=None if self.crossed else self.features(self.data["test"]),
             classes=self.data["train"].classes,
             draws=self.preset.head.draws,

@@ -53,6 +53,8 @@ class Options:
             raise UserError(f"judge is {self.judge!r}; known: {', '.join(JUDGES)}")
         if self.measure not in ("auto", *MEASURES):
             raise UserError(f"measure is {self.measure!r}; known: auto, {', '.join(MEASURES)}")
+        if self.measure in ("recall", "precision") and self.positive == "none":
+            raise UserError(f"measure is {self.measure}, of which class? name it (positive, --positive)")
         if not isinstance(self.positive, str):
             raise UserError(f'positive is {self.positive!r}; give the name of a class, or "none"')
 
@@ -70,8 +72,8 @@ class Options:
         """Is the plain answer given by frozen features? UserError where they are asked for without given images."""
         if self.judge == "features" and synthetic == "none":
             raise UserError(
-                "judge is features, which are for images that were given: name them (synthetic, --synthetic), or let "
-                "resnet18 judge images that are drawn here, at their own size"
+                "judge is features, which judges given images: name them (synthetic, --synthetic); images that are "
+                "drawn here are judged by resnet18"
             )
         return synthetic != "none" and self.judge != "resnet18"
 

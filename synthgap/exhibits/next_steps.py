@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
+from scipy import stats
 
 from ..base.words import capital, escaped, percent, points
 from ..design.loading import Design
-from ..design.values import REAL, ArmCell, arm_words, mix_words
+from ..design.values import REAL, SYNTHETIC_ONLY, ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed
 from ..stats.verdict import BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import Compared, Decided, chosen, compared, mix_means, mixes, verdicts
 from .answer_images import Copying, copying
-from .base import WHOLE, result, sentences
+from .base import WHOLE, Cells, Values, result, sentences
 from .task import Task, task
 
+TOLERATED, LIMIT = 0.1, 0.01  # share of labels beyond a judge's own mistakes, and the error of the test; inferred
 SHORT = {WORSE: "no", SAME: "no difference that matters", BETTER: "yes", UNKNOWN: "can't tell"}
 
 
@@ -35,11 +37,49 @@ class Findings:
     recalls: dict[str, Crossed]
     measure: str
     copies: bool
+    labels: Labels | None = None
 
 
-@result("findings", reads=[task, compared, mixes, verdicts, copying], no_rows=WHOLE)
+@dataclass(frozen=True)
+class Labels:
+    """Of given images, how many labels a classifier contradicts that was trained on the real ones.
+
+    contradicted : of `images`; wrong : share of the real test images that it misreads, in [0, 1].
+    """
+
+    contradicted: int
+    images: int
+    wrong: float
+
+    @property
+    def doubtful(self) -> bool:
+        """Are more of them contradicted than its own mistakes explain? By one sided binomial test."""
+        return stats.binom.sf(self.contradicted - 1, self.images, min(1.0, self.wrong + TOLERATED)) < LIMIT
+
+
+def judge_cells(d: Design) -> Cells:
+    """("real",) → heads on the real images alone; none where networks are the judge."""
+    return {("real",): d.heads.head(REAL)} if d.heads else {}
+
+
+@result("labels", judge_cells, no_rows=WHOLE)
+def labels(d: Design, values: Values) -> Labels | None:
+    """Whether labels of the given images are to be checked; None where networks are the judge."""
+    if not values:
+        return None
+    judged = values["real",]
+    return Labels(int(judged.contradicted.sum()), len(judged.contradicted), 1 - judged.itself.accuracy)
+
+
+@result("findings", reads=[task, compared, mixes, verdicts, copying, labels], no_rows=WHOLE)
 def findings(
-    d: Design, task: Task, compared: Compared, mixes: pd.DataFrame, decided: Decided, copying: Copying
+    d: Design,
+    task: Task,
+    compared: Compared,
+    mixes: pd.DataFrame,
+    decided: Decided,
+    copying: Copying,
+    labels: Labels | None,
 ) -> Findings:
     """Verdicts, and what stands beside them."""
     policy = None
@@ -50,7 +90,7 @@ def findings(
     right = compared.right(REAL).astype(float)
     recalls = {name: compared.cross(right[:, mine], span=(0, 1)) for name, mine in classes.items() if mine.any()}
     copies = copying.score is not None and copying.score.mean < COPYING_BELOW
-    return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies)
+    return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies, labels)
 
 
 def _doubling(compared: Compared) -> tuple[int, int, Crossed] | None:
@@ -69,8 +109,8 @@ def summary(d: Design, found: Findings) -> str:
     mix, _, beside = found.decided["augment"]
     lines = [
         f"**In the place of your {d.fitted_to:,} images: {_short(in_place)}.** {_change(in_place, found)} with "
-        f"{round(alone[1] * d.fitted_to):,} synthetic images.",
-        f"**Beside your images: {_short(beside)}.** {_change(beside, found)} with {mix_words(mix)}.",
+        f"{_many(d, alone)}.",
+        f"**Beside your images: {_short(beside)}.** {_change(beside, found)} with {_many(d, mix)}.",
     ]
     others = []
     if found.doubling:
@@ -91,6 +131,11 @@ def next_steps(d: Design, found: Findings) -> str:
     return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
 
 
+def _many(d: Design, cell: ArmCell) -> str:
+    count = f"{round(cell[1] * d.fitted_to):,} synthetic images"
+    return count if d.given or cell[0] == SYNTHETIC_ONLY else f"{count} ({mix_words(cell)})"
+
+
 def _short(verdict: Verdict) -> str:
     word = SHORT[verdict.word]
     return f"it leans to “{word}”, which is not decided" if verdict.standing == LEANING else word
@@ -104,6 +149,12 @@ def _about_mix(d: Design, found: Findings) -> list[str]:
     """Train on the synthetic images or not."""
     mix, _, verdict = found.decided["augment"]
     steps = []
+    if found.labels and found.labels.doubtful:
+        several, count, mine = found.labels.contradicted, found.labels.images, found.labels.wrong
+        steps.append(
+            "Check the labels of the synthetic images first: a classifier trained on yours contradicts "
+            f"{several:,} of {count:,} ({several / count:.0%}), and misreads {mine:.0%} of your own."
+        )
     if found.copies:
         steps.append(
             "Look at the nearest pairs below before anything else: the synthetic images look like copies of your own, "

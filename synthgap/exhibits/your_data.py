@@ -35,6 +35,7 @@ from .drawing import image_rows, nothing
 from .scored import Scored
 from .text import in_percent, myst_table
 
+COLUMNS = {"auc": "AUC", "average-precision": "AP"}
 OWN = "this chapter is for a reader's own data"
 NOTES = ("notes", "found", "passed")  # of a data set's record: what was done, assumed and left out
 MOST_DRAWN, MOST_LISTED = 12, 20  # classes, in the figure and in the table
@@ -231,12 +232,13 @@ def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> s
     for cell in (REAL, decided["replace"][0], best_mix(decided)):
         line = {"trained on": cell_words(cell)}
         for name in measured_by(task):
-            line[f"{MEASURES[name]} (%)"] = percent(scored.level(name, cell).in_points).replace("%", "")
+            line[COLUMNS.get(name, name)] = percent(scored.level(name, cell).in_points).replace("%", "")
         off = np.mean([calibration_error(logits, task.test) for logits in scored.shown(cell)])
-        lines.append(line | {"calibration error (%)": f"{100 * off:.1f}"})
+        lines.append(line | {"calibration error": f"{100 * off:.1f}"})
     whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
     caption = (
-        f"The classifiers that the answer is about, on {len(task.test):,} test images, with 95% intervals. Recall, "
+        f"The classifiers that the answer is about, on {len(task.test):,} test images, in percent, with 95% intervals. "
+        "AUC: area under the ROC curve; AP: average precision, the area under that of precision and recall. Recall, "
         f"precision and the areas: {whose}. Calibration error: how far the stated certainty lies from the share that "
         "is right, on average"
     )

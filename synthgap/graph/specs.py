@@ -169,7 +169,8 @@ class Extract(Spec):
 class FitHead(Spec):
     """Linear heads on frozen features, one and `draws` more, and what they say of `test`; see `classifier.head.Lesson`.
 
-    test : None where all images of `real` are, each asked about with a head that has not seen it.
+    test : None where all images of `real` are, each asked about with a head that has not seen it. shown : more images
+    that the head is asked about.
     """
 
     kind: Literal["head"] = "head"
@@ -183,6 +184,7 @@ class FitHead(Spec):
     balanced: bool = False
     validation: Extract
     test: Extract | None
+    shown: Extract | None = None
     classes: int
     draws: int = Field(ge=2)
 

@@ -141,8 +141,8 @@ def judge(
 
     test : None makes test images of all real ones: each is asked about with a head that was fitted to the other
         `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A near copy of a real image
-        is never trained on where its original is tested (see `originals`).
-
+        is never trained on where its original is tested (see `originals`); a head that is left with no image tells
+        the first class of all.
     shown : more images that the head fitted to all of the lesson is asked about.
     progress : called with (heads fitted, heads in all).
 
@@ -264,15 +264,19 @@ def weighted(
     weights = np.concatenate([w for _, w in parts]).astype(np.float64)
     if lesson.balanced:
         weights = _mixed(weights, rows.labels, np.ones(classes))
-    return rows, weights / weights.sum()
+    return rows, _to_one(weights)
 
 
 def _mixed(weights: np.ndarray, labels: np.ndarray, mix: np.ndarray) -> np.ndarray:
     """Weights that sum to 1, those of each class in proportion to `mix`."""
     of_class = np.bincount(labels, weights=weights, minlength=len(mix))
     factors = np.divide(mix, of_class, out=np.zeros(len(mix)), where=of_class > 0)
-    out = weights * factors[labels]
-    return out / out.sum()
+    return _to_one(weights * factors[labels])
+
+
+def _to_one(weights: np.ndarray) -> np.ndarray:
+    """Weights that sum to 1; where all are 0, which leaves nothing to learn from, they stay so."""
+    return weights / (weights.sum() or 1.0)
 
 
 def _times(labels: np.ndarray, count: int | None, number: int | None, stream: int) -> np.ndarray:

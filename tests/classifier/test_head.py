@@ -88,6 +88,17 @@ def test_all_images_are_test_images_where_no_others_are_given():
         judged(Lesson([drawn(0, 8)]), None)
 
 
+def test_copies_of_images_that_are_all_tested_at_once_teach_nothing():
+    real = drawn(0, 100, apart=3.0)
+    part = next(part for part in head._folds(real.labels, 5) if 0 in part)
+    copies = Features(real.features[part[:6]], real.labels[part[:6]])
+    found = judged(Lesson([real], copies, beside=False), None)
+    assert np.isfinite(found.logits).all()
+    assert (found.logits[0, part].argmax(axis=1) == 0).all()
+    everything = judged(Lesson([real], real, beside=False), None)
+    assert everything.itself.accuracy > 0.8
+
+
 def test_another_mix_of_classes_among_synthetic_images_counts_as_that_of_the_real_ones():
     real, rng = drawn(0, 200), np.random.default_rng(0)
     uneven = drawn(3, 200)

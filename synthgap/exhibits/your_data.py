@@ -246,12 +246,12 @@ def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> s
 
 
 def measured_by(task: Task) -> list[str]:
-    """The measures that the table shows; without a positive class recall is balanced accuracy, and areas of many
-    classes take long."""
+    """The measures that the table shows; without a positive class recall is balanced accuracy, and areas of more than
+    two classes take long."""
     several = list(MEASURES)
     if task.positive is None:
         several.remove("recall")
-        if len(task.classes) > MOST_DRAWN:
+        if len(task.classes) > 2:
             several = [name for name in several if name not in ("auc", "average-precision")]
     return several
 

@@ -75,7 +75,7 @@ def test_a_denoiser_in_bfloat16_answers_within_a_percent_or_so(changes):
         with torch.no_grad():
             rough, wanted = fast(sigma * x, sigma, labels), edm(sigma * x, sigma, labels)
         assert rough.dtype == torch.float32
-        assert 0 < distance(rough, wanted) < (1.5e-2 if sigma > 1 else 1e-2)  # F alone is left at large σ
+        assert 0 < distance(rough, wanted) < (1.5e-2 if sigma > 1 else 1.1e-2)  # F alone is left at large σ
     assert all(torch.equal(v, before[k]) for k, v in edm.state_dict().items())  # it is a copy
 
 

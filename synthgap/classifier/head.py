@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -149,7 +150,7 @@ def judge(
     Raises UserError where the lesson holds no images, or a class fewer real ones than parts.
     """
     rows, weights = weighted(lesson, classes)
-    strength = _chosen(rows, weights, classes, validation)
+    strength, whole = _chosen(rows, weights, classes, validation)
     asked = lesson.real[0] if test is None else test
     parts = [np.arange(len(asked))] if test else _folds(asked.labels, folds)
     without = [(NOTHING, NOTHING)] if test else _without(lesson, parts)
@@ -161,9 +162,8 @@ def judge(
             logits[done, part] = head(asked.features[part])
         if progress:
             progress(1 + done, 1 + draws)
-    head = fit_head(rows, weights, classes, strength)
     more = shown if shown is not None else Features(validation.features[:0], validation.labels[:0])
-    told = head(validation.features), validation.labels, strength, head(more.features), more.labels
+    told = whole(validation.features), validation.labels, strength, whole(more.features), more.labels
     return Judged(logits, asked.labels, *told)
 
 
@@ -218,22 +218,24 @@ def fit_head(rows: Features, weights: np.ndarray, classes: int, strength: float,
     return Head(matrix, bias, mean, std)
 
 
-def _chosen(rows: Features, weights: np.ndarray, classes: int, validation: Features) -> float:
-    """The strength with the smallest mean loss on the validation images; from the strongest on, while it falls."""
+def _chosen(rows: Features, weights: np.ndarray, classes: int, validation: Features) -> tuple[float, Head]:
+    """The strength with the smallest mean loss on the validation images, and its head; from the strongest on, while the
+    loss falls."""
     losses: dict[float, float] = {}
+    heads: dict[float, Head] = {}
     for strength in reversed(STRENGTHS):
-        head = fit_head(rows, weights, classes, strength)
-        losses[strength] = mean_loss(head(validation.features), validation.labels)
+        heads[strength] = fit_head(rows, weights, classes, strength)
+        losses[strength] = mean_loss(heads[strength](validation.features), validation.labels)
         *_, before, last = (math.inf, math.inf, *losses.values())
         if last > before > min(losses.values()):
             break
-    return min(losses, key=losses.get)
+    best = min(losses, key=losses.get)
+    return best, heads[best]
 
 
 def mean_loss(logits: np.ndarray, labels: np.ndarray) -> float:
     """Mean cross-entropy in nats; logits N × classes."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]))
+    return float(-np.mean(log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels]))
 
 
 def weighted(

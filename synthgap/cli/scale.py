@@ -39,8 +39,8 @@ def estimate(
 
     del parameters["minutes"]  # the number of seeds is fixed here
     outlook = Outlook(**parameters)
-    count = workers_for(outlook.workers, in_order(outlook.plan()))
-    found = summary(outlook, count, measure(outlook.design.main, in_order(outlook.plan())))
+    specs = in_order(outlook.plan())
+    found = summary(outlook, workers_for(outlook.workers, specs), measure(outlook.design.main, specs))
     typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines(found)))
 
 

@@ -91,11 +91,11 @@ class Record(BaseModel):
             Arms(c.name, c.data, self.preset.of(choice), self.seeds, self.device, c.mirrored)
             for c, choice in zip(self.columns, self.choices, strict=True)
         ]
-        heads = None
-        if self.heads:
-            preset = columns[[3 in choice.tables for choice in self.choices].index(True)].preset
-            heads = Heads(self.heads.data, self.heads.record, preset, self.heads.network, self.heads.mirrored)
-        return replace(d, columns=tuple(columns), heads=heads)
+        d = replace(d, columns=tuple(columns))
+        if self.heads is None:
+            return d
+        own = self.heads
+        return replace(d, heads=Heads(own.data, own.record, d.arms.preset, own.network, own.mirrored))
 
 
 def code_of_kinds() -> dict[str, str]:

@@ -275,9 +275,14 @@ def fit_heads(spec: FitHead, job: Job) -> Judged:
         spec.balanced,
     )
     asked = job.get(spec.validation), job.get(spec.test) if spec.test else None
-    shown = job.get(spec.shown) if spec.shown else None
-    report = lambda done, total: job.report(done / total)  # noqa: E731
-    return judge(lesson, *asked, spec.classes, spec.draws, shown=shown, progress=report)
+    return judge(
+        lesson,
+        *asked,
+        spec.classes,
+        spec.draws,
+        shown=job.get(spec.shown) if spec.shown else None,
+        progress=lambda done, total: job.report(done / total),
+    )
 
 
 def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 MEASURES = {  # name → how a sentence calls it
@@ -48,8 +49,7 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Softmax of N × classes, in float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return softmax(logits.astype(np.float64), axis=1)
 
 
 def _over_classes(

@@ -7,7 +7,6 @@ book/reproduce.md; for a run that is not published: python -m synthgap.book.cost
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from ..base.disk import write_text
 from ..base.errors import UserError
-from ..base.machine import device_name
+from ..base.machine import cores, device_name
 from ..base.marks import fill
 from ..design.preset import load_preset, preset_names
 from ..graph.specs import Data, Spec
@@ -66,7 +65,7 @@ def measure(preset: str, plan: Iterable[Spec], store: Store, computed: int, seco
         core_minutes=round(sum(p["seconds"] for p in made) / 60, 1),
         artifacts=sum(not isinstance(spec, Data) for spec in specs),
         computed=computed,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         largest_mb=round(_peak_mb()),
         disk_mb=round(size / 1e6, 1),
         machine=device_name("cpu"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
 import time
@@ -59,14 +60,16 @@ def run(
 
     Example: synthgap run --dataset folder:photos
     """
+    started = time.monotonic()
+    if answer_only and publish:
+        raise UserError("--publish wants the whole book; leave out --answer-only")
+    named = [source for source in (parameters["dataset"], parameters["synthetic"]) if source not in ("auto", "none")]
+    typer.echo(f"reading {' and '.join(named) or 'the data sets of the preset ' + parameters['preset']}")
     from ..base.progress import Progress
     from ..book.execute import find_root
     from ..book.making import Making
     from ..exhibits.study import Study
 
-    started = time.monotonic()
-    if answer_only and publish:
-        raise UserError("--publish wants the whole book; leave out --answer-only")
     root, progress, name = find_root() if book or publish or answer_only else None, Progress(), run_name(parameters)
     making = None if root is None else Making(root, parameters, name, progress, publish, started)
     study = Study(**parameters, scheduler=scheduler)
@@ -107,8 +110,20 @@ def _ask(seconds: float, work: float, scheduler: str | None, yes: bool) -> None:
     """Say how long the run takes, and ask before a long one. work : seconds of computing artifacts."""
     where = "of one core's work, which the scheduler's workers share" if scheduler else "here"
     typer.echo(f"this takes about {duration(seconds)} {where}")
-    if work > WORTH_ASKING and not yes and sys.stdin.isatty() and not typer.confirm("Go on?", default=True):
+    if work > WORTH_ASKING and not yes and not _agreed():
+        typer.echo("stopped; nothing was computed")
         raise typer.Exit()
+
+
+def _agreed() -> bool:
+    """What a user types, or what comes through a pipe; where nothing comes, nobody objects."""
+    if sys.stdin.isatty():
+        return typer.confirm("Go on?", default=True)
+    try:
+        waiting = bool(select.select([sys.stdin], [], [], 0)[0])
+    except (OSError, ValueError):  # no stream of the system's, or a closed one
+        return True
+    return not (waiting and sys.stdin.readline().strip().lower() in ("n", "no"))
 
 
 def _decide(study: Study, making: Making | None, progress: Progress, sections: tuple[str, ...]) -> None:

@@ -9,22 +9,32 @@ import typer
 
 from ..base.errors import UserError
 from .notice import found, progress_bar
-from .options import Dataset, Device, ImageSize, Model, Out, PresetName, Results, Seed, number
+from .options import Model, Out, Seed, of_study
 
 if TYPE_CHECKING:
     from ..exhibits.study import Study
 
 
+# what describes the images, and not how they are judged
+of_images = of_study(
+    seeds="auto",
+    workers="auto",
+    synthetic="none",
+    class_weights="none",
+    judge="auto",
+    measure="auto",
+    positive="none",
+    minutes="none",
+)
+
+
+@of_images
 def generate(
+    parameters: dict,
     out: Annotated[
         Path, typer.Option(help="New folder for the PNGs, one subfolder a class; or NAME.shards, for any number.")
     ],
     per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 10,
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    results: Results = "results",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
     seed: Seed = 0,
     model: Model = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the preset's solver; default its own.")] = None,
@@ -54,16 +64,16 @@ def generate(
         raise UserError(f"--shard-images is for shards; name a folder that ends in {ENDING} in place of {out}")
     (check_shards_folder if is_shards(out) else check_new_folder)(out)
     if model is not None:
-        drawing, names = load_model(model).to(resolve_device(device)), None
+        drawing, names = load_model(model).to(resolve_device(parameters["device"])), None
     else:
-        study = _opened(dataset, preset, results, seed, image_size, device)
+        study = _opened(parameters, seed)
         drawing, names = _preset_model(study), study.store.get(study.main.data["train"]).classes
     if isinstance(drawing, Generator):
         if steps is not None:
             raise UserError("--steps is of diffusion models; the file holds a GAN, leave it out")
         known, options = drawing.config.label_dim, {}
     else:
-        known, options = drawing.config.network.label_dim, {"solver": _solver(preset, dataset, steps)}
+        known, options = drawing.config.network.label_dim, {"solver": _solver(parameters, steps)}
     which = {"labels": np.repeat(np.arange(known), per_class), "classes": names} if known else {"count": per_class}
     if is_shards(out):
         with progress_bar("generated", per_class * max(known, 1)) as bar:
@@ -78,15 +88,12 @@ def generate(
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
 
 
+@of_images
 def reconstruct(
+    parameters: dict,
     out: Out,
     t_re: Annotated[str, typer.Option(help='Reverse step 0–100, or a range drawn per image ("50-100").')] = "50",
-    dataset: Dataset = "auto",
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
-    preset: PresetName = "quick",
-    results: Results = "results",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
     seed: Seed = 0,
     model: Model = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the preset's solver; default its own.")] = None,
@@ -104,30 +111,28 @@ def reconstruct(
     check_new_folder(out)
     steps_back = parse_t_re(t_re)
     _check_split(split)
-    study = _opened(dataset, preset, results, seed, image_size, device)
+    study = _opened(parameters, seed)
     real = study.store.get(study.main.data[split])
-    edm = load_edm(model).to(resolve_device(device)) if model else _preset_model(study)
-    images = rebuild(edm, real, steps_back, seed, solver=_solver(preset, dataset, steps))
+    edm = load_edm(model).to(resolve_device(parameters["device"])) if model else _preset_model(study)
+    images = rebuild(edm, real, steps_back, seed, solver=_solver(parameters, steps))
     typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
 
 
+@of_images
 def export(
+    parameters: dict,
     out: Annotated[Path, typer.Option(help="A new folder for PNGs, one subfolder a class, or a new .npz file.")],
     t_re: Annotated[
         str, typer.Option(help='Reverse step: 100 fully synthetic, 0 real; or a range ("50-100").')
     ] = "100",
     multiple: Annotated[int, typer.Option(min=1, help="Images, as a multiple of the training set.")] = 1,
     split: Annotated[str, typer.Option(help="Of real images (t_re 0): train, validation or test.")] = "train",
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    results: Results = "results",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
     seed: Seed = 0,
 ) -> None:
     """Write the very images that a study's arm was trained on: ImageFolder PNGs, or one npz that npz:PATH reads.
 
-    What is in the results folder is reused, the rest is computed.
+    What is in the results folder is reused, the rest is computed: give the options about images (--image-size,
+    --max-images, --flip, --grey) that the run was given.
 
     Example: synthgap export --dataset digits --t-re 50-100 --multiple 5 --out mix.npz
     """
@@ -146,7 +151,7 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
-    study = _opened(dataset, preset, results, seed, image_size, device)
+    study = _opened(parameters, seed)
     specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
     study.compute(specs)
     images = ImageSet.concat([study.store.get(spec) for spec in specs])
@@ -159,21 +164,21 @@ def _check_split(split: str) -> None:
         raise UserError(f"split is {split!r}; give train, validation or test")
 
 
-def _solver(preset: str, dataset: str, steps: int | None):
+def _solver(parameters: dict, steps: int | None):
     """The preset's solver for a data set, or the same with another number of steps."""
     from ..design.options import Options
     from ..design.preset import load_preset
 
-    solver = Options().applied(load_preset(preset), dataset).generator.solver
+    solver = Options().applied(load_preset(parameters["preset"]), parameters["dataset"]).generator.solver
     return solver if steps is None else solver.model_copy(update={"steps": steps})
 
 
-def _opened(dataset: str, preset: str, results: str, seed: int, image_size: str, device: str) -> Study:
+def _opened(parameters: dict, seed: int) -> Study:
     """A study of one seed. What was found in a reader's own data is said beside the output, on the error stream."""
     from ..exhibits.study import Study
 
-    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
-    if ":" in dataset:
+    study = Study(**parameters | {"seeds": [seed]})
+    if ":" in parameters["dataset"]:
         for line in found(study):
             typer.echo(line, err=True)
     return study

@@ -15,12 +15,11 @@ from PIL import Image
 from ..base.errors import UserError
 from ..base.names import shown, some
 from ..base.words import listed, plural
+from .decoding import ORIENTATION, opened
 from .duplicates import repeated_files
-from .folder import opened
 from .layout import Layout, layout_lines, read_layout
 from .splits import UNEVEN
 
-ORIENTATION = 0x0112  # the EXIF tag
 FEW_CLASSES = 8  # so many are listed with their counts
 FEW_IMAGES = 10  # a class with fewer is warned of
 TINY = 4  # pixels a side below which an image shows nothing

@@ -14,6 +14,7 @@ from .folder import fit, fit_all, read_images
 from .imageset import ImageSet
 from .layout import ALL, UNLABELLED, Layout, alike, layout_lines, named_split, read_layout
 from .shards import Shards, is_shards
+from .shelf import Shelf
 from .sources import DESCRIPTIONS, load_splits, own_path
 from .splits import SPLITS
 from .transform import luminance
@@ -23,7 +24,11 @@ IN_MEMORY = 10_000  # images of a sharded set up to which `open_pool` loads it
 
 
 def load_pool(
-    source: str, image_size: int | None = None, like: ImageSet | None = None, notes: list[str] | None = None
+    source: str,
+    image_size: int | None = None,
+    like: ImageSet | None = None,
+    notes: list[str] | None = None,
+    shelf: Shelf | None = None,
 ) -> ImageSet:
     """All images of a source as one set.
 
@@ -36,6 +41,7 @@ def load_pool(
     image_size : longest side in pixels; None is the images' own, for folders at most 128.
     like : bring the images to this set's height and width instead, whatever its channels (see `same_channels`).
     notes : gets lines about what was read, passed over and assumed.
+    shelf : where decoded images of folders are kept for the next reading.
 
     Raises
     ------
@@ -49,7 +55,7 @@ def load_pool(
     path = own_path(rest if kind == "folder" and rest else source)
     told = [] if notes is None else notes
     if path.is_dir() or (kind not in DESCRIPTIONS and named_split(path)[1] is not None):
-        images = _folder(path, image_size, like, told)
+        images = _folder(path, image_size, like, told, shelf)
     elif path.suffix == ".safetensors":
         images = ImageSet.load(path)
     elif kind in DESCRIPTIONS and rest in SPLITS:
@@ -99,16 +105,18 @@ def _shards(source: str, image_size: int | None) -> Shards | None:
     return sharded
 
 
-def load_like(source: str, real: ImageSet, grey: bool = False, notes: list[str] | None = None) -> ImageSet:
+def load_like(
+    source: str, real: ImageSet, grey: bool = False, notes: list[str] | None = None, shelf: Shelf | None = None
+) -> ImageSet:
     """Images from elsewhere, made fit to stand beside `real`: its height, width, channels, classes and augmentations.
 
     source : as for `load_pool`; the images need classes, named as those of `real` (in any order; some may be absent).
         Composed and decomposed letters are the same.
     grey : take colour away first.
-    notes : as for `load_pool`.
+    notes, shelf : as for `load_pool`.
     Raises UserError for a class that `real` lacks, or colour images beside grey ones.
     """
-    images = load_pool(source, like=real, notes=notes)
+    images = load_pool(source, like=real, notes=notes, shelf=shelf)
     known = {normal(c): i for i, c in enumerate(real.classes)}
     unknown = sorted({c for c in images.classes if normal(c) not in known})
     if unknown:
@@ -131,15 +139,17 @@ def same_channels(a: ImageSet | Shards, b: ImageSet | Shards) -> tuple[ImageSet 
     return _coloured(a, channels), _coloured(b, channels)
 
 
-def _folder(path: Path, image_size: int | None, like: ImageSet | None, told: list[str]) -> ImageSet:
+def _folder(
+    path: Path, image_size: int | None, like: ImageSet | None, told: list[str], shelf: Shelf | None
+) -> ImageSet:
     layout = read_layout(path, least_classes=1)
     _check_one_set(layout)
     listings = layout.listings.values()
     paths = [p for listing in listings for p in listing.paths]
     if like is not None:
-        read, about = fit_all(paths, *like.shape[1:]), slice(0, None)
+        read, about = fit_all(paths, *like.shape[1:], shelf), slice(0, None)
     else:
-        read, about = read_images(paths, LARGEST_SIDE, image_size), slice(1, None)
+        read, about = read_images(paths, LARGEST_SIDE, image_size, shelf), slice(1, None)
     name = layout.root.name
     if layout.folders:
         parts = ", ".join(f"{layout.folders[s]}/ {len(v.files):,}" for s, v in layout.listings.items() if s != ALL)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import UserError
-from .folder import fit, read_image
+from .decoding import read_image
+from .folder import fit
 from .imageset import ImageSet
 from .publicfiles import Official, read_official
 from .publicsets import CIFAR, known, root_or_default

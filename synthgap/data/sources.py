@@ -18,6 +18,7 @@ from .numbering import Given
 from .public import load_public
 from .publicsets import PUBLIC
 from .shards import read_shards
+from .shelf import Shelf
 from .splits import Splits, complete_splits
 from .transform import greyed, limited, mirrored, padded, resized
 
@@ -67,6 +68,7 @@ def load_splits(
     seed: int = 0,
     flip: bool | None = None,
     grey: bool = False,
+    shelf: Shelf | None = None,
 ) -> Splits:
     """Load and split a data set.
 
@@ -84,6 +86,7 @@ def load_splits(
     seed : of the split and of what `limits` leaves out.
     flip : whether classifiers may see the images mirrored left to right; None leaves it to the data set.
     grey : take colour away.
+    shelf : where decoded images of folders are kept for the next reading.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def load_splits(
             raise UserError(f"{name} is {value}; give {least} or more")
     if kind in READERS and path:
         place = own_path(path)
-        options = (image_size, longest_side) if kind == "folder" else ()
+        options = (image_size, longest_side, shelf) if kind == "folder" else ()
         given, names, told = READERS[kind](place, *options)
         notes = told.pop("notes", [])
         splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits)
@@ -130,12 +133,13 @@ def own_path(text: str) -> Path:
     return path
 
 
-def _read_folder(root: Path, image_size: int | None, longest_side: int) -> Given:
+def _read_folder(root: Path, image_size: int | None, longest_side: int, shelf: Shelf | None) -> Given:
     layout = read_layout(root)
     listings, repeats = _without_repeats({"train" if s == ALL else s: v for s, v in layout.listings.items()})
     if "train" not in listings:  # one split was named: it is all there is
         listings = {"train": next(iter(listings.values()))}
-    read = read_images([path for listing in listings.values() for path in listing.paths], longest_side, image_size)
+    paths = [path for listing in listings.values() for path in listing.paths]
+    read = read_images(paths, longest_side, image_size, shelf)
     notes = [read.notes[0]]
     if repeats:
         notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")

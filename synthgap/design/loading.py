@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..base.errors import UserError
 from ..base.machine import resolve_device
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
+from ..data.shelf import Shelf
 from ..data.sources import own_path
 from ..data.splits import SPLITS, Splits
+from ..graph.codehash import code_hash
 from ..graph.reading import load_all, load_split
 from ..graph.settings import Loading
 from ..graph.specs import Data
@@ -21,10 +24,12 @@ from .options import Options
 from .preset import DataChoice, HeadChoice, Preset, load_preset
 
 MOST_SEEDS = 1000
+READINGS = "readings"  # folder of decoded images, beside the store
+DECODES = "synthgap.data.folder"  # the module whose code, with all that it imports, makes them
 LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
 
 Keep = Callable[[Data, ImageSet], None]  # where loaded images go, by their specification
-Read = Callable[[Loading], Splits]
+Read = Callable[[Loading, Shelf | None], Splits]
 Named = Callable[[ImageSet, Loading], str]  # the fingerprint that images go by
 
 
@@ -177,34 +182,41 @@ def load(
     options: Options,
     read: Read = load_all,
 ) -> Loaded:
-    """Read all that a study needs; see `Study` for the arguments. read : from how a set is loaded to its splits.
+    """Read all that a study needs; see `Study` for the arguments.
 
+    results : the folder beside whose store decoded images are kept for the next reading; "" for none. read : from how a
+        set is loaded to its splits.
     Raises UserError for anything wrong in the arguments or the data.
     """
     chosen = options.applied(load_preset(preset), dataset)
     several = _seeds(seeds, chosen)
     device = resolve_device(device)
-    main = chosen.choose(dataset, options.image_size)
     _check_places(dataset, synthetic, results)
+    shelf = Shelf(own_path(str(results)) / READINGS, code_hash((DECODES,))) if results else None
+    main = chosen.choose(dataset, options.image_size)
     beside = chosen.data[1:] if dataset == "auto" and options.image_size == "auto" else ()
     choices = (main, *beside)
-    loaded = tuple(_read(choice, chosen, options, read) for choice in choices)
+    loaded = tuple(_read(choice, chosen, options, partial(read, shelf=shelf)) for choice in choices)
     place = next(i for i, choice in enumerate(choices) if 3 in choice.tables)
     options.place(loaded[place][0].train.classes)
     told: list[str] = []
     given, sharp = None, None
     if synthetic != "none":
-        given = load_like(synthetic, loaded[place][0].train, options.grey, told), synthetic
+        given = load_like(synthetic, loaded[place][0].train, options.grey, told, shelf), synthetic
     if options.by_features(synthetic):
-        splits, how = _read(choices[place], chosen, options, read, chosen.head)
-        sharp = splits, how, load_like(synthetic, splits.train, options.grey)
+        splits, how = _read(choices[place], chosen, options, partial(read, shelf=shelf), chosen.head)
+        sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf)
     records = tuple(splits.record for splits, _ in loaded)
     empty = Design(options, chosen, several, device, choices, (), records, tuple(told))
     return Loaded(empty, loaded, given, place, sharp)
 
 
 def _read(
-    choice: DataChoice, preset: Preset, options: Options, read: Read, head: HeadChoice | None = None
+    choice: DataChoice,
+    preset: Preset,
+    options: Options,
+    read: Callable[[Loading], Splits],
+    head: HeadChoice | None = None,
 ) -> tuple[Splits, Loading]:
     """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are."""
     size = options.image_size if options.image_size != "auto" else None

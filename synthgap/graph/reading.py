@@ -6,15 +6,16 @@ from dataclasses import replace
 
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
+from ..data.shelf import Shelf
 from ..data.sources import load_splits
 from ..data.splits import Splits, spread, stratified_take
 from .settings import Loading
 
 
-def load_all(loading: Loading) -> Splits:
-    """All splits of the data set that `loading` names."""
+def load_all(loading: Loading, shelf: Shelf | None = None) -> Splits:
+    """All splits of the data set that `loading` names. shelf : as for `load_splits`."""
     options = loading.model_dump(exclude={"source", "split", "limits", "take", "synthetic", "pooled"})
-    return load_splits(loading.source, limits=dict(loading.limits), **options)
+    return load_splits(loading.source, limits=dict(loading.limits), shelf=shelf, **options)
 
 
 def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:

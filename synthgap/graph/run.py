@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 
 from ..base.errors import UserError
+from ..base.machine import cores
 from ..base.progress import Progress
 from ..base.words import clock
 from .estimate import BUSY, cost
@@ -91,7 +91,7 @@ def workers_for(workers: int | str, missing: list[Spec]) -> int:
         return min(workers, len(missing))
     if sum(map(cost, missing)) < WORTH_A_CLUSTER:
         return 1
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), len(missing))
+    return min(cores(), len(missing))
 
 
 def _on_dask(missing: list[Spec], store: Store, count: int, scheduler: str | None, progress: Progress) -> None:

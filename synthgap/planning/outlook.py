@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass
 from ..data.imageset import ImageSet
 from ..data.public import stand_in
 from ..data.publicsets import PUBLIC
+from ..data.shelf import Shelf
 from ..data.splits import Splits
 from ..data.transform import greyed, mirrored, padded
 from ..design.loading import load
@@ -50,9 +51,9 @@ class Outlook:
         loaded = load(dataset, preset, results, seeds, device, synthetic, Options(image_size, **options), self._read)
         self.design = loaded.design(lambda spec, images: None, _by_loading)
 
-    def _read(self, loading: Loading) -> Splits:
+    def _read(self, loading: Loading, shelf: Shelf | None) -> Splits:
         if loading.source not in PUBLIC:
-            return load_all(loading)
+            return load_all(loading, shelf)
         self.stood_in.append(PUBLIC[loading.source].title)
         splits = stand_in(loading.source, loading.image_size, loading.train_size, 0, dict(loading.limits))
         splits = padded(greyed(splits) if loading.grey else splits, loading.divisor)

@@ -1,6 +1,7 @@
 """The command line: what it says of wrong input, and that images it writes can be read back."""
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import sys
 import numpy as np
 import pytest
 from fabricated import as_official, fabricate_cub
+from PIL import Image
 
+from synthgap.cli.commands import _agreed
 from synthgap.cli.options import run_name
 from synthgap.data.pool import load_pool
 from synthgap.data.sources import load_splits
@@ -67,6 +70,42 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
     assert "500 train, 200 validation, 1,097 test" in out
     assert "minutes here" in out
     assert [p.name for p in (results / "store").iterdir() if not p.name.startswith(".")] == ["data"]  # nothing computed
+
+
+def test_a_no_through_a_pipe_stops_before_anything_is_computed(synthgap, results, monkeypatch):
+    read, write = os.pipe()
+    os.write(write, b"n\n")
+    with os.fdopen(read, encoding="utf-8") as piped, os.fdopen(write, "wb"):
+        monkeypatch.setattr(sys, "stdin", piped)
+        code, out, _ = synthgap("run", "--dataset", "digits", "--results", results, "--answer-only", "--device", "cpu")
+    assert code == 0
+    assert out.startswith("reading digits\n")
+    assert out.endswith("stopped; nothing was computed\n")
+    assert [p.name for p in (results / "store").iterdir() if not p.name.startswith(".")] == ["data"]
+
+
+def test_an_open_pipe_that_says_nothing_is_no_objection(monkeypatch):
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as piped, os.fdopen(write, "wb"):
+        monkeypatch.setattr(sys, "stdin", piped)
+        assert _agreed()
+
+
+def test_an_export_with_a_runs_options_has_its_images(synthgap, tmp_path):
+    """The options about images reach it: the same training images, grey, as many as the run may use."""
+    noise = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = noise.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "own" / name / f"{i}.png")
+    about, common = {"max_images": 10, "grey": True}, ["--preset", "smoke", "--results", tmp_path / "r"]
+    study = Study(f"folder:{tmp_path / 'own'}", "smoke", tmp_path / "r", device="cpu", workers=1, **about)
+    words = ["--dataset", f"folder:{tmp_path / 'own'}", "--max-images", 10, "--grey", "--t-re", "0"]
+    assert synthgap("export", *common, *words, "--out", tmp_path / "set.npz")[0] == 0
+    with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
+        assert np.array_equal(file["images"], study.store.get(study.main.data["train"]).images)
+        assert len(file["images"]) == 10
 
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
@@ -169,8 +208,6 @@ def written(folder):
     """The distinct images of an exported folder, as bytes."""
     sets = load_splits(f"folder:{folder}", longest_side=8) if per_class(folder) >= 3 else None
     if sets is None:
-        from PIL import Image
-
         return {np.asarray(Image.open(p))[None].tobytes() for p in folder.rglob("*.png")}
     return {image.tobytes() for split in ("train", "validation", "test") for image in sets[split].images}
 

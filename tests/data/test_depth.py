@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from synthgap.base.errors import UserError
+from synthgap.data.decoding import read_image
 from synthgap.data.depth import Span, scale_of
-from synthgap.data.folder import fit_all, read_image, read_images
+from synthgap.data.folder import fit_all, read_images
 from synthgap.data.sources import load_splits
 
 RAMP = np.linspace(0, 1, 256).reshape(16, 16)

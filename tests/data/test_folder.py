@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from synthgap.base.errors import UserError
-from synthgap.data import folder
-from synthgap.data.folder import canvas_size, fit, read_image, read_images
+from synthgap.data import decoding
+from synthgap.data.decoding import read_image, upright_size
+from synthgap.data.folder import canvas_size, fit, read_images
 
 rng = np.random.default_rng(0)
 GREY = rng.integers(0, 256, (6, 9), dtype=np.uint8)
@@ -159,7 +160,7 @@ def test_jpeg_with_damaged_exif_is_a_user_error_that_names_the_file(entry, tmp_p
 
 
 def test_very_large_images_are_read_smaller_or_refused_with_the_remedy(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "LARGEST", 20_000)
+    monkeypatch.setattr(decoding, "LARGEST", 20_000)
     wide = np.repeat(np.linspace(0, 255, 400).astype(np.uint8)[None], 200, axis=0)
     jpeg, png = save(tmp_path / "x.jpg", wide, quality=95), save(tmp_path / "x.png", wide)
     assert read_image(jpeg).size == (200, 100)
@@ -175,7 +176,7 @@ def test_large_images_are_converted_in_strips_to_the_same_pixels(mode, tmp_path,
     image = Image.fromarray(pixels).convert("RGB" if mode in "PCMYK" else "RGBA").convert(mode)
     path = save(tmp_path / "x.tif", image)
     whole = decoded(path)
-    monkeypatch.setattr(folder, "STRIP", 40)
+    monkeypatch.setattr(decoding, "STRIP", 40)
     assert np.array_equal(decoded(path), whole)
 
 
@@ -228,3 +229,27 @@ def test_one_colour_image_makes_the_set_colour(tmp_path):
     assert (images[0] == GREY).all()
     assert np.array_equal(images[1].transpose(1, 2, 0), RGB)
     assert "2 images (1 colour and 1 grey, 9×6 pixels) brought to 9×6" in notes[0]
+
+
+def test_exif_behind_the_pixels_of_a_png_turns_the_size_too(tmp_path):
+    """As of a PNG by exiftool, which writes EXIF behind the pixels."""
+    exif = Image.Exif()
+    exif[decoding.ORIENTATION] = 6
+    plain, early = save(tmp_path / "plain.png", RGB), save(tmp_path / "early.png", RGB, exif=exif)
+    data, turned = plain.read_bytes(), early.read_bytes()
+    at = turned.index(b"eXIf") - 4
+    chunk = turned[at : at + 12 + int.from_bytes(turned[at : at + 4])]
+    end = data.index(b"IEND") - 4
+    late = tmp_path / "late.png"
+    late.write_bytes(data[:end] + chunk + data[end:])
+    assert upright_size(plain) == RGB.shape[1::-1]
+    assert upright_size(early) == upright_size(late) == RGB.shape[:2]
+    assert np.array_equal(decoded(late), decoded(early))
+
+
+def test_all_unreadable_files_are_named_in_order_whatever_thread_meets_them_first(tmp_path):
+    paths = [save(tmp_path / f"{i:02}.png", GREY) for i in range(40)]
+    for i in (3, 17, 31):
+        paths[i].write_bytes(paths[i].read_bytes()[:60])
+    with pytest.raises(UserError, match=r"3 files can't be read as images \(03.png, 17.png, 31.png\)"):
+        read_images(paths, 8)

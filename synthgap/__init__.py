@@ -21,6 +21,7 @@ _HOME = {
     "train_classifier": "api.functions",
     "evaluate": "classifier.evaluate",
     "fidelity": "api.functions",
+    "select": "metrics.selection",
     "fake_detection": "metrics.detection",
     "gradcam": "metrics.gradcam",
     "output_entropy": "metrics.entropy",

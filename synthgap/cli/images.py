@@ -9,9 +9,10 @@ import typer
 
 from ..base.errors import UserError
 from .notice import found, progress_bar
-from .options import Model, Out, Seed, of_study
+from .options import Model, Out, RemedyName, Seed, Strength, of_study
 
 if TYPE_CHECKING:
+    from ..data.imageset import ImageSet
     from ..exhibits.study import Study
 
 
@@ -38,6 +39,8 @@ def generate(
     seed: Seed = 0,
     model: Model = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the preset's solver; default its own.")] = None,
+    remedy: RemedyName = "none",
+    strength: Strength = None,
     shard_images: Annotated[
         int | None, typer.Option(min=1, help="Images of a shard, rounded up to a multiple of 256; default 10,240.")
     ] = None,
@@ -63,6 +66,12 @@ def generate(
     if shard_images is not None and not is_shards(out):
         raise UserError(f"--shard-images is for shards; name a folder that ends in {ENDING} in place of {out}")
     (check_shards_folder if is_shards(out) else check_new_folder)(out)
+    if remedy != "none":
+        if model is not None or is_shards(out):
+            raise UserError("--remedy is for PNGs of the preset's own model; leave --model out, and name a folder")
+        images = _under_remedy(parameters, seed, remedy, strength, per_class, steps)
+        typer.echo(f"{len(images)} images of {len(images.classes)} classes, {remedy}: {images.export_folder(out)}")
+        return
     if model is not None:
         drawing, names = load_model(model).to(resolve_device(parameters["device"])), None
     else:
@@ -128,6 +137,8 @@ def export(
     multiple: Annotated[int, typer.Option(min=1, help="Images, as a multiple of the training set.")] = 1,
     split: Annotated[str, typer.Option(help="Of real images (t_re 0): train, validation or test.")] = "train",
     seed: Seed = 0,
+    remedy: RemedyName = "none",
+    strength: Strength = None,
 ) -> None:
     """Write the very images that a study's arm was trained on: ImageFolder PNGs, or one npz that npz:PATH reads.
 
@@ -136,6 +147,7 @@ def export(
 
     Example: synthgap export --dataset digits --t-re 50-100 --multiple 5 --out mix.npz
     """
+    from ..api.remedied import remedied
     from ..data.imageset import ImageSet, check_new_folder
     from ..data.npz import save_npz
     from ..design.values import parse_t_re
@@ -151,12 +163,32 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
+    if remedy != "none" and (step, multiple) != (100, 1):
+        raise UserError("--remedy has one set of fully synthetic images; leave out --t-re and --multiple")
     study = _opened(parameters, seed)
     specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
+    if remedy != "none":
+        specs = [remedied(study.main, seed, remedy, strength)]
     study.compute(specs)
     images = ImageSet.concat([study.store.get(spec) for spec in specs])
+    what = f"at t_re = {t_re}" if remedy == "none" else remedy
     path = save_npz(images, out) if as_npz else images.export_folder(out)
-    typer.echo(f"{len(images):,} images of {len(images.classes)} classes at t_re = {t_re}, seed {seed}: {path}")
+    typer.echo(f"{len(images):,} images of {len(images.classes)} classes, {what}, seed {seed}: {path}")
+
+
+def _under_remedy(
+    parameters: dict, seed: int, remedy: str, strength: float | None, per_class: int, steps: int | None
+) -> ImageSet:
+    """So many images of each class under a remedy, of the preset's own model."""
+    import numpy as np
+
+    from ..api.remedied import draw, needed, remedied
+
+    study = _opened(parameters, seed)
+    made, classes = remedied(study.main, seed, remedy, strength), study.store.get(study.main.data["train"]).classes
+    study.compute(needed(made))
+    labels = np.repeat(np.arange(len(classes)), per_class)
+    return draw(made, study.store.get, labels, classes, seed, _solver(parameters, steps))
 
 
 def _check_split(split: str) -> None:

@@ -69,6 +69,17 @@ Minutes = Annotated[
         "seeds, and --seeds is the most. none: the number of seeds is fixed."
     ),
 ]
+RemedyName = Annotated[
+    str,
+    typer.Option(
+        "--remedy",
+        help="How images are to be better than plain samples: filtered, autoguidance, … (chapter A3 says what each "
+        "does); none: plain ones.",
+    ),
+]
+Strength = Annotated[
+    float | None, typer.Option(help="Of a remedy that has one; default the first that the preset tries.")
+]
 Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
 
 

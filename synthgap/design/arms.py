@@ -28,6 +28,7 @@ from ..graph.specs import (
 )
 from ..metrics.fidelity import NEIGHBOURS
 from .preset import Preset, changed
+from .remedies import WEAKER
 from .sizes import classifier_network, gan_networks, generator_network
 from .values import (
     BOOTSTRAP,
@@ -86,7 +87,8 @@ class Arms:
         """The diffusion model of one seed."""
         choice, train = self.preset.generator, self.data["train"]
         network = generator_network(choice, train.shape, train.classes)
-        snapshots = tuple(round(share * choice.training.images) for share in sorted(self.preset.checkpoints))
+        shares = sorted({*self.preset.checkpoints, WEAKER})
+        snapshots = tuple(round(share * choice.training.images) for share in shares)
         return TrainDiffusion(
             data=train,
             network=network,

@@ -17,6 +17,7 @@ from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..gan.train import GanTraining
 from ..graph.settings import LikelihoodSettings
+from .remedies import REMEDIES
 from .values import Arm, parse_t_re
 from .variants import VARIANTS
 
@@ -172,6 +173,8 @@ class Preset(_Model):
     subsets: tuple[float, ...]  # shares of the real images that are trained on alone
     trimmed: tuple[float, ...] = ()  # shares of the real images, the nearest to their class means, trained on alone
     checkpoints: tuple[float, ...] = ()  # shares of the generator's training after which it is judged, too
+    remedies: dict[str, tuple[float, ...]] = {}  # of `design.remedies`, each with the strengths that are tried
+    remedy_draws: int = Field(4, ge=2)  # plain draws that some of them choose among
     crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
     sensitivity: Sensitivity
     own: dict[str, Any] = {}  # what differs for a reader's own data, whose images are larger
@@ -185,6 +188,11 @@ class Preset(_Model):
             self.for_own_data()
         if not any(3 in choice.tables for choice in self.data):
             raise ValueError("data: no data set is part of Table 3")
+        for name, strengths in self.remedies.items():
+            if name not in REMEDIES:
+                raise ValueError(f"remedies: {name!r} is none; known: {', '.join(REMEDIES)}")
+            if bool(REMEDIES[name].strength) != bool(strengths):
+                raise ValueError(f"remedies: {name} {'needs' if REMEDIES[name].strength else 'has no'} strengths")
         for arm, multiples in self.combined.items():
             if not set(multiples) <= set(self.augmentation.get(arm, ())):
                 raise ValueError(f"combined: {arm} {multiples} is not among the arms of augmentation")

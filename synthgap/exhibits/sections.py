@@ -23,6 +23,8 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "conclusion": "7 Conclusion",
     "claims": "7 Conclusion",
     "null_models": "A1 Null models",
+    "remedies": "A3 Remedies",
+    "remedy_images": "A3 Remedies",
     "task": "A2 Your data",
     "answer": "A2 Your data",
     "answer_images": "A2 Your data",

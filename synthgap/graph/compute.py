@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,13 +46,17 @@ from .encoding import (
     encode_gan,
     record,
 )
+from .job import Job
+from .job import counter as _counter
 from .reading import load_split
+from .remedies import draw_guided, select
 from .specs import (
     Attend,
     Bootstrap,
     Data,
     Extract,
     FitHead,
+    Guided,
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
@@ -62,6 +65,7 @@ from .specs import (
     Predict,
     Reconstruct,
     SampleGan,
+    Selected,
     Snapshot,
     Spec,
     Subset,
@@ -71,15 +75,6 @@ from .specs import (
     TrainGan,
     Trim,
 )
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a computation gets: values of its inputs, a folder that survives a kill, a progress report in [0, 1]."""
-
-    get: Callable[[Spec], Any]
-    work: Path
-    report: Callable[[float], None]
 
 
 def load_data(spec: Data, job: Job) -> ImageSet:
@@ -294,17 +289,6 @@ def attend(spec: Attend, job: Job) -> np.ndarray:
     return gradcam(job.get(spec.classifier), job.get(spec.images))
 
 
-def _counter(job: Job, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def add(images: int) -> None:
-        nonlocal done
-        done += images
-        job.report(min(done / max(total, 1), 1.0))
-
-    return add
-
-
 @dataclass(frozen=True)
 class Kind:
     """compute: (spec, job) → value; encode and decode: value ↔ (arrays, text metadata)."""
@@ -325,6 +309,8 @@ KINDS: dict[type[Spec], Kind] = {
     SampleGan: Kind(sample_rival, *_images),
     Bootstrap: Kind(resample, *_images),
     Subset: Kind(subset, *_images),
+    Guided: Kind(draw_guided, *_images),
+    Selected: Kind(select, *_images),
     Trim: Kind(trim, *_images),
     TrainClassifier: Kind(classify, encode_block, decode_block),
     Predict: Kind(predict, *record(Prediction)),

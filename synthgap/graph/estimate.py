@@ -26,12 +26,14 @@ from .specs import (
     Data,
     Extract,
     FitHead,
+    Guided,
     MeasureDetection,
     MeasureFidelity,
     MeasureLikelihood,
     Predict,
     Reconstruct,
     SampleGan,
+    Selected,
     Spec,
     Subset,
     Synthesize,
@@ -83,6 +85,17 @@ def work_of(spec: Spec) -> Work:
         case Synthesize() | Reconstruct():
             evaluations = network_evaluations(spec)
             return Work(evaluations, evaluations * unet_flop(spec.model.network))
+        case Guided():
+            evaluations = network_evaluations(spec)
+            beside = 0.0  # what each evaluation costs beyond the generator's own
+            if spec.method in ("weaker", "untold"):
+                beside = unet_flop((spec.weaker or spec.model).network)
+            elif spec.classifier is not None:
+                beside = 3 * resnet_flop(spec.classifier.network, *image_shape(spec)[1:])
+            return Work(evaluations, evaluations * (unet_flop(spec.model.network) + beside))
+        case Selected():
+            count = len(spec.judges) * sum(map(image_count, spec.draws))
+            return Work(count, count * resnet_flop(spec.judges[0].network, *image_shape(spec)[1:]))
         case TrainGan():
             generator, discriminator = gan_flop(spec.generator, spec.discriminator)
             images = spec.training.images
@@ -129,7 +142,7 @@ def on_gpu(spec: Spec) -> bool:
     return "device" in type(spec).model_fields
 
 
-def network_evaluations(spec: Synthesize | Reconstruct) -> float:
+def network_evaluations(spec: Synthesize | Reconstruct | Guided) -> float:
     """Σ NFE over the images; the mean over the range where each image draws its own t_re."""
     t_re = getattr(spec, "t_re", 100)
     low, high = t_re if isinstance(t_re, tuple) else (t_re, t_re)
@@ -166,10 +179,12 @@ def lesson_count(spec: FitHead) -> int:
 
 
 def image_count(images: Spec) -> int:
-    """How many images a set, or a set of features, holds."""
+    """How many images a set, or a set of features, holds; of those chosen by their labels, the most there can be."""
     if isinstance(images, Extract):
         return image_count(images.images)
     count = _source_data(images).count
+    if isinstance(images, Selected) and images.rule == "agreeing":
+        count *= len(images.draws)
     if isinstance(images, (Subset, Trim)):
         count = images.count or -(-count // 2)
     return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,8 +12,12 @@ from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import DiscriminatorConfig
 from ..gan.stylegan3 import GeneratorConfig
 from ..gan.train import GanTraining
+from ..metrics.selection import Rule
 from .settings import Device, Loading
 from .specification import Spec
+
+if TYPE_CHECKING:
+    from .specs import OneClassifier  # which is made of images: specs completes the kinds that name it
 
 
 class Data(Spec):
@@ -146,4 +150,46 @@ class Subset(Spec):
     seed: int | None = Field(None, ge=0)
 
 
-Images = Annotated[Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset, Field(discriminator="kind")]
+class Guided(_Sampled):
+    """Fully synthetic images whose reverse process is steered; see `diffusion.guidance`.
+
+    method : "weaker", away from the denoiser `weaker`; "untold", away from the model itself not told the class;
+        "doubt", towards what `classifier` is unsure of; "apart", away from the other images of the class.
+    """
+
+    kind: Literal["guided"] = "guided"
+    code: ClassVar[tuple[str, ...]] = (
+        "synthgap.diffusion.reconstruct",
+        "synthgap.diffusion.guidance",
+        "synthgap.graph.remedies:draw_guided",
+        "synthgap.graph.remedies:guide_of",
+    )
+
+    method: Literal["weaker", "untold", "doubt", "apart"]
+    weight: float = Field(allow_inf_nan=False)
+    weaker: Denoiser | None = None
+    classifier: OneClassifier | None = None
+
+
+class Selected(Spec):
+    """Of several draws of one set what `metrics.selection.kept` keeps, by what `judges` say together."""
+
+    kind: Literal["selected"] = "selected"
+    code: ClassVar[tuple[str, ...]] = (
+        "synthgap.metrics.selection",
+        "synthgap.graph.remedies:select",
+    )
+
+    draws: tuple[Annotated[Synthesize | Reconstruct, Field(discriminator="kind")], ...] = Field(min_length=1)
+    judges: tuple[OneClassifier, ...] = Field(min_length=1)
+    rule: Rule
+
+    @property
+    def data(self) -> Data:
+        """The real images whose labels each draw has."""
+        return self.draws[0].data
+
+
+Images = Annotated[
+    Data | Synthesize | Reconstruct | SampleGan | Bootstrap | Subset | Guided | Selected, Field(discriminator="kind")
+]

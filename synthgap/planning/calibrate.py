@@ -37,6 +37,7 @@ from ..graph.specification import in_order
 from ..graph.specs import (
     Extract,
     FitHead,
+    Guided,
     MeasureLikelihood,
     Reconstruct,
     SampleGan,
@@ -50,7 +51,7 @@ from ..graph.store import Store
 from ..metrics.extractors import FEW, extractor
 from .footprint import unet_size
 
-SAMPLED = (Synthesize, Reconstruct, SampleGan, MeasureLikelihood)  # by a denoiser or a GAN
+SAMPLED = (Synthesize, Reconstruct, Guided, SampleGan, MeasureLikelihood)  # by a denoiser or a GAN
 LOOKED_AT = 16  # images that a frozen network is timed on
 STEP = {"cpu": 0.4, "cuda": 600.0}  # core-seconds that a step measured may take by the model; a GPU wants large ones
 STEPS, SECONDS = (4, 40), 1.0  # fewest and most steps; what they may take together by the model

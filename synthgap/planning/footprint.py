@@ -22,12 +22,14 @@ from ..graph.specs import (
     Attend,
     Extract,
     FitHead,
+    Guided,
     MeasureDetection,
     MeasureLikelihood,
     MeasureMemorization,
     Predict,
     Reconstruct,
     SampleGan,
+    Selected,
     Snapshot,
     Spec,
     Synthesize,
@@ -92,9 +94,12 @@ def _memory(spec: Spec) -> float:
             )  # float32 and float64 copies
         case TrainGan():
             return 2.5 * scratch(spec) + 13 * _values(spec.data)
-        case Synthesize() | Reconstruct():
+        case Synthesize() | Reconstruct() | Guided():
             size = unet_size(spec.model.network)
             return size.weights + 4 * LANES * size.largest + 2 * _values(spec.data)
+        case Selected():
+            size = resnet_size(spec.judges[0].network, *image_shape(spec)[1:])
+            return 4 * BATCH * size.largest + 2 * sum(map(_values, spec.draws))
         case SampleGan():
             return scratch(spec.model) + 2 * _values(spec.data)
         case TrainClassifier():

@@ -34,6 +34,7 @@ class ErrorFamily:
 # chosen by us, before any run
 ANSWER = ErrorFamily("questions of the plain answer", 0.01)
 CLAIMS = ErrorFamily("claims of the paper that are tested", 0.05)
+REMEDY = ErrorFamily("remedies against plain samples", 0.05)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from synthgap.graph.settings import Loading
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import (
     Data,
+    Guided,
     MeasureFidelity,
     OneClassifier,
     Predict,
     Reconstruct,
     Seeded,
+    Selected,
     Snapshot,
     Subset,
     Synthesize,
@@ -45,7 +47,9 @@ FIDELITY = MeasureFidelity(real=PREDICT, fake=Predict(classifier=CLASSIFIER, ima
 EARLY = Snapshot(run=MODEL.model_copy(update={"snapshots": (100, 200)}), images=100)
 SEEN = tuple(Predict(classifier=CLASSIFIER, images=Subset(images=DATA, half=half)) for half in "ab")
 TRIM = Trim(images=DATA, seen=SEEN, count=20)
-ALL = (DATA, MODEL, EARLY, FULL, HALF, BLOCK, CLASSIFIER, PREDICT, TRIM, FIDELITY)
+STEERED = Guided(model=MODEL, data=DATA, solver=Solver(steps=4), seed=0, method="weaker", weight=1.5, weaker=EARLY)
+PICKED = Selected(draws=(FULL,), judges=(CLASSIFIER,), rule="redrawn")
+ALL = (DATA, MODEL, EARLY, FULL, HALF, STEERED, PICKED, BLOCK, CLASSIFIER, PREDICT, TRIM, FIDELITY)
 
 OTHER_VALUES = {
     Data: {"fingerprint": "h", "count": 41, "shape": (1, 8, 9), "classes": 11},
@@ -75,6 +79,23 @@ OTHER_VALUES = {
         "solver": Solver(steps=5),
         "seed": 1,
         "device": "cuda",
+    },
+    Guided: {
+        "model": MODEL.model_copy(update={"seed": 1}),
+        "data": OTHER,
+        "copy_index": 1,
+        "solver": Solver(steps=5),
+        "seed": 1,
+        "device": "cuda",
+        "method": "untold",
+        "weight": 2.0,
+        "weaker": MODEL,
+        "classifier": CLASSIFIER,
+    },
+    Selected: {
+        "draws": (FULL, FULL.model_copy(update={"copy_index": 1})),
+        "judges": (CLASSIFIER.model_copy(update={"place": 1}),),
+        "rule": "sure",
     },
     TrainClassifier: {
         "members": (ALONE,),

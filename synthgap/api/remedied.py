@@ -1,0 +1,69 @@
+"""Any number of images under a remedy, of a study's own generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import UserError
+from ..data.imageset import ImageSet
+from ..design.arms import Arms
+from ..design.remedies import REMEDIES
+from ..diffusion.reconstruct import generate
+from ..diffusion.solver import Solver
+from ..graph.remedies import guide_of
+from ..graph.specs import Guided, Images, Selected, Spec, Synthesize
+from ..metrics.selection import select
+
+
+def remedied(arms: Arms, seed: int, remedy: str, strength: float | None) -> Images:
+    """The study's set under a remedy. strength : None is the first that the preset tries.
+
+    Raises UserError for a name that no remedy has, a strength that is missing, or one where none belongs.
+    """
+    if remedy not in REMEDIES:
+        raise UserError(f"remedy is {remedy!r}; known: {', '.join(REMEDIES)}")
+    one = REMEDIES[remedy]
+    if strength is not None and not one.strength:
+        raise UserError(f"{remedy} has no strength; leave it out")
+    if one.strength and strength is None:
+        strength = next(iter(arms.preset.remedies.get(remedy, ())), None)
+        if strength is None:
+            raise UserError(f"{remedy} needs its {one.strength}; give it (--strength)")
+    (made,) = one.make(arms, seed, strength or 0.0)
+    return made
+
+
+def needed(made: Images) -> list[Spec]:
+    """What must be computed before `draw`: the generator and what helps it, no images."""
+    if isinstance(made, Selected):
+        return [_plain(made).model, *(judge.stored for judge in made.judges)]
+    return [spec for spec in made.inputs if spec.kind != "data"]
+
+
+def draw(
+    made: Images, get: Callable[[Spec], Any], labels: np.ndarray, classes: tuple[str, ...], seed: int, solver: Solver
+) -> ImageSet:
+    """Images of these labels as those of `made`, in any number.
+
+    get : gives the values of `needed`. Raises UserError for images that are made from the real ones, one by one.
+    """
+    if isinstance(made, Selected):
+        edm = get(_plain(made).model).to(made.draws[0].device)
+        sets = [
+            generate(edm, labels, seed, classes=classes, solver=solver, first_index=k * len(labels))
+            for k in range(len(made.draws))
+        ]
+        return select(sets, [get(judge) for judge in made.judges], made.rule)
+    edm = get(made.model).to(made.device)
+    guide = guide_of(made, edm, get) if isinstance(made, Guided) else None
+    return generate(edm, labels, seed, classes=classes, solver=solver, guide=guide)
+
+
+def _plain(made: Selected) -> Synthesize:
+    first, *others = made.draws
+    if any(not isinstance(one, Synthesize) or one.model != first.model for one in (first, *others)):
+        raise UserError("these images are made from the real ones, one from each; synthgap export writes them")
+    return first

@@ -18,7 +18,7 @@ from ..design.record import leave
 from ..exhibits.answer_files import write_answer
 from ..exhibits.base import IMAGES
 from ..exhibits.files import write_tables
-from ..exhibits.sections import exhibits
+from ..exhibits.sections import ANSWER, exhibits
 from ..exhibits.study import OF_RUN, Study
 from ..graph.kept import SMALL
 from ..graph.specs import Spec
@@ -92,7 +92,7 @@ class Making:
         if study.growth:
             self.parameters["seeds"] = len(study.seeds)
         with self.stages("artifacts"):
-            self.computed += study.compute(study.plan("your_data"))
+            self.computed += study.compute(study.plan(*ANSWER))
         folder = study.results / self.name
         with self.stages("chapters"):
             execute.execute_chapters(

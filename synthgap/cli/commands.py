@@ -68,6 +68,7 @@ def run(
     from ..base.progress import Progress
     from ..book.execute import find_root
     from ..book.making import Making
+    from ..exhibits.sections import ANSWER
     from ..exhibits.study import Study
 
     root, progress, name = find_root() if book or publish or answer_only else None, Progress(), run_name(parameters)
@@ -75,7 +76,7 @@ def run(
     study = Study(**parameters, scheduler=scheduler)
     for line in [*found(study), *intended(study)]:
         typer.echo(line)
-    sections = ("your_data",) if answer_only else ()
+    sections = ANSWER if answer_only else ()
     expected, work = _expected(study, study.design, making, sections)
     _ask(sum(expected.values()), work, scheduler, yes)
     with progress:

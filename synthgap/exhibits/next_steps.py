@@ -15,6 +15,7 @@ from ..stats.crossed import Crossed
 from ..stats.verdict import BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import Compared, Decided, chosen, compared, mix_means, mixes, verdicts
 from .answer_images import Copying, copying
+from .answer_remedy import Offer, advice, offer
 from .base import WHOLE, Cells, Values, result, sentences
 from .task import Task, task
 
@@ -38,6 +39,7 @@ class Findings:
     measure: str
     copies: bool
     labels: Labels | None = None
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def labels(d: Design, values: Values) -> Labels | None:
     return Labels(int(judged.contradicted.sum()), len(judged.contradicted), 1 - judged.itself.accuracy)
 
 
-@result("findings", reads=[task, compared, mixes, verdicts, copying, labels], no_rows=WHOLE)
+@result("findings", reads=[task, compared, mixes, verdicts, copying, labels, offer], no_rows=WHOLE)
 def findings(
     d: Design,
     task: Task,
@@ -80,6 +82,7 @@ def findings(
     decided: Decided,
     copying: Copying,
     labels: Labels | None,
+    offer: Offer | None,
 ) -> Findings:
     """Verdicts, and what stands beside them."""
     policy = None
@@ -90,7 +93,7 @@ def findings(
     right = compared.right(REAL).astype(float)
     recalls = {name: compared.cross(right[:, mine], span=(0, 1)) for name, mine in classes.items() if mine.any()}
     copies = copying.score is not None and copying.score.mean < COPYING_BELOW
-    return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies, labels)
+    return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies, labels, offer)
 
 
 def _doubling(compared: Compared) -> tuple[int, int, Crossed] | None:
@@ -127,7 +130,7 @@ def summary(d: Design, found: Findings) -> str:
 @sentences("answer-next", [findings])
 def next_steps(d: Design, found: Findings) -> str:
     """What to do next, one line a step, the most useful first."""
-    steps = [*_about_mix(d, found), *_about_policy(found), *_about_real(found)]
+    steps = [*_about_mix(d, found), *advice(d, found.offer), *_about_policy(found), *_about_real(found)]
     return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
 
 

@@ -28,10 +28,12 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "task": "A2 Your data",
     "answer": "A2 Your data",
     "answer_images": "A2 Your data",
+    "answer_remedy": "A2 Your data",
     "your_data": "A2 Your data",
     "next_steps": "A2 Your data",
     "elsewhere": "Other pages",
 }
+ANSWER = ("your_data", "next_steps")  # what the page of the plain answer shows
 for module in TITLES:
     import_module(f".{module}", __package__)
 

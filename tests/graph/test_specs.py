@@ -266,7 +266,7 @@ def test_in_order_puts_inputs_first_and_names_everything_once():
     ordered = in_order([FIDELITY, PREDICT, FULL, FULL])
     place = {spec.key: i for i, spec in enumerate(ordered)}
     assert len(place) == len(ordered) == 9
-    assert set(ordered) == {*ALL, FIDELITY.fake, *BESIDE.synthetic} - {EARLY, TRIM, CLASSIFIER}
+    assert set(ordered) == {*ALL, FIDELITY.fake, *BESIDE.synthetic} - {EARLY, STEERED, PICKED, TRIM, CLASSIFIER}
     for spec in ordered:
         assert all(place[i.key] < place[spec.key] for i in spec.inputs)
 

@@ -62,12 +62,11 @@ def intended(study: Study) -> list[str]:
 
 def judged_by_heads(heads: Heads, measure: str) -> list[str]:
     """Who gives the answer, on which images."""
-    from ..classifier.head import FOLDS
-
     data = heads.data
     _, height, width = data["train"].shape
     if heads.crossed:
-        images = f"{data['train'].count:,} of these images to train and to test, in {FOLDS} parts"
+        images = f"{data['train'].count:,} of these images to train and to test, in {heads.parts} parts"
+        images += " that keep groups whole" if heads.groups else ""
     else:
         images = f"{data['train'].count:,} of these images to train, {data['test'].count:,} to test"
     network = heads.network.extractor

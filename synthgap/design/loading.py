@@ -12,7 +12,7 @@ from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.sources import own_path
 from ..data.splits import SPLITS, Splits
-from ..graph.reading import load_all, load_split
+from ..graph.reading import load_all, load_split, pooled
 from ..graph.settings import Loading
 from ..graph.specs import Data
 from .arms import Arms
@@ -71,6 +71,11 @@ class Design:
         return self.heads.data if self.heads else self.arms.data
 
     @property
+    def record(self) -> dict:
+        """How these were split and read, as of `Splits`."""
+        return self.heads.record if self.heads else self.records[self.columns.index(self.arms)]
+
+    @property
     def fitted_to(self) -> int:
         """Real images that a classifier of the plain answer is trained on, where it is trained on all there are."""
         return self.heads.count if self.heads else self.arms.data["train"].count
@@ -122,13 +127,25 @@ class Loaded:
             return None
         splits, how, given = self.sharp
         data = {"given": stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))}
-        pooled, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
+        crossed, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
         for split in SPLITS:
-            mine = how.model_copy(update={"split": split, "pooled": pooled and split != "validation"})
+            mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})
             mine = mine.model_copy(update={"take": most if mine.pooled else None})
             data[split] = stored.one(load_split(mine, splits), mine)
         network, mirrored = frozen(preset.head.extractor), "flip" in splits.train.augment
-        return Heads(data, splits.record, preset, network, mirrored)
+        groups = _numbered(splits, data["train"].loading) if crossed else ()
+        return Heads(data, splits.record, preset, network, mirrored, groups)
+
+
+def _numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
+    """Number of the group of each image of a pool, in the order in which groups appear; () without groups."""
+    several = splits.record.get("groups")
+    if several is None:
+        return ()
+    together = [*several["train"], *several["test"]]
+    mine = [together[i] for i in pooled(how, splits)]
+    number = {group: n for n, group in enumerate(dict.fromkeys(mine))}
+    return tuple(number[group] for group in mine)
 
 
 @dataclass(frozen=True)
@@ -218,6 +235,7 @@ def _read(
         divisor=1 if head else preset.of(choice).generator.divisor,
         flip=options.mirrored,
         grey=options.grey,
+        groups=options.grouped,
     )
     splits = read(loading)
     height, width = splits.train.shape[1:]

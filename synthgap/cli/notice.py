@@ -77,6 +77,19 @@ def judged_by_heads(heads: Heads, measure: str) -> list[str]:
     ]
 
 
+def parted(study: Study, folder: Path) -> list[str]:
+    """Where it now stands which file of the user's own is in which split: `folder`/split.csv, which this writes."""
+    from ..design.split_file import write_split
+
+    if not study.files:
+        return []
+    if study.design.heads and study.design.heads.crossed:
+        use = "trained on and tested in turn; give train/, val/ and test/ for test images that no generator has seen"
+    else:
+        use = "a generator that is trained elsewhere may see those of train alone"
+    return [f"  which file is in which split: {write_split(study.files, folder)} ({use})"]
+
+
 def progress_bar(what: str, total: int | None = None):
     """A bar that counts images, on a terminal alone."""
     from tqdm import tqdm

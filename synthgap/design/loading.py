@@ -101,6 +101,11 @@ class Loaded:
     place: int  # of the data set of Table 3
     sharp: tuple[Splits, Loading, ImageSet] | None = None  # for the second judge; the given images last
 
+    @property
+    def judged(self) -> Splits:
+        """The splits that the plain answer is about."""
+        return self.sharp[0] if self.sharp else self.splits[self.place][0]
+
     def design(self, keep: Keep, named: Named = lambda images, how: images.fingerprint) -> Design:
         """The design; every set of images is given to `keep`. named : what images are called by."""
         stored = _Stored(keep, named)

@@ -14,6 +14,7 @@ from ..design.loading import Design, load
 from ..design.options import Options
 from ..design.preset import Preset
 from ..design.record import reopened
+from ..design.split_file import split_rows
 from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
@@ -92,7 +93,7 @@ class Study:
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")
             self.results = Path(dataset.removeprefix(OF_RUN))
             self.lab = Lab(*reopened(self.results), workers)
-            self.growth = None
+            self.growth, self.files = None, []
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
         if loaded.sharp is not None and minutes != NONE:
@@ -105,6 +106,7 @@ class Study:
         store = Store(self.results / "store")
         lab = Lab(loaded.design(store.put), store, workers, scheduler)
         self.lab = self.growth.first(lab) if self.growth else lab
+        self.files = split_rows(loaded.judged, self.design.heads)  # of a user's own: which is in which split
 
     @property
     def design(self) -> Design:

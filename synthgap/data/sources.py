@@ -24,6 +24,7 @@ from .public import load_public
 from .publicsets import PUBLIC
 from .shards import read_shards
 from .splits import Splits, complete_splits, stratified_split
+from .stems import name_lines
 from .transform import greyed, limited, mirrored, padded, resized
 
 LARGEST_SIDE = 1024  # pixels that may be asked for
@@ -102,6 +103,7 @@ def load_splits(
     UserError : unknown source, missing or unreadable file, a class too small to split, wrong groups.
     """
     kind, _, path = source.partition(":")
+    below = None  # parts of a file's path above its place within a class, where images are files in folders
     if groups is not None and kind not in NAMING:
         raise UserError(f"groups are of files, in folder:PATH or edm-zip:PATH; {source} has none: leave groups out")
     if image_size is not None and not 4 <= image_size <= LARGEST_SIDE:
@@ -113,7 +115,7 @@ def load_splits(
         place = own_path(path)
         options = (image_size, longest_side, groups) if kind == "folder" else (groups,) if kind == "edm-zip" else ()
         given, names, told = READERS[kind](place, *options)
-        notes, parted = told.pop("notes", []), stratified_split
+        notes, below, parted = told.pop("notes", []), told.pop("below", None), stratified_split
         if grouped := told.pop("groups", {}):
             parted = partial(grouped_split, groups=np.array([grouped[file] for file in names["train"]]))
         splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits, parted)
@@ -128,7 +130,12 @@ def load_splits(
         )
     splits = padded(greyed(splits) if grey else splits, divisor)
     splits = limited(mirrored(splits, flip), limits or {}, seed)
-    return with_groups(splits, grouped) if groups is not None else splits
+    if groups is not None:
+        return with_groups(splits, grouped)
+    if below is not None:
+        found = [*splits.record["found"], *name_lines(splits, below)]
+        return replace(splits, record=splits.record | {"found": found})
+    return splits
 
 
 def own_path(text: str) -> Path:
@@ -149,9 +156,9 @@ def _read_folder(root: Path, image_size: int | None, longest_side: int, groups: 
     if "train" not in listings:  # one split was named: it is all there is
         listings = {"train": next(iter(listings.values()))}
     names = {split: list(listing.files) for split, listing in listings.items()}
-    grouped = {}
+    grouped, below = {}, 2 if layout.folders else 1  # split and class, or class
     if groups == SUBFOLDERS:
-        grouped = groups_from_subfolders(names, below=2 if layout.folders else 1)
+        grouped = groups_from_subfolders(names, below)
     elif groups is not None:
         grouped = groups_from_file(own_path(groups), names, layout.root, repeats)
     read = read_images([path for listing in listings.values() for path in listing.paths], longest_side, image_size)
@@ -166,7 +173,7 @@ def _read_folder(root: Path, image_size: int | None, longest_side: int, groups: 
         start = stop
     told = {"notes": notes, "found": list(read.notes[1:]), "passed": layout_lines(layout)}
     source = f"folder:{layout.root if root.is_dir() else root}"  # or one split of it, "photos:test"
-    return given, names, told | {"source": source, "groups": grouped}
+    return given, names, told | {"source": source, "groups": grouped, "below": below}
 
 
 def _read_edm_zip(path: Path, groups: str | None) -> Given:

@@ -42,7 +42,8 @@ DESCRIPTIONS = {
         for name, s in PUBLIC.items()
     },
     "folder:PATH": "your images: PATH/<class>/<image>, or PATH/train/<class>/… with val/ and test/ beside it. "
-    "Missing splits are cut from train (20% validation, 20% test, stratified). PATH:test is one split alone. PNG, "
+    "Missing splits are cut from train (20% validation, 20% test, stratified; --groups keeps images of one patient or "
+    "place together). PATH:test is one split alone. PNG, "
     "JPEG, TIFF, WebP, BMP, GIF, PNM; any sizes, modes and depths.",
     "npz:PATH": "your arrays: images (N×H×W, N×H×W×C or N×C×H×W; uint8, whole numbers of up to 16 bits, or floats from "
     "0 to 1) and labels (integers or names), or MedMNIST's train_images, train_labels, val_images, …; optional classes "

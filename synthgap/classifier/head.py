@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 
 from ..base.errors import UserError
+from ..data.dealing import grouped_parts
 from ..data.splits import stratified_take
 from .evaluate import Prediction
 
@@ -134,6 +135,7 @@ def judge(
     classes: int,
     draws: int,
     *,
+    groups: Sequence[int] = (),
     shown: Features | None = None,
     folds: int = FOLDS,
     progress: Callable[[int, int], None] | None = None,
@@ -144,15 +146,16 @@ def judge(
         `folds` − 1 of as many parts, classes spread evenly over them (cross-fitting). A near copy of a real image
         is never trained on where its original is tested (see `originals`); a head that is left with no image tells
         the first class of all.
+    groups : the group of each real image, where images belong together: the parts keep groups whole.
     shown : more images that the head fitted to all of the lesson is asked about.
     progress : called with (heads fitted, heads in all).
 
-    Raises UserError where the lesson holds no images, or a class fewer real ones than parts.
+    Raises UserError where the lesson holds no images, or a class fewer real ones than parts, or all in one group.
     """
     rows, weights = weighted(lesson, classes)
     strength, whole = _chosen(rows, weights, classes, validation)
     asked = lesson.real[0] if test is None else test
-    parts = [np.arange(len(asked))] if test else _folds(asked.labels, folds)
+    parts = [np.arange(len(asked))] if test else _folds(asked.labels, folds, groups)
     without = [(NOTHING, NOTHING)] if test else _without(lesson, parts)
     logits = np.empty((1 + draws, len(asked), classes), dtype=np.float32)
     for done, number in enumerate((None, *range(draws))):
@@ -185,8 +188,10 @@ def originals(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
     return np.where(distance <= NEAR * others[nearest], nearest, -1)
 
 
-def _folds(labels: np.ndarray, count: int) -> list[np.ndarray]:
-    """Positions of each part, each class spread evenly over them."""
+def _folds(labels: np.ndarray, count: int, groups: Sequence[int] = ()) -> list[np.ndarray]:
+    """Positions of each part, each class spread evenly over them, or as evenly as whole groups allow."""
+    if len(groups):
+        return grouped_parts(labels, np.asarray(groups), count)
     if np.bincount(labels)[np.unique(labels)].min() < count:
         raise UserError(f"a class has fewer than {count} images to train and test on; give more of it, or a test split")
     dealt = StratifiedKFold(count, shuffle=True, random_state=0)

@@ -15,7 +15,7 @@ from ..base.disk import disk_fault
 from ..base.errors import UserError
 from ..base.words import duration, plural
 from . import images, models, runs, scale
-from .notice import found, intended
+from .notice import found, intended, parted
 from .options import of_study, run_name
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def run(
     root, progress, name = find_root() if book or publish or answer_only else None, Progress(), run_name(parameters)
     making = None if root is None else Making(root, parameters, name, progress, publish, started)
     study = Study(**parameters, scheduler=scheduler)
-    for line in [*found(study), *intended(study)]:
+    for line in [*found(study), *intended(study), *parted(study, study.results / name)]:
         typer.echo(line)
     sections = ANSWER if answer_only else ()
     expected, work = _expected(study, study.design, making, sections)

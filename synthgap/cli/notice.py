@@ -62,12 +62,11 @@ def intended(study: Study) -> list[str]:
 
 def judged_by_heads(heads: Heads, measure: str) -> list[str]:
     """Who gives the answer, on which images."""
-    from ..classifier.head import FOLDS
-
     data = heads.data
     _, height, width = data["train"].shape
     if heads.crossed:
-        images = f"{data['train'].count:,} of these images to train and to test, in {FOLDS} parts"
+        images = f"{data['train'].count:,} of these images to train and to test, in {heads.parts} parts"
+        images += " that keep groups whole" if heads.groups else ""
     else:
         images = f"{data['train'].count:,} of these images to train, {data['test'].count:,} to test"
     network = heads.network.extractor
@@ -76,6 +75,19 @@ def judged_by_heads(heads: Heads, measure: str) -> list[str]:
         f"{data['validation'].count:,} to choose by (--judge resnet18 trains a network from scratch instead)",
         f"  it goes by {'accuracy, balanced where classes are uneven' if measure == 'auto' else measure} (--measure)",
     ]
+
+
+def parted(study: Study, folder: Path) -> list[str]:
+    """Where it now stands which file of the user's own is in which split: `folder`/split.csv, which this writes."""
+    from ..design.split_file import write_split
+
+    if not study.files:
+        return []
+    if study.design.heads and study.design.heads.crossed:
+        use = "trained on and tested in turn; give train/, val/ and test/ for test images that no generator has seen"
+    else:
+        use = "a generator that is trained elsewhere may see those of train alone"
+    return [f"  which file is in which split: {write_split(study.files, folder)} ({use})"]
 
 
 def progress_bar(what: str, total: int | None = None):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..base.errors import UserError
+from ..data.groups import SUBFOLDERS
 from ..data.sources import own_path
 from ..design.parameters import PARAMETERS, as_meant
 
@@ -62,6 +63,13 @@ Measure = Annotated[
 Positive = Annotated[
     str, typer.Option(help="The class that recall, precision, auc and average-precision are about; none: all alike.")
 ]
+Groups = Annotated[
+    str,
+    typer.Option(
+        help="Images that belong together (of one patient, module, site), which no split parts: a CSV file with the "
+        "columns file and group, or subfolders: PATH/<class>/<group>/<image>; none: every image by itself."
+    ),
+]
 Minutes = Annotated[
     str,
     typer.Option(
@@ -99,6 +107,7 @@ STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters
     "judge": (Judge, "auto"),
     "measure": (Measure, "auto"),
     "positive": (Positive, "none"),
+    "groups": (Groups, "none"),
     "minutes": (Minutes, "none"),
 }
 
@@ -174,8 +183,14 @@ def run_name(parameters: dict) -> str:
         value = parameters[name]
         if value not in ("auto", "none", False) or (name == "flip" and value is False):
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
+    if parameters["groups"] != "none":
+        names.append(f"groups_{_group_name(parameters['groups'])}")
     names += ["minutes"] if parameters["minutes"] != "none" else []  # more minutes go on with the same answer
     return "-".join(_short("".join(c if c.isalnum() or c in "-_." else "_" for c in name)) for name in names)
+
+
+def _group_name(groups: str) -> str:
+    return groups if groups == SUBFOLDERS else f"{own_path(groups).stem}-{_digits('groups', groups)}"
 
 
 def _source_name(source: str) -> str:

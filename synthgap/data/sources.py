@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from ..base.errors import UserError
 from ..base.names import shown
+from .dealing import grouped_split
 from .duplicates import repeated_files
 from .edmzip import read_edm_zip
 from .folder import read_images
+from .groups import SUBFOLDERS, groups_from_file, groups_from_subfolders, with_groups
 from .imageset import ImageSet
 from .layout import ALL, Listing, layout_lines, read_layout
 from .named import load_digit_pairs, load_digits, load_mnist5k
@@ -19,7 +24,8 @@ from .public import load_public
 from .publicsets import PUBLIC
 from .shards import read_shards
 from .shelf import Shelf
-from .splits import Splits, complete_splits
+from .splits import Splits, complete_splits, stratified_split
+from .stems import name_lines
 from .transform import greyed, limited, mirrored, padded, resized
 
 LARGEST_SIDE = 1024  # pixels that may be asked for
@@ -37,7 +43,8 @@ DESCRIPTIONS = {
         for name, s in PUBLIC.items()
     },
     "folder:PATH": "your images: PATH/<class>/<image>, or PATH/train/<class>/… with val/ and test/ beside it. "
-    "Missing splits are cut from train (20% validation, 20% test, stratified). PATH:test is one split alone. PNG, "
+    "Missing splits are cut from train (20% validation, 20% test, stratified; --groups keeps images of one patient or "
+    "place together). PATH:test is one split alone. PNG, "
     "JPEG, TIFF, WebP, BMP, GIF, PNM; any sizes, modes and depths.",
     "npz:PATH": "your arrays: images (N×H×W, N×H×W×C or N×C×H×W; uint8, whole numbers of up to 16 bits, or floats from "
     "0 to 1) and labels (integers or names), or MedMNIST's train_images, train_labels, val_images, …; optional classes "
@@ -68,6 +75,7 @@ def load_splits(
     seed: int = 0,
     flip: bool | None = None,
     grey: bool = False,
+    groups: str | None = None,
     shelf: Shelf | None = None,
 ) -> Splits:
     """Load and split a data set.
@@ -86,6 +94,8 @@ def load_splits(
     seed : of the split and of what `limits` leaves out.
     flip : whether classifiers may see the images mirrored left to right; None leaves it to the data set.
     grey : take colour away.
+    groups : images that belong together, which no split that is cut here parts: a CSV file (see `groups_from_file`), or
+        "subfolders" of class folders. Of folders and edm-zips alone; splits that the data bring are checked.
     shelf : where decoded images of folders are kept for the next reading.
 
     Returns
@@ -94,9 +104,12 @@ def load_splits(
 
     Raises
     ------
-    UserError : unknown source, missing or unreadable file, a class too small to split.
+    UserError : unknown source, missing or unreadable file, a class too small to split, wrong groups.
     """
     kind, _, path = source.partition(":")
+    below = None  # parts of a file's path above its place within a class, where images are files in folders
+    if groups is not None and kind not in NAMING:
+        raise UserError(f"groups are of files, in folder:PATH or edm-zip:PATH; {source} has none: leave groups out")
     if image_size is not None and not 4 <= image_size <= LARGEST_SIDE:
         raise UserError(f"image_size is {image_size}; give 4 to {LARGEST_SIDE:,} pixels")
     for name, value, least in (("train_size", train_size, 2), ("seed", seed, 0), ("divisor", divisor, 1)):
@@ -104,10 +117,12 @@ def load_splits(
             raise UserError(f"{name} is {value}; give {least} or more")
     if kind in READERS and path:
         place = own_path(path)
-        options = (image_size, longest_side, shelf) if kind == "folder" else ()
-        given, names, told = READERS[kind](place, *options)
-        notes = told.pop("notes", [])
-        splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits)
+        own = {"folder": (image_size, longest_side, groups, shelf), "edm-zip": (groups,)}
+        given, names, told = READERS[kind](place, *own.get(kind, ()))
+        notes, below, parted = told.pop("notes", []), told.pop("below", None), stratified_split
+        if grouped := told.pop("groups", {}):
+            parted = partial(grouped_split, groups=np.array([grouped[file] for file in names["train"]]))
+        splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits, parted)
         splits = resized(replace(splits, record=splits.record | told), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)
@@ -118,7 +133,13 @@ def load_splits(
             f"unknown data set {source!r}; known: {', '.join(DESCRIPTIONS)} (synthgap datasets describes them)"
         )
     splits = padded(greyed(splits) if grey else splits, divisor)
-    return limited(mirrored(splits, flip), limits or {}, seed)
+    splits = limited(mirrored(splits, flip), limits or {}, seed)
+    if groups is not None:
+        return with_groups(splits, grouped)
+    if below is not None:
+        found = [*splits.record["found"], *name_lines(splits, below)]
+        return replace(splits, record=splits.record | {"found": found})
+    return splits
 
 
 def own_path(text: str) -> Path:
@@ -133,16 +154,24 @@ def own_path(text: str) -> Path:
     return path
 
 
-def _read_folder(root: Path, image_size: int | None, longest_side: int, shelf: Shelf | None) -> Given:
+def _read_folder(
+    root: Path, image_size: int | None, longest_side: int, groups: str | None, shelf: Shelf | None
+) -> Given:
     layout = read_layout(root)
     listings, repeats = _without_repeats({"train" if s == ALL else s: v for s, v in layout.listings.items()})
     if "train" not in listings:  # one split was named: it is all there is
         listings = {"train": next(iter(listings.values()))}
+    names = {split: list(listing.files) for split, listing in listings.items()}
+    grouped, below = {}, 2 if layout.folders else 1  # split and class, or class
+    if groups == SUBFOLDERS:
+        grouped = groups_from_subfolders(names, below)
+    elif groups is not None:
+        grouped = groups_from_file(own_path(groups), names, layout.root, repeats)
     paths = [path for listing in listings.values() for path in listing.paths]
     read = read_images(paths, longest_side, image_size, shelf)
     notes = [read.notes[0]]
     if repeats:
-        notes.append(f"{repeats} files that repeat another one of their class and split byte for byte left out")
+        notes.append(f"{len(repeats)} files that repeat another one of their class and split byte for byte left out")
 
     given, start = {}, 0
     for split, listing in listings.items():
@@ -151,16 +180,23 @@ def _read_folder(root: Path, image_size: int | None, longest_side: int, shelf: S
         start = stop
     told = {"notes": notes, "found": list(read.notes[1:]), "passed": layout_lines(layout)}
     source = f"folder:{layout.root if root.is_dir() else root}"  # or one split of it, "photos:test"
-    return given, {split: list(listing.files) for split, listing in listings.items()}, told | {"source": source}
+    return given, names, told | {"source": source, "groups": grouped, "below": below}
 
 
-def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], int]:
-    """The listings without files that repeat another one of their class and split, and how many those were.
+def _read_edm_zip(path: Path, groups: str | None) -> Given:
+    given, names, told = read_edm_zip(path)
+    if groups == SUBFOLDERS:
+        raise UserError(f"groups is {SUBFOLDERS}, and {shown(str(path))} is an archive; give a CSV file")
+    return given, names, told | {"groups": groups_from_file(own_path(groups), names, path) if groups else {}}
+
+
+def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], list[str]]:
+    """The listings without files that repeat another one of their class and split, and these files.
 
     Left in, the copies of one photograph could come to lie in train and in test. Raises UserError where all files of
     a training class are copies of one.
     """
-    out, dropped = {}, 0
+    out, dropped = {}, []
     for split, listing in listings.items():
         groups = repeated_files(listing.paths)
         again = {
@@ -176,8 +212,9 @@ def _without_repeats(listings: dict[str, Listing]) -> tuple[dict[str, Listing], 
                     "add different ones or leave the class out"
                 )
         out[split] = replace(listing, files=tuple(listing.files[i] for i in kept), labels=labels)
-        dropped += len(again)
+        dropped += [listing.files[i] for i in sorted(again)]
     return out, dropped
 
 
-READERS = {"folder": _read_folder, "npz": read_npz, "edm-zip": read_edm_zip, "shards": read_shards}
+NAMING = ("folder", "edm-zip")  # sources whose images have names
+READERS = {"folder": _read_folder, "npz": read_npz, "edm-zip": _read_edm_zip, "shards": read_shards}

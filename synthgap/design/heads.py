@@ -35,6 +35,8 @@ class Heads:
         fitted to others (cross-fitting; see `classifier.head.judge`).
     record : how the images were split and read, as of `Splits`.
     mirrored : do all heads see the real images mirrored left to right, too?
+    groups : number of the group of each image of that one set, which cross-fitting does not part; () where there are
+        none.
     """
 
     data: dict[str, Data]
@@ -42,11 +44,17 @@ class Heads:
     preset: Preset
     network: Frozen
     mirrored: bool = False
+    groups: tuple[int, ...] = ()
 
     @property
     def crossed(self) -> bool:
         """Are train and test one set?"""
         return self.data["train"].loading.pooled
+
+    @property
+    def parts(self) -> int:
+        """Parts that are tested in turn where train and test are one set: no more than there are groups."""
+        return min(FOLDS, len(set(self.groups))) if self.groups else FOLDS
 
     @property
     def count(self) -> int:
@@ -55,7 +63,7 @@ class Heads:
 
     def fitted(self, count: int) -> int:
         """Of so many images those that a head is fitted to, the part that is asked about being left out."""
-        return round(count * (1 - 1 / FOLDS)) if self.crossed else count
+        return round(count * (1 - 1 / self.parts)) if self.crossed else count
 
     @property
     def unseen(self) -> Data:
@@ -87,6 +95,7 @@ class Heads:
             validation=self.features(self.data["validation"]),
             shown=self.features(self.data["given"]) if (cell, count) == (REAL, None) else None,
             test=None if self.crossed else self.features(self.data["test"]),
+            groups=self.groups,
             classes=self.data["train"].classes,
             draws=self.preset.head.draws,
         )

@@ -15,7 +15,7 @@ from ..data.shelf import Shelf
 from ..data.sources import own_path
 from ..data.splits import SPLITS, Splits
 from ..graph.codehash import code_hash
-from ..graph.reading import load_all, load_split
+from ..graph.reading import load_all, load_split, pooled
 from ..graph.settings import Loading
 from ..graph.specs import Data
 from .arms import Arms
@@ -76,6 +76,11 @@ class Design:
         return self.heads.data if self.heads else self.arms.data
 
     @property
+    def record(self) -> dict:
+        """How these were split and read, as of `Splits`."""
+        return self.heads.record if self.heads else self.records[self.columns.index(self.arms)]
+
+    @property
     def fitted_to(self) -> int:
         """Real images that a classifier of the plain answer is trained on, where it is trained on all there are."""
         return self.heads.count if self.heads else self.arms.data["train"].count
@@ -100,6 +105,11 @@ class Loaded:
     given: tuple[ImageSet, str] | None
     place: int  # of the data set of Table 3
     sharp: tuple[Splits, Loading, ImageSet] | None = None  # for the second judge; the given images last
+
+    @property
+    def judged(self) -> Splits:
+        """The splits that the plain answer is about."""
+        return self.sharp[0] if self.sharp else self.splits[self.place][0]
 
     def design(self, keep: Keep, named: Named = lambda images, how: images.fingerprint) -> Design:
         """The design; every set of images is given to `keep`. named : what images are called by."""
@@ -127,13 +137,25 @@ class Loaded:
             return None
         splits, how, given = self.sharp
         data = {"given": stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))}
-        pooled, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
+        crossed, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
         for split in SPLITS:
-            mine = how.model_copy(update={"split": split, "pooled": pooled and split != "validation"})
+            mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})
             mine = mine.model_copy(update={"take": most if mine.pooled else None})
             data[split] = stored.one(load_split(mine, splits), mine)
         network, mirrored = frozen(preset.head.extractor), "flip" in splits.train.augment
-        return Heads(data, splits.record, preset, network, mirrored)
+        groups = _numbered(splits, data["train"].loading) if crossed else ()
+        return Heads(data, splits.record, preset, network, mirrored, groups)
+
+
+def _numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
+    """Number of the group of each image of a pool, in the order in which groups appear; () without groups."""
+    several = splits.record.get("groups")
+    if several is None:
+        return ()
+    together = [*several["train"], *several["test"]]
+    mine = [together[i] for i in pooled(how, splits)]
+    number = {group: n for n, group in enumerate(dict.fromkeys(mine))}
+    return tuple(number[group] for group in mine)
 
 
 @dataclass(frozen=True)
@@ -230,6 +252,7 @@ def _read(
         divisor=1 if head else preset.of(choice).generator.divisor,
         flip=options.mirrored,
         grey=options.grey,
+        groups=options.grouped,
     )
     splits = read(loading)
     height, width = splits.train.shape[1:]

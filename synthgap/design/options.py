@@ -9,6 +9,7 @@ from typing import get_args
 from ..base.errors import UserError
 from ..base.names import shown, some
 from ..classifier.train import ClassifierTraining
+from ..data.groups import SUBFOLDERS
 from ..metrics.scores import MEASURES
 from .preset import Preset, changed
 
@@ -25,7 +26,8 @@ class Options:
     judge : of the plain answer: "resnet18", trained from scratch, or "features", a linear head on those of a frozen
     network, which is for given images (and their default). measure : what the verdicts go by, of `scores.MEASURES`;
     "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
-    and the average precision are about; "none": all classes alike.
+    and the average precision are about; "none": all classes alike. groups : images that belong together, which no split
+    parts: a CSV file, "subfolders" of class folders, or "none" (see `data.groups`).
 
     Raises UserError for a value of the wrong type or out of range (the size is checked where images are loaded).
     """
@@ -38,6 +40,7 @@ class Options:
     judge: str = "auto"
     measure: str = "auto"
     positive: str = "none"
+    groups: str = "none"
 
     def __post_init__(self) -> None:
         if self.max_images != "auto" and not (type(self.max_images) is int and self.max_images >= 2):
@@ -57,6 +60,8 @@ class Options:
             raise UserError(f"measure is {self.measure}, of which class? name it (positive, --positive)")
         if not isinstance(self.positive, str):
             raise UserError(f'positive is {self.positive!r}; give the name of a class, or "none"')
+        if not isinstance(self.groups, str):
+            raise UserError(f'groups is {self.groups!r}; give the path of a CSV file, "{SUBFOLDERS}" or "none"')
 
     def place(self, classes: tuple[str, ...]) -> int | None:
         """The positive class among those of the data set; None: all alike. UserError where it is none of them."""
@@ -76,6 +81,11 @@ class Options:
                 "drawn here are judged by resnet18"
             )
         return synthetic != "none" and self.judge != "resnet18"
+
+    @property
+    def grouped(self) -> str | None:
+        """`groups` as `load_splits` takes it."""
+        return None if self.groups == "none" else self.groups
 
     @property
     def mirrored(self) -> bool | None:

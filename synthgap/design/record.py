@@ -45,6 +45,7 @@ class Judge(BaseModel):
     record: dict[str, Any]
     network: Frozen
     mirrored: bool
+    groups: tuple[int, ...] = ()
 
 
 class Record(BaseModel):
@@ -69,7 +70,7 @@ class Record(BaseModel):
         """The record of a design, made by the present code."""
         columns = tuple(Column(name=arms.name, data=arms.data, mirrored=arms.mirrored) for arms in d.columns)
         plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given", "looks")}
-        told = ("data", "record", "network", "mirrored")
+        told = ("data", "record", "network", "mirrored", "groups")
         heads = Judge(**{name: getattr(d.heads, name) for name in told}) if d.heads else None
         made = {"records": d.records, "code": code_of_kinds(), "heads": heads}
         return cls(options=asdict(d.options), columns=columns, **made, **plain)
@@ -95,7 +96,7 @@ class Record(BaseModel):
         if self.heads is None:
             return d
         own = self.heads
-        return replace(d, heads=Heads(own.data, own.record, d.arms.preset, own.network, own.mirrored))
+        return replace(d, heads=Heads(own.data, own.record, d.arms.preset, own.network, own.mirrored, own.groups))
 
 
 def code_of_kinds() -> dict[str, str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..base.words import ONE_SEED, capital, escaped, percent, plural, points, signed
-from ..classifier.head import FOLDS
 from ..design.loading import Design
 from ..design.values import ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
@@ -237,6 +236,7 @@ def sure(known: Known) -> Said:
         f"±{100 * widest:.1f} points wide.",
         looks_words(known),
         heads_words(known.design),
+        groups_words(known.design),
     )
 
 
@@ -244,14 +244,25 @@ def heads_words(d: Design) -> str:
     """What a second judge's intervals hold for; nothing where ResNets are the judge."""
     if not d.heads:
         return ""
+    train = d.judged["train"].count
     folds = (
-        f" Of your {d.judged['train'].count:,} images, parted in {FOLDS}, each part is asked about with a classifier "
-        "trained on the others, and on no synthetic image that is a near copy of it."
+        f" Of your {train:,} images, parted in {d.heads.parts}, each part is asked about with a classifier trained on "
+        "the others, and on no synthetic image that is a near copy of it."
     )
     return (
         "The judge is a linear classifier on features of a network that was trained on other images, and has no chance "
         "in its training: the intervals are for other images, yours and synthetic ones, which were drawn anew, with "
         f"repetition, for each redraw.{folds if d.heads.crossed else ''}"
+    )
+
+
+def groups_words(d: Design) -> str:
+    """What groups of images mean for intervals; nothing where there are none."""
+    if "groups" not in d.record:
+        return ""
+    return (
+        "No group of your images was trained on where it was tested. The intervals take test images for independent of "
+        "one another: where those of a group are alike, they are too narrow."
     )
 
 

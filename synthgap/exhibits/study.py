@@ -14,6 +14,7 @@ from ..design.loading import Design, load
 from ..design.options import Options
 from ..design.preset import Preset
 from ..design.record import reopened
+from ..design.split_file import split_rows
 from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
@@ -50,7 +51,7 @@ class Study:
     synthetic
         images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
-    max_images, flip, grey, class_weights, judge, measure, positive
+    max_images, flip, grey, class_weights, judge, measure, positive, groups
         see `design.options.Options`.
     minutes
         "none", or how many of them `decide` may add seeds for until the plain answer is decided. The study then begins
@@ -81,17 +82,18 @@ class Study:
         judge: str = "auto",
         measure: str = "auto",
         positive: str = "none",
+        groups: str = "none",
         minutes: float | str = "none",
         scheduler: str | None = None,
     ):
         check_workers(workers)
-        options = Options(image_size, max_images, flip, grey, class_weights, judge, measure, positive)
+        options = Options(image_size, max_images, flip, grey, class_weights, judge, measure, positive, groups)
         if isinstance(dataset, str) and dataset.startswith(OF_RUN):
             if (seeds, synthetic, options, minutes) != ("auto", "none", Options(), "none"):
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")
             self.results = Path(dataset.removeprefix(OF_RUN))
             self.lab = Lab(*reopened(self.results), workers)
-            self.growth = None
+            self.growth, self.files = None, []
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
         if loaded.sharp is not None and minutes != NONE:
@@ -104,6 +106,7 @@ class Study:
         store = Store(self.results / "store")
         lab = Lab(loaded.design(store.put), store, workers, scheduler)
         self.lab = self.growth.first(lab) if self.growth else lab
+        self.files = split_rows(loaded.judged, self.design.heads)  # of a user's own: which is in which split
 
     @property
     def design(self) -> Design:

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..base.words import difference, escaped, mean_over, p_value, percent, plus_minus
-from ..classifier.head import FOLDS
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..metrics.scores import MEASURES, calibration_error
@@ -71,13 +70,12 @@ def settings_table(d: Design, task: Task) -> str:
 
 def settings(d: Design, task: Task) -> dict[str, str]:
     """What was found in the data, and what the options made of it."""
-    arms, record, options = d.arms, d.records[d.columns.index(d.arms)], d.options
-    record = d.heads.record if d.heads else record
+    arms, record, options = d.arms, d.record, d.options
     channels, height, width = d.judged["train"].shape
     sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
     if d.heads and d.heads.crossed:
         train, chosen_by = (d.judged[part].count for part in ("train", "validation"))
-        sizes = f"{train:,} to train and test in {FOLDS} parts, {chosen_by:,} validation"
+        sizes = f"{train:,} to train and test in {d.heads.parts} parts, {chosen_by:,} validation"
     uneven = f", the largest {task.imbalance:.1f} times the smallest" if task.imbalance > 1.05 else ""
     least, most = task.counts.min(), task.counts.max()
     rows = {

@@ -275,6 +275,7 @@ def fit_heads(spec: FitHead, job: Job) -> Judged:
         *asked,
         spec.classes,
         spec.draws,
+        groups=spec.groups,
         shown=job.get(spec.shown) if spec.shown else None,
         progress=lambda done, total: job.report(done / total),
     )

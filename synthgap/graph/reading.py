@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..data.imageset import ImageSet
 from ..data.pool import load_like
 from ..data.shelf import Shelf
@@ -24,7 +26,13 @@ def load_split(loading: Loading, splits: Splits | None = None) -> ImageSet:
     images = splits[loading.split]
     if loading.pooled:
         images = replace(ImageSet.concat([splits.train, splits.test]), name=splits.train.name)
-        return images if loading.take is None else images.subset(stratified_take(images.labels, loading.take, seed=0))
+        return images if loading.take is None else images.subset(pooled(loading, splits))
     if loading.synthetic is not None:
         images = load_like(loading.synthetic, images, loading.grey)
     return images if loading.take is None else images.subset(spread(images.labels, loading.take))
+
+
+def pooled(loading: Loading, splits: Splits) -> np.ndarray:
+    """Sorted positions of the images of a pool that `loading` takes, among those of train and then of test."""
+    labels = np.concatenate([splits.train.labels, splits.test.labels])
+    return stratified_take(labels, len(labels) if loading.take is None else loading.take, seed=0)

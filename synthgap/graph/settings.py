@@ -24,6 +24,7 @@ class Loading(BaseModel):
     take: int | None = None  # only so many images of the split, spread evenly over the classes
     flip: bool | None = None  # mirrored in training; None: as the data set says
     grey: bool = False
+    groups: str | None = None  # images that belong together: a CSV file, or "subfolders"
     pooled: bool = False  # train and test are one set, for cross-fitting; `take` is of it
     synthetic: str | None = None  # not the split, but these images from elsewhere, brought to its shape and classes
 

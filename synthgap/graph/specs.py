@@ -171,8 +171,9 @@ class Extract(Spec):
 class FitHead(Spec):
     """Linear heads on frozen features, one and `draws` more, and what they say of `test`; see `classifier.head.Lesson`.
 
-    test : None where all images of `real` are, each asked about with a head that has not seen it. shown : more images
-    that the head is asked about.
+    test : None where all images of `real` are, each asked about with a head that has not seen it, nor any image of its
+    group; groups : number of the group of each of `real`, () where there are none. shown : more images that the head
+    is asked about.
     """
 
     kind: Literal["head"] = "head"
@@ -186,6 +187,7 @@ class FitHead(Spec):
     balanced: bool = False
     validation: Extract
     test: Extract | None
+    groups: tuple[int, ...] = ()
     shown: Extract | None = None
     classes: int
     draws: int = Field(ge=2)

@@ -143,3 +143,37 @@ def test_a_redraw_is_the_same_for_every_arm():
     assert (several[0] > 0).mean() < 0.75  # drawn with replacement
     counted = weighted(Lesson([real], count=20), 2)[1]
     assert (counted > 0).sum() == 20
+
+
+def test_a_group_lies_in_one_part_and_what_it_shares_is_not_learnt(monkeypatch):
+    monkeypatch.setattr(head, "STRENGTHS", (1e-3,))  # heads that learn what they see
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(80), 6)
+    labels = rng.permutation(np.arange(80) % 2)[groups]  # of a group, at random
+    signatures = rng.normal(size=(80, 60))
+    real = Features((signatures[groups] + 0.1 * rng.normal(size=(480, 60))).astype(np.float32), labels)
+    other = Features(rng.normal(size=(50, 60)).astype(np.float32), np.arange(50) % 2)
+    without, with_groups = (judge(Lesson([real]), other, None, 2, 2, groups=g).itself for g in ((), groups))
+    assert without.accuracy > 0.8
+    assert with_groups.accuracy == pytest.approx(0.5, abs=3 * 0.5 / np.sqrt(80))  # three standard errors, of groups
+    parts = head._folds(labels, 5, groups)
+    assert len(parts) == 5
+    assert sum(len(set(groups[part])) for part in parts) == 80
+
+
+def test_images_of_a_group_are_trained_on_for_other_groups_alone(monkeypatch):
+    monkeypatch.setattr(head, "STRENGTHS", (1e-2,))  # else all images have a say in it
+    groups = np.repeat(np.arange(4), 15)
+    real = drawn(0, 60, apart=3.0)
+
+    part = next(part for part in head._folds(real.labels, 5, groups) if 0 in part)
+    assert set(groups[part]) & set(np.delete(groups, part)) == set()
+    changed = real.features.copy()
+    changed[part[1:]] *= -1  # of its own group: not trained on, so that what is said of image 0 stays
+    first, second = (
+        judge(Lesson([Features(f, real.labels)]), drawn(1, 60), None, 2, 2, groups=groups).logits[0, 0]
+        for f in (real.features, changed)
+    )
+    assert first == pytest.approx(second)
+    with pytest.raises(UserError, match="all images of a class lie in one group"):
+        judge(Lesson([real]), drawn(1, 60), None, 2, 2, groups=real.labels)

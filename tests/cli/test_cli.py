@@ -110,7 +110,7 @@ def test_an_export_with_a_runs_options_has_its_images(synthgap, tmp_path):
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
 USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "judge": "auto"}
-USUAL |= {"minutes": "none", "measure": "auto", "positive": "none"}
+USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "groups": "none"}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,7 @@ USUAL |= {"minutes": "none", "measure": "auto", "positive": "none"}
         ),
         ({"seeds": [0, 2], "flip": False}, "quick-seeds_0_2-flip_False"),
         ({"judge": "resnet18"}, "quick-judge_resnet18"),
+        ({"groups": "subfolders"}, "quick-groups_subfolders"),
         ({"minutes": 60}, "quick-minutes"),
         ({"minutes": 90, "seeds": 12}, "quick-seeds_12-minutes"),
     ],
@@ -140,6 +141,7 @@ def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given,
         ({"dataset": "digits", "synthetic": "npz:a/fakes.npz"}, "quick-digits-fakes.npz-#"),
         ({"dataset": "folder:100% {x} 'q'"}, "quick-100___x___q_-#"),
         ({"dataset": "folder:/"}, "quick--#"),
+        ({"dataset": "folder:photos", "groups": "a/who is it.csv"}, "quick-photos-#-groups_who_is_it-#"),
     ],
 )
 def test_what_lies_at_a_path_is_named_with_digits_of_the_path(given, name):

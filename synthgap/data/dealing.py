@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..base.errors import UserError
-from .splits import Sizes, wanted_sizes
+from .imageset import ImageSet
+from .splits import SPLITS, Sizes, Splits, split_record, stratified_split
 
 TRIES = 10  # dealings of which the best is taken
 MOST_DEALT = 20_000  # groups in all of these; there are fewer tries where groups are many
@@ -23,7 +26,7 @@ def grouped_split(
     All N images are used. Raises UserError as `stratified_split` does, where a class has images in fewer groups than
     there are splits, and where no dealing was found with every class in every split.
     """
-    wanted = wanted_sizes(labels, sizes, classes)
+    wanted = [len(positions) for positions in stratified_split(labels, sizes, seed, classes).values()]
     counts, present, number = _counted(labels, groups)
     named = [classes[c] if c < len(classes) else str(c) for c in present]
     for name, has in zip(named, (counts > 0).sum(axis=0), strict=True):
@@ -32,7 +35,7 @@ def grouped_split(
                 f"class {name!r} has its images in {has} group{'' if has == 1 else 's'}, but each of the splits "
                 f"{', '.join(sizes)} needs a group of its own; add groups to the class or leave it out"
             )
-    side = dealt(counts, np.outer(list(wanted.values()), counts.sum(axis=0) / len(labels)), seed)
+    side = dealt(counts, np.outer(wanted, counts.sum(axis=0) / len(labels)), seed)
     have = _on_sides(counts, side, len(sizes))
     if (have == 0).any():
         at, of = np.argwhere(have == 0)[0]
@@ -41,6 +44,21 @@ def grouped_split(
             "groups, or leave the class out"
         )
     return {split: np.flatnonzero(side[number] == s) for s, split in enumerate(sizes)}
+
+
+def regrouped(splits: Splits, pool: ImageSet, names: list[str], groups: dict[str, str], seed: int) -> Splits:
+    """Splits as of `complete_splits`, those that it has cut from `pool` cut anew, so that none parts a group.
+
+    names : of the pool's images, in their order; groups : name → group.
+    """
+    cut = [s for s in SPLITS if s == "train" or s in splits.record["cut"]]
+    sizes: Sizes = {s: len(splits[s]) for s in cut}
+    parts = grouped_split(pool.labels, sizes, seed, pool.classes, groups=np.array([groups[name] for name in names]))
+    sets = {s: splits[s] for s in SPLITS} | {s: replace(pool.subset(parts[s]), name=splits[s].name) for s in cut}
+    members = splits.record["members"] | {s: [names[i] for i in parts[s]] for s in cut}
+    policy = splits.record["policy"] + (", groups kept whole" if len(cut) > 1 else "")
+    record = split_record(splits.record["source"], policy, sets, members, splits.record["notes"])
+    return Splits(**sets, record=splits.record | record)
 
 
 def grouped_parts(labels: np.ndarray, groups: np.ndarray, count: int) -> list[np.ndarray]:

@@ -149,6 +149,4 @@ def with_groups(splits: Splits, groups: dict[str, str]) -> Splits:
     everyone = {group for several in told.values() for group in several}
     note = f"{plural(len(everyone), 'group')} of images ({counts}), none of them on two sides"
     record = splits.record | {"groups": told, "notes": [*splits.record["notes"], note]}
-    if splits.record["cut"]:
-        record["policy"] += ", groups kept whole"
     return Splits(splits.train, splits.validation, splits.test, record)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from ..base.errors import UserError
 from ..base.names import shown
-from .dealing import grouped_split
+from .dealing import regrouped
 from .duplicates import repeated_files
 from .edmzip import read_edm_zip
 from .folder import read_images
@@ -24,7 +21,7 @@ from .public import load_public
 from .publicsets import PUBLIC
 from .shards import read_shards
 from .shelf import Shelf
-from .splits import Splits, complete_splits, stratified_split
+from .splits import Splits, complete_splits
 from .stems import name_lines
 from .transform import greyed, limited, mirrored, padded, resized
 
@@ -119,10 +116,10 @@ def load_splits(
         place = own_path(path)
         own = {"folder": (image_size, longest_side, groups, shelf), "edm-zip": (groups,)}
         given, names, told = READERS[kind](place, *own.get(kind, ()))
-        notes, below, parted = told.pop("notes", []), told.pop("below", None), stratified_split
-        if grouped := told.pop("groups", {}):
-            parted = partial(grouped_split, groups=np.array([grouped[file] for file in names["train"]]))
-        splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes, limits, parted)
+        notes, below, grouped = (told.pop(name, None) for name in ("notes", "below", "groups"))
+        splits = complete_splits(given, names, train_size, seed, f"{kind}:{place}", notes or [], limits)
+        if grouped:
+            splits = regrouped(splits, given["train"], names["train"], grouped, seed)
         splits = resized(replace(splits, record=splits.record | told), image_size)
     elif kind in PUBLIC and not path:
         splits = load_public(kind, image_size, train_size, seed, limits=limits)

@@ -20,7 +20,7 @@ Sizes = dict[str, int | float | None]
 
 
 def stratified_split(
-    labels: np.ndarray, sizes: Sizes, seed: int, classes: tuple[str, ...] = ()
+    labels: np.ndarray, sizes: dict[str, int | float | None], seed: int, classes: tuple[str, ...] = ()
 ) -> dict[str, np.ndarray]:
     """Split positions 0…N−1 so that each split has the classes in the proportions of the whole.
 
@@ -40,27 +40,6 @@ def stratified_split(
     ------
     UserError : a class with fewer images than splits, or more images wanted than there are.
     """
-    wanted = wanted_sizes(labels, sizes, classes)
-    total = len(labels)
-    present, per_class = np.unique(labels, return_counts=True)
-    rng = np.random.default_rng([seed, total])
-    left = {c: rng.permutation(np.flatnonzero(labels == c)) for c in present}
-    out: dict[str, np.ndarray] = {}
-    remaining = list(wanted)
-    for s in wanted:
-        remaining.remove(s)
-        quota = _proportional(
-            wanted[s],
-            weights=per_class,
-            most=np.array([len(left[c]) - len(remaining) for c in present]),
-        )
-        out[s] = np.sort(np.concatenate([left[c][:q] for c, q in zip(present, quota, strict=True)]))
-        left = {c: left[c][q:] for c, q in zip(present, quota, strict=True)}
-    return out
-
-
-def wanted_sizes(labels: np.ndarray, sizes: Sizes, classes: tuple[str, ...] = ()) -> dict[str, int]:
-    """Images of each split, in whole numbers; arguments and errors as of `stratified_split`."""
     total = len(labels)
     present, per_class = np.unique(labels, return_counts=True)
     named = {c: classes[c] if c < len(classes) else str(c) for c in present}
@@ -78,7 +57,21 @@ def wanted_sizes(labels: np.ndarray, sizes: Sizes, classes: tuple[str, ...] = ()
     for s, v in wanted.items():
         if v < len(present):
             raise UserError(f"the {s} split of {v} can't hold {len(present)} classes; make it larger")
-    return wanted
+
+    rng = np.random.default_rng([seed, total])
+    left = {c: rng.permutation(np.flatnonzero(labels == c)) for c in present}
+    out: dict[str, np.ndarray] = {}
+    remaining = list(wanted)
+    for s in wanted:
+        remaining.remove(s)
+        quota = _proportional(
+            wanted[s],
+            weights=per_class,
+            most=np.array([len(left[c]) - len(remaining) for c in present]),
+        )
+        out[s] = np.sort(np.concatenate([left[c][:q] for c, q in zip(present, quota, strict=True)]))
+        left = {c: left[c][q:] for c, q in zip(present, quota, strict=True)}
+    return out
 
 
 def _proportional(count: int, weights: np.ndarray, most: np.ndarray) -> np.ndarray:
@@ -182,13 +175,11 @@ def complete_splits(
     source: str,
     notes: list[str],
     limits: dict[str, int | None] | None = None,
-    parted: Callable[..., dict[str, np.ndarray]] = stratified_split,
 ) -> Splits:
     """Keep the splits that the user's data bring, and cut the missing ones out of train.
 
     limits : most images that will be used of a split. Where all three splits are cut here, what train can't use goes
         to test: it narrows every interval.
-    parted : cuts, with the arguments of `stratified_split`.
     """
     train = given["train"]
     sizes: Sizes = {"train": None, **CUT}
@@ -197,7 +188,7 @@ def complete_splits(
         most = _most_to_train_on(train, limits or {}) if train_size is None else train_size
         if most is not None:
             sizes["train"], sizes["test"] = most, None
-    cut = parted(train.labels, sizes, seed, train.classes)
+    cut = stratified_split(train.labels, sizes, seed, train.classes)
     stem = train.name.rpartition("/")[0]
     sets = {s: replace(train.subset(i), name=f"{stem}/{s}") for s, i in cut.items()} | {
         s: v for s, v in given.items() if s != "train"

@@ -12,6 +12,7 @@ from synthgap.design.record import Record
 from synthgap.design.split_file import IN_TURN, SPLIT
 from synthgap.design.values import REAL
 from synthgap.exhibits.study import Study
+from synthgap.planning.outlook import Outlook
 
 
 def drawn(root, files):
@@ -95,6 +96,7 @@ def test_where_all_images_are_tested_in_turn_the_file_says_so_and_parts_keep_gro
     assert len(set(zip(heads.groups, pool, strict=True))) == len(set(pool)) == max(heads.groups) + 1
     assert not set(pool) & {row["group"] for row in rows if row["split"] == "validation"}
     assert heads.head(REAL).groups == heads.groups
+    assert Outlook(f"folder:{root}", "smoke", device="cpu", **options).design.heads.groups == heads.groups
     again = Record.model_validate_json(Record.of(study.design).model_dump_json()).design()
     assert again.heads.groups == heads.groups
 

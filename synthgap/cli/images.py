@@ -9,7 +9,7 @@ import typer
 
 from ..base.errors import UserError
 from .notice import found, progress_bar
-from .options import Dataset, Device, ImageSize, Model, Out, PresetName, Results, Seed, number
+from .options import Dataset, Device, GeneratorFile, ImageSize, Model, Out, PresetName, Results, Seed, number
 
 if TYPE_CHECKING:
     from ..exhibits.study import Study
@@ -124,6 +124,7 @@ def export(
     image_size: ImageSize = "auto",
     device: Device = "auto",
     seed: Seed = 0,
+    generator: GeneratorFile = "none",
 ) -> None:
     """Write the very images that a study's arm was trained on: ImageFolder PNGs, or one npz that npz:PATH reads.
 
@@ -146,7 +147,7 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
-    study = _opened(dataset, preset, results, seed, image_size, device)
+    study = _opened(dataset, preset, results, seed, image_size, device, generator)
     specs = [study.main.samples(seed, step, copy) if step else study.main.data[split] for copy in range(multiple)]
     study.compute(specs)
     images = ImageSet.concat([study.store.get(spec) for spec in specs])
@@ -168,11 +169,14 @@ def _solver(preset: str, dataset: str, steps: int | None):
     return solver if steps is None else solver.model_copy(update={"steps": steps})
 
 
-def _opened(dataset: str, preset: str, results: str, seed: int, image_size: str, device: str) -> Study:
+def _opened(
+    dataset: str, preset: str, results: str, seed: int, image_size: str, device: str, generator: str = "none"
+) -> Study:
     """A study of one seed. What was found in a reader's own data is said beside the output, on the error stream."""
     from ..exhibits.study import Study
 
-    study = Study(dataset, preset, results, [seed], number(image_size, "image-size"), device)
+    size = number(image_size, "image-size")
+    study = Study(dataset, preset, results, [seed], size, device, generator=generator)
     if ":" in dataset:
         for line in found(study):
             typer.echo(line, err=True)

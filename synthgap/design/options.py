@@ -25,7 +25,8 @@ class Options:
     judge : of the plain answer: "resnet18", trained from scratch, or "features", a linear head on those of a frozen
     network, which is for given images (and their default). measure : what the verdicts go by, of `scores.MEASURES`;
     "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
-    and the average precision are about; "none": all classes alike.
+    and the average precision are about; "none": all classes alike. generator : a model's file in the place of the
+    generator that a study trains, see `design.generators`; "none" where the preset names none either.
 
     Raises UserError for a value of the wrong type or out of range (the size is checked where images are loaded).
     """
@@ -38,6 +39,7 @@ class Options:
     judge: str = "auto"
     measure: str = "auto"
     positive: str = "none"
+    generator: str = "none"
 
     def __post_init__(self) -> None:
         if self.max_images != "auto" and not (type(self.max_images) is int and self.max_images >= 2):
@@ -57,6 +59,8 @@ class Options:
             raise UserError(f"measure is {self.measure}, of which class? name it (positive, --positive)")
         if not isinstance(self.positive, str):
             raise UserError(f'positive is {self.positive!r}; give the name of a class, or "none"')
+        if not isinstance(self.generator, str):
+            raise UserError(f'generator is {self.generator!r}; give the path of a model\'s file, or "none"')
 
     def place(self, classes: tuple[str, ...]) -> int | None:
         """The positive class among those of the data set; None: all alike. UserError where it is none of them."""

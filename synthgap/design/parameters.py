@@ -24,6 +24,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "judge": (str,),
     "measure": (str,),
     "positive": (str,),
+    "generator": (str,),
     "minutes": (str, int, float),
 }
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}

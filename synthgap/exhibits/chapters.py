@@ -64,9 +64,11 @@ def colophon(study: Study) -> str:
     made = study.store.provenance(next((spec for spec in judges if study.store.has(spec)), judges[0]))
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
     data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in d.columns)
+    models = [f"{arms.name} ({arms.model.fingerprint[:12]})" for arms in d.columns if arms.model]
+    trained = f"- generators, trained elsewhere, and SHA-256 of their files: {'; '.join(models)}\n" if models else ""
     return (
         f"- preset **{d.preset.name}**: {d.preset.summary}\n"
-        f"- data sets and SHA-256 of their training images: {data}\n"
+        f"- data sets and SHA-256 of their training images: {data}\n{trained}"
         f"- seeds {', '.join(map(str, d.seeds))}; device {d.device}; one CPU thread an artifact\n"
         f"- {versions}, Python {made['python']}\n"
     )

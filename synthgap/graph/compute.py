@@ -47,13 +47,14 @@ from .encoding import (
     encode_gan,
     record,
 )
-from .reading import load_split
+from .reading import load_data, load_generator
 from .specs import (
     Attend,
     Bootstrap,
     Data,
     Extract,
     FitHead,
+    LoadDiffusion,
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
@@ -80,16 +81,6 @@ class Job:
     get: Callable[[Spec], Any]
     work: Path
     report: Callable[[float], None]
-
-
-def load_data(spec: Data, job: Job) -> ImageSet:
-    del job
-    images = load_split(spec.loading)
-    if images.fingerprint != spec.fingerprint:
-        raise UserError(
-            f"{spec.loading.source} has changed since this study began; start again in a new results folder"
-        )
-    return images
 
 
 def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
@@ -316,9 +307,10 @@ class Kind:
 
 _images = (ImageSet.to_arrays, ImageSet.from_arrays)
 KINDS: dict[type[Spec], Kind] = {
-    Data: Kind(load_data, *_images),
+    Data: Kind(lambda spec, _: load_data(spec), *_images),
     TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
     Snapshot: Kind(snapshot, encode_edm, decode_edm),
+    LoadDiffusion: Kind(lambda spec, _: load_generator(spec), encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
     TrainGan: Kind(train_rival, encode_gan, decode_gan),

@@ -11,7 +11,9 @@ from ..classifier.train import ClassifierTraining
 from .images import (
     Bootstrap,
     Data,
+    Finished,
     Images,
+    LoadDiffusion,
     Reconstruct,
     SampleGan,
     Snapshot,
@@ -143,7 +145,7 @@ class MeasureLikelihood(Spec):
     kind: Literal["likelihood"] = "likelihood"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.likelihood", "synthgap.graph.compute:measure_likelihood")
 
-    model: TrainDiffusion
+    model: Finished
     images: Images
     settings: LikelihoodSettings
     sigma: float = Field(gt=0)
@@ -213,6 +215,7 @@ KINDS: tuple[type[Spec], ...] = (  # of artifacts
     Data,
     TrainDiffusion,
     Snapshot,
+    LoadDiffusion,
     Synthesize,
     Reconstruct,
     TrainGan,

@@ -71,7 +71,7 @@ def test_a_long_run_says_what_it_found_and_asks_first(synthgap, results, monkeyp
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
 USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "judge": "auto"}
-USUAL |= {"minutes": "none", "measure": "auto", "positive": "none"}
+USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "generator": "none"}
 
 
 @pytest.mark.parametrize(

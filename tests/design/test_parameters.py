@@ -26,6 +26,7 @@ GOOD = {
     "judge": "auto",
     "measure": "auto",
     "positive": "none",
+    "generator": "none",
     "minutes": "none",
 }
 

@@ -51,6 +51,7 @@ UNSET |= {
     "judge": "auto",
     "measure": "auto",
     "positive": "none",
+    "generator": "none",
     "minutes": "none",
 }
 SHAPES = ((6, 8), (4, 4), (8, 2), (2, 8), (7, 9))

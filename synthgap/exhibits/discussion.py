@@ -203,7 +203,8 @@ def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hit
     left.set_ylabel("test accuracy (%)")
     reference(by_training, in_percent(right[0,].mean(axis=1)), "real images, all")
     if trained.empty:
-        by_training.text(0.5, 0.5, "trained elsewhere", transform=by_training.transAxes, ha="center")
+        why = "no checkpoints:\nthe generator was trained elsewhere"
+        by_training.text(0.5, 0.5, why, transform=by_training.transAxes, ha="center")
     else:
         rows = trained.assign(percent=100 * trained.accuracy)
         series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
@@ -227,8 +228,8 @@ def late_gain(right: Hits) -> tuple[int, int, Crossed] | None:
 def no_checkpoints(d: Design) -> str:
     """Why there are none."""
     if d.main.model is not None:
-        return "it was trained elsewhere, and its file holds the end of its training alone"
-    return f"the preset {d.preset.name} has no checkpoints"
+        return "the generator was trained elsewhere, and its file holds the end of its training alone"
+    return f"the preset {d.preset.name} keeps no checkpoints"
 
 
 @sentences("plateau", [checkpoint_hits])
@@ -236,7 +237,7 @@ def plateau(d: Design, right: Hits) -> str:
     """Whether the generator was trained until more training no longer helps."""
     found = late_gain(right)
     if found is None:
-        return f"Whether the generator is at its plateau is not known: {no_checkpoints(d)}."
+        return f"Whether more training would still help is not known: {no_checkpoints(d)}."
     before, end, gain = found
     words = "**It is open whether the generator is at its plateau**"
     if gain.high < PLATEAU:

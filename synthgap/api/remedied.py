@@ -21,11 +21,14 @@ from ..metrics.selection import select
 def remedied(arms: Arms, seed: int, remedy: str, strength: float | None) -> Images:
     """The study's set under a remedy. strength : None is the first that the preset tries.
 
-    Raises UserError for a name that no remedy has, a strength that is missing, or one where none belongs.
+    Raises UserError for a name that no remedy has, a strength that is missing, or one where none belongs; for a remedy
+    that needs another training than a given generator's.
     """
     if remedy not in REMEDIES:
         raise UserError(f"remedy is {remedy!r}; known: {', '.join(REMEDIES)}")
     one = REMEDIES[remedy]
+    if one.trains and arms.model is not None:
+        raise UserError(f"{remedy} needs a generator that the study trains; leave out the given one (--generator)")
     if strength is not None and not one.strength:
         raise UserError(f"{remedy} has no strength; leave it out")
     if one.strength and strength is None:

@@ -13,6 +13,7 @@ from .stale import STATISTICS, changes_for
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 SHORT = 12  # hexadecimal digits of a hash that are shown
+GIVEN = "load-diffusion"  # the kind of a generator that was trained elsewhere
 NOT_RECORDED = "not recorded: published before it was"
 PARTS = {  # parts of a data set as `Arms` names them, for readers
     "probe": "of test",
@@ -63,6 +64,7 @@ def how_made(record: Provenance, name: str) -> list[tuple[str, str]]:
     rows = [
         ("Run", f"preset {record.preset}; {_seeds(made.seeds)}"),
         ("Data", "; ".join(_data(record, data, parts) for data, parts in made.data.items())),
+        *_generators(record, made),
         ("Artifacts", _artifacts(made, "GPU" if record.gpu else "core")),
         ("Computed", _computed(made)),
         ("Device of the run", record.device or NOT_RECORDED),
@@ -89,6 +91,14 @@ def _data(record: Provenance, name: str, parts: tuple[str, ...]) -> str:
         images = record.data[name][part]
         told.append(f"{images.count:,} {PARTS.get(part, part)} {images.sha256[:SHORT]}")
     return f"{name} (images, SHA-256): {', '.join(told)}"
+
+
+def _generators(record: Provenance, made: Made) -> list[tuple[str, str]]:
+    if GIVEN not in made.kinds:
+        return []
+    mine = {name: sha256 for name, sha256 in record.generators.items() if name in made.data}
+    told = ", ".join(f"of {name} {sha256[:SHORT]}" for name, sha256 in mine.items())
+    return [("Generators, trained elsewhere (files, SHA-256)", told)]
 
 
 def _artifacts(made: Made, unit: str) -> str:

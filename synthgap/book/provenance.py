@@ -71,8 +71,9 @@ class Provenance(_Model):
     device : that of the run which executed the chapters; an artifact that lay in the store may be of another machine.
     preset_sha256 : of a preset that ships with the package, see `stale.preset_hash`. executed : day of the chapters.
     commit, dirty : of the source tree, and whether code or chapters differed from it. code : kind of artifact (and what
-    `stale` adds) → hash of the code that computes it. chapters : chapter → its exhibits, in their order. since : what
-    has changed after the run, see `stale.account`.
+    `stale` adds) → hash of the code that computes it. generators : data set → SHA-256 of its generator's file, where
+    that was trained elsewhere. chapters : chapter → its exhibits, in their order. since : what has changed after the
+    run, see `stale.account`.
     """
 
     preset: str
@@ -86,6 +87,7 @@ class Provenance(_Model):
     dirty: bool | None = None
     code: dict[str, Sha256]
     data: dict[str, dict[str, Images]]
+    generators: dict[str, Sha256] = {}
     chapters: dict[str, tuple[str, ...]]
     exhibits: dict[str, Made]
     since: Since | None = None

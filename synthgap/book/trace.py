@@ -63,6 +63,7 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
         **commit(),
         code={kind: code[kind] for kind in sorted({spec.kind for spec in every} | {STATISTICS})},
         data=_data(every, parts),
+        generators={arms.name: arms.model.fingerprint for arms in d.columns if arms.model},
         chapters=chapters,
         exhibits={name: made(specs, lab.store, parts) for name, specs in needed.items() if specs},
     )

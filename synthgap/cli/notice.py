@@ -43,6 +43,7 @@ def intended(study: Study) -> list[str]:
     for arms, record in zip(d.columns, d.records, strict=True):
         sizes = ", ".join(f"{n:,} {split}" for split, n in record["sizes"].items())
         lines.append(f"  {arms.name}: {sizes} ({'; '.join([record['policy'], *record['notes']])})")
+        lines += [f"  its generator: {line}" for line in record.get("generator", ())]
     seeds = len(d.seeds)
     weights = "" if d.options.class_weights == "none" else "; classes weighted alike in training"
     mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"

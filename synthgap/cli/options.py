@@ -24,7 +24,10 @@ Dataset = Annotated[
     typer.Option(help="auto (the preset's own), one that synthgap datasets lists, or folder:, npz:, edm-zip:PATH."),
 ]
 PresetName = Annotated[
-    str, typer.Option(help="smoke (tests), quick (minutes), full (hours), paper (GPU), or a YAML file of your own.")
+    str,
+    typer.Option(
+        help="smoke (tests), quick (minutes), full (hours), paper and paper-cifar10 (GPU), or a YAML file of your own."
+    ),
 ]
 Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; runs share and reuse it.")]
 Seeds = Annotated[str, typer.Option(help="How many seeds, or which (0,1,2); auto: the preset's number.")]
@@ -70,6 +73,13 @@ Groups = Annotated[
         "columns file and group, or subfolders: PATH/<class>/<group>/<image>; none: every image by itself."
     ),
 ]
+GeneratorFile = Annotated[
+    str,
+    typer.Option(
+        help="A diffusion model that takes the place of the study's own, which is then not trained: a released EDM "
+        "checkpoint (.pkl), or what train-diffusion or convert wrote; none: one is trained for each seed."
+    ),
+]
 Minutes = Annotated[
     str,
     typer.Option(
@@ -108,6 +118,7 @@ STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters
     "measure": (Measure, "auto"),
     "positive": (Positive, "none"),
     "groups": (Groups, "none"),
+    "generator": (GeneratorFile, "none"),
     "minutes": (Minutes, "none"),
 }
 
@@ -172,8 +183,8 @@ def numbers(text: str, name: str) -> int | list[int] | str:
 def run_name(parameters: dict) -> str:
     """The subfolder of the results for one run's answer, chapters and book: "quick-digits", "quick-photos-4f1c20".
 
-    Sources and presets that are files get some digits of their path's hash, so that two of one name stay apart; other
-    options get a folder of their own, too, so that their answers can be laid side by side.
+    Sources, presets and generators that are files get some digits of their path's hash, so that two of one name stay
+    apart; other options get a folder of their own, too, so that their answers can be laid side by side.
     """
     preset, sources = parameters["preset"], [parameters[name] for name in ("dataset", "synthetic")]
     own_preset = preset.endswith((".yaml", ".yml"))
@@ -185,6 +196,8 @@ def run_name(parameters: dict) -> str:
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
     if parameters["groups"] != "none":
         names.append(f"groups_{_group_name(parameters['groups'])}")
+    generator = parameters["generator"]
+    names += [f"generator_{_source_name(f'generator:{generator}')}"] if generator != "none" else []
     names += ["minutes"] if parameters["minutes"] != "none" else []  # more minutes go on with the same answer
     return "-".join(_short("".join(c if c.isalnum() or c in "-_." else "_" for c in name)) for name in names)
 

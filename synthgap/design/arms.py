@@ -8,11 +8,12 @@ from typing import Literal
 
 from ..classifier.policies import Policy
 from ..classifier.train import ClassifierTraining
-from ..diffusion.schedule import REVERSE_STEPS, ReverseStep
+from ..diffusion.schedule import REVERSE_STEPS, ReverseStep, level_of
 from ..graph.specs import (
     Bootstrap,
     Data,
     Images,
+    LoadDiffusion,
     MeasureFidelity,
     OneClassifier,
     Predict,
@@ -64,6 +65,7 @@ class Arms:
         half its size that Figure 6 compares with, "grid" the training images that Figures 4 and 5 show. "given", where
         there is one, is a synthetic set from elsewhere: it belongs to no seed.
     mirrored : may every classifier see its images mirrored left to right, whatever its policy?
+    model : a generator that was trained elsewhere. It is every seed's: seed s owns its samples and classifier s alone.
 
     Arms are named as `design.values.Arm` says.
 
@@ -77,14 +79,21 @@ class Arms:
     seeds: tuple[int, ...]
     device: str = "cpu"
     mirrored: bool = False
+    model: LoadDiffusion | None = None
 
     def sigma(self, t_re: int) -> float:
-        """σ of a reverse step, as the solver reads it (`Solver.levels`), for images of this size."""
+        """σ of a reverse step, as the solver reads it (`Solver.levels`), for images of this size, or for the model."""
+        solver = self.preset.generator.solver
+        if self.model is not None:
+            own = self.model.config
+            return level_of(t_re, solver.levels, own.sigma_min, own.sigma_max, own.rho, own.vp)
         _, height, width = self.data["train"].shape
-        return self.preset.generator.solver.sigma(t_re, height, width)
+        return solver.sigma(t_re, height, width)
 
-    def generator(self, seed: int) -> TrainDiffusion:
+    def generator(self, seed: int) -> TrainDiffusion | LoadDiffusion:
         """The diffusion model of one seed."""
+        if self.model is not None:
+            return self.model
         choice, train = self.preset.generator, self.data["train"]
         network = generator_network(choice, train.shape, train.classes)
         shares = sorted({*self.preset.checkpoints, WEAKER})

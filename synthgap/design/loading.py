@@ -14,11 +14,13 @@ from ..data.pool import load_like
 from ..data.shelf import Shelf
 from ..data.sources import own_path
 from ..data.splits import SPLITS, Splits
+from ..diffusion.edm import EDM
 from ..graph.codehash import code_hash
 from ..graph.reading import load_all, load_split, pooled
 from ..graph.settings import Loading
-from ..graph.specs import Data
+from ..graph.specs import Data, LoadDiffusion
 from .arms import Arms
+from .generators import NONE, GivenGenerator, fitted, read_generator
 from .heads import Heads, frozen
 from .options import Options
 from .preset import DataChoice, HeadChoice, Preset, load_preset
@@ -28,7 +30,7 @@ READINGS = "readings"  # folder of decoded images, beside the store
 DECODES = "synthgap.data.folder"  # the module whose code, with all that it imports, makes them
 LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
 
-Keep = Callable[[Data, ImageSet], None]  # where loaded images go, by their specification
+Keep = Callable[[Data | LoadDiffusion, ImageSet | EDM], None]  # where images and models go, by their specification
 Read = Callable[[Loading, Shelf | None], Splits]
 Named = Callable[[ImageSet, Loading], str]  # the fingerprint that images go by
 
@@ -105,6 +107,7 @@ class Loaded:
     given: tuple[ImageSet, str] | None
     place: int  # of the data set of Table 3
     sharp: tuple[Splits, Loading, ImageSet] | None = None  # for the second judge; the given images last
+    models: tuple[GivenGenerator | None, ...] = ()  # of each data set, in the place of one that is trained
 
     @property
     def judged(self) -> Splits:
@@ -112,7 +115,7 @@ class Loaded:
         return self.sharp[0] if self.sharp else self.splits[self.place][0]
 
     def design(self, keep: Keep, named: Named = lambda images, how: images.fingerprint) -> Design:
-        """The design; every set of images is given to `keep`. named : what images are called by."""
+        """The design; every set of images and every given model goes to `keep`. named : what images are called by."""
         stored = _Stored(keep, named)
         d = self.empty
         columns = [
@@ -123,8 +126,9 @@ class Loaded:
                 d.seeds,
                 d.device,
                 mirrored="flip" in splits.train.augment,
+                model=stored.model(given),
             )
-            for choice, (splits, how) in zip(d.choices, self.splits, strict=True)
+            for choice, (splits, how), given in zip(d.choices, self.splits, self.models, strict=True)
         ]
         if self.given is not None:
             images, source = self.given
@@ -193,6 +197,13 @@ class _Stored:
         self.keep(spec, images)
         return spec
 
+    def model(self, given: GivenGenerator | None) -> LoadDiffusion | None:
+        """Keep a generator, named by its file's content."""
+        if given is None:
+            return None
+        self.keep(given.spec, given.edm)
+        return given.spec
+
 
 def load(
     dataset: str,
@@ -218,7 +229,11 @@ def load(
     main = chosen.choose(dataset, options.image_size)
     beside = chosen.data[1:] if dataset == "auto" and options.image_size == "auto" else ()
     choices = (main, *beside)
-    loaded = tuple(_read(choice, chosen, options, partial(read, shelf=shelf)) for choice in choices)
+    models = _models(chosen, choices, options.generator)
+    kept = partial(read, shelf=shelf)
+    loaded = tuple(
+        _read(choice, chosen, options, kept, model=model) for choice, model in zip(choices, models, strict=True)
+    )
     place = next(i for i, choice in enumerate(choices) if 3 in choice.tables)
     options.place(loaded[place][0].train.classes)
     told: list[str] = []
@@ -226,11 +241,27 @@ def load(
     if synthetic != "none":
         given = load_like(synthetic, loaded[place][0].train, options.grey, told, shelf), synthetic
     if options.by_features(synthetic):
-        splits, how = _read(choices[place], chosen, options, partial(read, shelf=shelf), chosen.head)
+        splits, how = _read(choices[place], chosen, options, kept, chosen.head)
         sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf)
-    records = tuple(splits.record for splits, _ in loaded)
+    records = tuple(
+        splits.record | ({"generator": fitted(model, splits.train, chosen.of(choice))} if model else {})
+        for choice, (splits, _), model in zip(choices, loaded, models, strict=True)
+    )
     empty = Design(options, chosen, several, device, choices, (), records, tuple(told))
-    return Loaded(empty, loaded, given, place, sharp)
+    return Loaded(empty, loaded, given, place, sharp, models)
+
+
+def _models(preset: Preset, choices: tuple[DataChoice, ...], asked: str) -> tuple[GivenGenerator | None, ...]:
+    """The generators that are given, by data set; `asked` is the option, which is about one."""
+    if asked != NONE and len(choices) > 1:
+        names = ", ".join(choice.dataset for choice in choices)
+        raise UserError(
+            f"generator is {asked}, a model of one data set, and the preset {preset.name} has {len(choices)} "
+            f"({names}); name the one that it was trained on (--dataset {choices[0].dataset})"
+        )
+    paths = [asked if asked != NONE else preset.of(choice).generator.pretrained for choice in choices]
+    read = {path: read_generator(path) for path in dict.fromkeys(paths) if path is not None}
+    return tuple(read.get(path) for path in paths)
 
 
 def _read(
@@ -239,8 +270,13 @@ def _read(
     options: Options,
     read: Callable[[Loading], Splits],
     head: HeadChoice | None = None,
+    model: GivenGenerator | None = None,
 ) -> tuple[Splits, Loading]:
-    """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are."""
+    """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are.
+
+    model : the generator, where it is given.
+    """
+    divisor = model.divisor if model else preset.of(choice).generator.divisor
     size = options.image_size if options.image_size != "auto" else None
     loading = Loading(
         source=choice.dataset,
@@ -249,7 +285,7 @@ def _read(
         train_size=choice.train_size,
         limits=tuple((head or preset).limits.items()),
         longest_side=(head or preset).longest_side,
-        divisor=1 if head else preset.of(choice).generator.divisor,
+        divisor=1 if head else divisor,
         flip=options.mirrored,
         grey=options.grey,
         groups=options.grouped,

@@ -27,7 +27,8 @@ class Options:
     network, which is for given images (and their default). measure : what the verdicts go by, of `scores.MEASURES`;
     "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
     and the average precision are about; "none": all classes alike. groups : images that belong together, which no split
-    parts: a CSV file, "subfolders" of class folders, or "none" (see `data.groups`).
+    parts: a CSV file, "subfolders" of class folders, or "none" (see `data.groups`). generator : a model's file in the
+    place of the generator that a study trains, see `design.generators`; "none" where the preset names none either.
 
     Raises UserError for a value of the wrong type or out of range (the size is checked where images are loaded).
     """
@@ -41,6 +42,7 @@ class Options:
     measure: str = "auto"
     positive: str = "none"
     groups: str = "none"
+    generator: str = "none"
 
     def __post_init__(self) -> None:
         if self.max_images != "auto" and not (type(self.max_images) is int and self.max_images >= 2):
@@ -62,6 +64,8 @@ class Options:
             raise UserError(f'positive is {self.positive!r}; give the name of a class, or "none"')
         if not isinstance(self.groups, str):
             raise UserError(f'groups is {self.groups!r}; give the path of a CSV file, "{SUBFOLDERS}" or "none"')
+        if not isinstance(self.generator, str):
+            raise UserError(f'generator is {self.generator!r}; give the path of a model\'s file, or "none"')
 
     def place(self, classes: tuple[str, ...]) -> int | None:
         """The positive class among those of the data set; None: all alike. UserError where it is none of them."""

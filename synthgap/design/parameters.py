@@ -25,6 +25,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "measure": (str,),
     "positive": (str,),
     "groups": (str,),
+    "generator": (str,),
     "minutes": (str, int, float),
 }
 TRUTH = {"true": True, "yes": True, "false": False, "no": False}

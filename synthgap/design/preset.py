@@ -46,7 +46,11 @@ class DataChoice(_Model):
 
 
 class GeneratorChoice(_Model):
-    """The diffusion model. Levels count from 0 at full resolution; blocks at `attention_levels` attend."""
+    """The diffusion model. Levels count from 0 at full resolution; blocks at `attention_levels` attend.
+
+    pretrained : a model's file, which is taken in the place of one that is trained (see `design.generators`); of the
+    other fields only the solver counts then.
+    """
 
     model_channels: int = Field(gt=0)
     channel_mult: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(min_length=1, max_length=8)
@@ -55,6 +59,7 @@ class GeneratorChoice(_Model):
     dropout: float = Field(0.0, ge=0, lt=1)
     solver: Solver
     training: DiffusionTraining
+    pretrained: str | None = None
 
     @property
     def divisor(self) -> int:
@@ -259,7 +264,7 @@ def changed(model: BaseModel, change: dict[str, Any]) -> Any:
 def preset_names() -> list[str]:
     """Names of the presets that ship with the package, smallest first."""
     found = [f.name.removesuffix(".yaml") for f in files("synthgap").joinpath("presets").iterdir()]
-    order = ["smoke", "quick", "full", "paper"]
+    order = ["smoke", "quick", "full", "paper", "paper-cifar10"]
     return sorted(found, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 

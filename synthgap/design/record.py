@@ -18,7 +18,7 @@ from ..base.errors import UserError
 from ..graph.codehash import code_hash
 from ..graph.kept import Kept, keep, link, read_notes, write_notes
 from ..graph.settings import Frozen
-from ..graph.specs import KINDS, Data, Spec
+from ..graph.specs import KINDS, Data, LoadDiffusion, Spec
 from ..graph.store import DATA, PROVENANCE, Store
 from .arms import Arms
 from .heads import Heads
@@ -27,15 +27,17 @@ from .options import Options
 from .preset import DataChoice, Preset
 
 RECORD, KEPT = "run.json", "kept"
+PLACE = "generator"  # the option that says where a file lies; what it holds is compared
 WORDS = ("name", "summary", "budget", "seeds", "crossed")  # of a preset; runs that differ in them can be joined
 
 
 class Column(BaseModel):
-    """Arms of one data set: its name, its parts, and whether classifiers may see images mirrored."""
+    """Arms of one data set: its name, its parts, whether classifiers may see images mirrored, and a given model."""
 
     name: str
     data: dict[str, Data]
     mirrored: bool
+    model: LoadDiffusion | None = None
 
 
 class Judge(BaseModel):
@@ -68,7 +70,9 @@ class Record(BaseModel):
     @classmethod
     def of(cls, d: Design) -> Self:
         """The record of a design, made by the present code."""
-        columns = tuple(Column(name=arms.name, data=arms.data, mirrored=arms.mirrored) for arms in d.columns)
+        columns = tuple(
+            Column(name=arms.name, data=arms.data, mirrored=arms.mirrored, model=arms.model) for arms in d.columns
+        )
         plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given", "looks")}
         told = ("data", "record", "network", "mirrored", "groups")
         heads = Judge(**{name: getattr(d.heads, name) for name in told}) if d.heads else None
@@ -89,7 +93,7 @@ class Record(BaseModel):
             self.looks,
         )
         columns = [
-            Arms(c.name, c.data, self.preset.of(choice), self.seeds, self.device, c.mirrored)
+            Arms(c.name, c.data, self.preset.of(choice), self.seeds, self.device, c.mirrored, c.model)
             for c, choice in zip(self.columns, self.choices, strict=True)
         ]
         d = replace(d, columns=tuple(columns))
@@ -205,21 +209,29 @@ def _difference(one: Record, other: Record) -> str:
         return f"other code made {', '.join(changed)}; run one of them again with the version of the other"
     if one.device != other.device:
         return f"device {one.device} and {other.device}; their numbers differ in the last digits"
-    if changed := _unlike(one.options, other.options):
+    several = [{k: v for k, v in run.options.items() if k != PLACE} for run in (one, other)]
+    if changed := _unlike(*several):
         name = changed[0]
         return f"{name} is {one.options[name]!r} in the one, {other.options[name]!r} in the other"
-    presets = [run.preset.model_dump(mode="json", exclude=set(WORDS)) for run in (one, other)]
+    exclude: dict[str, Any] = dict.fromkeys(WORDS, True) | {"generator": {"pretrained"}}
+    presets = [run.preset.model_dump(mode="json", exclude=exclude) for run in (one, other)]
     if changed := _unlike(*map(_flat, presets)):
         name = changed[0]
         several = [_flat(preset).get(name) for preset in presets]
         return f"{name} of the preset is {several[0]!r} in the one, {several[1]!r} in the other"
     if changed := _unlike(_images(one), _images(other)):
         return f"their images differ ({changed[0]})"
+    if changed := _unlike(_models(one), _models(other)):
+        return f"the generator of {changed[0]} is another file's in the one than in the other"
     return ""
 
 
 def _images(run: Record) -> dict[str, str]:
     return {f"{column.name} {part}": data.key for column in run.columns for part, data in column.data.items()}
+
+
+def _models(run: Record) -> dict[str, str]:
+    return {column.name: column.model.key for column in run.columns if column.model}
 
 
 def _unlike(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

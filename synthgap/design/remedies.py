@@ -26,7 +26,8 @@ class Remedy:
     """One way to make the synthetic images of an arm.
 
     does : what it does, for a table. source : where it is from. make : from arms, a seed and a strength to the images.
-    strength : what its number is; "": it has none. asks : what it needs beside the generator.
+    strength : what its number is; "": it has none. asks : what it needs beside the generator. trains : does it need a
+    generator whose training is the study's own?
     """
 
     does: str
@@ -34,6 +35,7 @@ class Remedy:
     make: Make
     strength: str = ""
     asks: str = ""
+    trains: bool = False
 
 
 def chosen(rule: Rule, crossfitted: bool = False) -> Make:
@@ -156,6 +158,7 @@ REMEDIES: dict[str, Remedy] = {
         autoguided,
         "weight",
         "a snapshot of the training",
+        trains=True,
     ),
     "classifier-free guidance": Remedy(
         "away from what the generator draws without a class",
@@ -163,6 +166,7 @@ REMEDIES: dict[str, Remedy] = {
         classifier_free,
         "weight",
         "a training with classes withheld",
+        trains=True,
     ),
     "entropy guidance": Remedy(
         "towards what the classifier is unsure of",
@@ -182,5 +186,6 @@ REMEDIES: dict[str, Remedy] = {
         "ours",
         longer,
         asks="more training",
+        trains=True,
     ),
 }

@@ -29,7 +29,15 @@ from .answer import (
     replacement,
 )
 from .answer_images import Copying, Coverage
-from .answer_words import against_words, match_words, needed_words, standing_words, worth_words
+from .answer_words import (
+    against_words,
+    generator_words,
+    given_that,
+    match_words,
+    needed_words,
+    standing_words,
+    worth_words,
+)
 
 QUESTIONS = {
     "replace": "Would synthetic images replace mine?",
@@ -233,7 +241,8 @@ def sure(known: Known) -> Said:
     return _said(
         f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ANSWER.alpha:.0%} for both "
         f"together{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to "
-        f"±{100 * widest:.1f} points wide.",
+        f"±{100 * widest:.1f} points wide{given_that(known.design)}.",
+        generator_words(known.design),
         looks_words(known),
         heads_words(known.design),
         groups_words(known.design),

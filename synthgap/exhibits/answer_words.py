@@ -5,11 +5,35 @@ from __future__ import annotations
 import math
 
 from ..base.words import ends, interval, more_or_less
+from ..design.loading import Design
+from ..graph.specs import LoadDiffusion
 from ..stats.crossed import Crossed, Crossing
 from ..stats.verdict import DECIDED, OF_INTEREST, UNKNOWN, Verdict
 from .text import NOT_IDENTIFIABLE, falls_words, least, most, multiple_span, rate_span
 
 MOST_IMAGES = 1000  # times as many; more is no advice
+
+
+def model_behind(d: Design) -> LoadDiffusion | None:
+    """The generator of the answer's images, where it was trained elsewhere; None where it is a study's own, or where
+    images were given."""
+    return None if d.given else d.arms.model
+
+
+def given_that(d: Design) -> str:
+    """What all intervals of the answer rest on beyond seeds and images; "" where nothing."""
+    return ", given this generator" if model_behind(d) else ""
+
+
+def generator_words(d: Design) -> str:
+    """What intervals hold for where all seeds draw from one generator."""
+    if model_behind(d) is None:
+        return ""
+    return (
+        "All seeds draw from one generator, which was trained elsewhere: the intervals are for other draws, other "
+        "classifiers and other test images, given this generator. Another one, or another training of it, may do "
+        "better or worse, and whether it was trained on test images is not known here."
+    )
 
 
 def against_words(difference: Crossed, measure: str, plain: Crossed | None) -> str:

@@ -116,9 +116,10 @@ curve_hits = hits("learning_curve", curve_cells)
 def crossed_cells(d: Design) -> Cells:
     """(generator's seed, classifier's seed) → test predictions of "synthetic only" ×1, every pair of a few seeds.
 
-    The one group in which a classifier may be another seed's than its generator.
+    The one group in which a classifier may be another seed's than its generator. None where all seeds draw from one
+    generator, which was trained elsewhere.
     """
-    few = d.seeds[: d.arms.preset.crossed]
+    few = d.seeds[: d.arms.preset.crossed] if d.arms.model is None else ()
     arms, cells = replace(d.arms, seeds=few), {}
     for shift in range(len(few)):  # each seed's classifier on the images of the one so many places further
         generator = dict(zip(few, few[shift:] + few[:shift], strict=True))

@@ -26,7 +26,16 @@ from ..stats.verdict import OF_INTEREST
 from .augmentation import table3_hits
 from .base import WHOLE, by_steps, exhibit, result
 from .classifiers import concentration, entropy
-from .discussion import TOO_FEW_LEFT, checkpoint_hits, gap_hits, late_gain, likelihood, trimmed_hits, trimming
+from .discussion import (
+    TOO_FEW_LEFT,
+    checkpoint_hits,
+    gap_hits,
+    late_gain,
+    likelihood,
+    no_checkpoints,
+    trimmed_hits,
+    trimming,
+)
 from .hits import Hits
 from .samples import fidelity
 from .text import myst_table
@@ -237,7 +246,7 @@ def unfinished(d: Design, right: Hits) -> Symptom:
     """The last checkpoint before the end against the end: what the rest of the training still gave."""
     found = late_gain(right)
     if found is None:
-        raise UserError(f"the preset {d.preset.name} has no checkpoints")
+        raise UserError(no_checkpoints(d))
     before, end, gain = found
     return Symptom(gain, f"accuracy from {before:,} to {end:,} images", "points", 1, POINT)
 

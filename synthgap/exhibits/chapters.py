@@ -61,12 +61,15 @@ def colophon(study: Study) -> str:
     """How a chapter's numbers were made, as a Markdown list."""
     d = study.design
     judges = [d.main.classifier(d.seeds[0], 0), *([d.heads.head(REAL)] if d.heads else [])]
-    made = study.store.provenance(next((spec for spec in judges if study.store.has(spec)), judges[0]))
+    several = [*judges, d.main.data["train"]]  # a chapter by itself may need no judge
+    made = study.store.provenance(next(spec for spec in several if study.store.has(spec)))
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())
     data = "; ".join(f"{arms.name} (train {arms.data['train'].fingerprint[:12]})" for arms in d.columns)
+    models = [f"{arms.name} ({arms.model.fingerprint[:12]})" for arms in d.columns if arms.model]
+    trained = f"- generators, trained elsewhere, and SHA-256 of their files: {'; '.join(models)}\n" if models else ""
     return (
         f"- preset **{d.preset.name}**: {d.preset.summary}\n"
-        f"- data sets and SHA-256 of their training images: {data}\n"
+        f"- data sets and SHA-256 of their training images: {data}\n{trained}"
         f"- seeds {', '.join(map(str, d.seeds))}; device {d.device}; one CPU thread an artifact\n"
         f"- {versions}, Python {made['python']}\n"
     )

@@ -127,6 +127,8 @@ def choice_table(d: Design, rows: pd.DataFrame, tested: pd.DataFrame, known: Hit
 def variance_table(d: Design, several: CrossedSeeds) -> str:
     """Where the variance of one accuracy lies."""
     parts = several.variance
+    if d.arms.model is not None:
+        return "All seeds draw from one generator, which was trained elsewhere: its share of the variance is not known."
     if parts is None:
         return "With one seed the variance can't be divided: run two seeds or more."
     sources = {

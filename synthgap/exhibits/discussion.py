@@ -131,8 +131,11 @@ def _early(arms: Arms, count: int, seed: int) -> Sets:
 
 
 def checkpoint_cells(d: Design) -> Cells:
-    """(images that the generator had seen, seed) → test predictions of synthetic only ×1 from it then."""
+    """(images that the generator had seen, seed) → test predictions of synthetic only ×1 from it then; none of a
+    generator that was trained elsewhere."""
     arms, cells = d.main, {}
+    if arms.model is not None:
+        return {}
     for s in d.seeds:
         run = arms.generator(s)
         for count in run.snapshots:
@@ -199,9 +202,13 @@ def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hit
     left.set_xlabel("real images that are left")
     left.set_ylabel("test accuracy (%)")
     reference(by_training, in_percent(right[0,].mean(axis=1)), "real images, all")
-    rows = trained.assign(percent=100 * trained.accuracy)
-    series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
-    doubling(by_training, sorted(rows.generator_images.unique()), fontsize=8)
+    if trained.empty:
+        why = "no checkpoints:\nthe generator was trained elsewhere"
+        by_training.text(0.5, 0.5, why, transform=by_training.transAxes, ha="center")
+    else:
+        rows = trained.assign(percent=100 * trained.accuracy)
+        series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
+        doubling(by_training, sorted(rows.generator_images.unique()), fontsize=8)
     by_training.set_xlabel("images the generator had seen, with repeats")
     by_training.legend(fontsize=8)
     figure.suptitle(f"{d.main.name}, {len(d.seeds)} seeds; {INTERVAL}", fontsize=8)
@@ -218,12 +225,19 @@ def late_gain(right: Hits) -> tuple[int, int, Crossed] | None:
     return before, end, crossed(right.minus((end,), (before,))).in_points
 
 
+def no_checkpoints(d: Design) -> str:
+    """Why there are none."""
+    if d.main.model is not None:
+        return "the generator was trained elsewhere, and its file holds the end of its training alone"
+    return f"the preset {d.preset.name} keeps no checkpoints"
+
+
 @sentences("plateau", [checkpoint_hits])
 def plateau(d: Design, right: Hits) -> str:
     """Whether the generator was trained until more training no longer helps."""
     found = late_gain(right)
     if found is None:
-        return f"Whether the generator is at its plateau is not known: the preset {d.preset.name} keeps no checkpoints."
+        return f"Whether more training would still help is not known: {no_checkpoints(d)}."
     before, end, gain = found
     words = "**It is open whether the generator is at its plateau**"
     if gain.high < PLATEAU:

@@ -16,6 +16,7 @@ from ..stats.verdict import BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN
 from .answer import Compared, Decided, chosen, compared, mix_means, mixes, verdicts
 from .answer_images import Copying, copying
 from .answer_remedy import Offer, advice, offer
+from .answer_words import model_behind
 from .base import WHOLE, Cells, Values, result, sentences
 from .task import Task, task
 
@@ -124,6 +125,8 @@ def summary(d: Design, found: Findings) -> str:
         others.append(f"{arm_words(arm)}, which needs no generator, by {points(change.in_points)}")
     if others:
         lines.append(f"**Without synthetic images:** {'; '.join(others)}.")
+    if model_behind(d):
+        lines.append("**All intervals:** given this generator, which was trained elsewhere and which all seeds share.")
     return "\n".join(f"> - {line}" for line in lines)
 
 
@@ -183,6 +186,7 @@ def _where(d: Design, mix: ArmCell) -> str:
     arms, size = d.arms, d.options.image_size
     extent = "" if size == "auto" else f" --image-size {size}"
     source = escaped(arms.data["train"].loading.source)
+    extent += f" --generator {escaped(arms.model.path)}" if arms.model else ""
     return (
         f"`synthgap export --dataset {source} --preset {d.preset.name}{extent} --t-re {mix[0]} --multiple {mix[1]:g} "
         "--out synthetic` writes them as PNGs, a folder a class."

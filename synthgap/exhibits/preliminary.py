@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from ..base.labels import model_labels
 from ..base.modes import sampling_mode
 from ..base.threads import one_thread
 from ..base.words import plain, plural
@@ -87,7 +88,9 @@ def algorithms(d: Design, values: Values) -> dict[tuple[str, int], np.ndarray]:
     real, edm = values[0,], values["model",]
     out = {("real", 0): real.images}
     schedule = LinearSchedule(REVERSE_STEPS)
-    start, labels = torch.from_numpy(to_model(real.images)), torch.from_numpy(real.labels)
+    known = edm.config.network.label_dim
+    told = model_labels(real.labels, real.classes, edm.config.classes, known, real.name)
+    start, labels = torch.from_numpy(to_model(real.images)), torch.from_numpy(told)
     with one_thread(), torch.no_grad(), sampling_mode(edm.cpu()):
         eps = eps_from_denoiser(edm, schedule)
         for t in ALGORITHM_STEPS:

@@ -38,8 +38,10 @@ Cell = tuple[str, float]  # a remedy and its strength
 
 
 def tried(d: Design) -> list[Cell]:
-    """Every remedy of the preset with each of its strengths."""
-    return [(name, strength) for name, several in d.arms.preset.remedies.items() for strength in several or (NONE,)]
+    """Every remedy of the preset with each of its strengths, as far as the generator allows."""
+    listed = d.arms.preset.remedies.items()
+    possible = [(name, several) for name, several in listed if not (d.arms.model and REMEDIES[name].trains)]
+    return [(name, strength) for name, several in possible for strength in several or (NONE,)]
 
 
 def images_of(d: Design, cell: Cell, seed: int) -> tuple[Images, ...]:

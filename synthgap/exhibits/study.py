@@ -37,7 +37,7 @@ class Study:
         "auto" (the preset's own), any source that `load_splits` knows, or "run:FOLDER": a finished run, also without
         its store (`synthgap merge`), of which everything else is as it was.
     preset
-        "smoke", "quick", "full" or "paper".
+        "smoke", "quick", "full", "paper" or "paper-cifar10".
     results
         folder of the artifact store and of what is rendered from it.
     seeds
@@ -51,7 +51,7 @@ class Study:
     synthetic
         images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
-    max_images, flip, grey, class_weights, judge, measure, positive, groups
+    max_images, flip, grey, class_weights, judge, measure, positive, groups, generator
         see `design.options.Options`.
     minutes
         "none", or how many of them `decide` may add seeds for until the plain answer is decided. The study then begins
@@ -83,11 +83,14 @@ class Study:
         measure: str = "auto",
         positive: str = "none",
         groups: str = "none",
+        generator: str = "none",
         minutes: float | str = "none",
         scheduler: str | None = None,
     ):
         check_workers(workers)
-        options = Options(image_size, max_images, flip, grey, class_weights, judge, measure, positive, groups)
+        options = Options(
+            image_size, max_images, flip, grey, class_weights, judge, measure, positive, groups, generator
+        )
         if isinstance(dataset, str) and dataset.startswith(OF_RUN):
             if (seeds, synthetic, options, minutes) != ("auto", "none", Options(), "none"):
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")

@@ -29,6 +29,7 @@ from .answer import (
 )
 from .answer_images import Copying, Coverage, Misread, copying, coverage, misread, nearest_pairs
 from .answer_text import QUESTIONS, Answer, Known
+from .answer_words import given_that, model_behind
 from .base import WHOLE, exhibit, result, sentences
 from .drawing import image_rows, nothing
 from .scored import Scored
@@ -93,10 +94,17 @@ def settings(d: Design, task: Task) -> dict[str, str]:
     }
     if not d.heads:
         rows["seeds"] = ", ".join(map(str, d.seeds))
+    if model_behind(d):
+        rows["generator"] = "; ".join(record["generator"])
     if d.given:
         given = d.judged["given"]
         rows["synthetic"] = f"{given.loading.synthetic}: {given.count:,} images; no model was trained"
     return rows
+
+
+def about(d: Design) -> str:
+    """What a figure is about."""
+    return f"{d.arms.name}{given_that(d)}"
 
 
 def judge_words(d: Design) -> str:
@@ -113,13 +121,13 @@ def worth_figure(d: Design, task: Task, compared: Compared) -> Figure:
     """Accuracy against the number of real images, and where the synthetic sets stand on that scale."""
     curve = compared.curve_levels()
     alone = {f"synthetic ×{k:g}": compared.level((arm, k)) for arm, k in answer_cells(d)["alone"]}
-    return drawn.worth(curve, alone, task.measure, d.arms.name)
+    return drawn.worth(curve, alone, task.measure, about(d))
 
 
 @exhibit("fig-gains", [task, compared, verdicts], apart=OWN)
 def gains_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """What each way of augmenting adds to the real images."""
-    return drawn.gains(gains(d, compared), best_mix(decided), task.measure, d.arms.name)
+    return drawn.gains(gains(d, compared), best_mix(decided), task.measure, about(d))
 
 
 @exhibit("fig-how-many", [task, compared, verdicts], apart=OWN)
@@ -130,13 +138,13 @@ def multiples_figure(d: Design, task: Task, compared: Compared, decided: Decided
     for arm in dict.fromkeys((best_mix(decided)[0], NAIVE, GIVEN)):
         mine = {k: compared.level((a, k)) for a, k in cells["beside"] if a == arm}
         lines |= {f"beside real images: {arm_words(arm)}": mine} if mine else {}
-    return drawn.by_multiple(lines, compared.level(REAL), task.measure, d.arms.name)
+    return drawn.by_multiple(lines, compared.level(REAL), task.measure, about(d))
 
 
 @exhibit("fig-mixes", [task, mixes, verdicts], apart=OWN)
 def mixes_figure(d: Design, task: Task, mixes: pd.DataFrame, decided: Decided) -> Figure:
     """The mixes on validation images."""
-    return drawn.mixes(mixes[mixes.multiple > 0], best_mix(decided), task.measure, d.arms.name)
+    return drawn.mixes(mixes[mixes.multiple > 0], best_mix(decided), task.measure, about(d))
 
 
 @exhibit("fig-nearest", [nearest_pairs], apart=OWN)
@@ -148,7 +156,7 @@ def nearest_figure(d: Design, pairs: dict[str, np.ndarray]) -> Figure:
 @exhibit("fig-by-class", [task, compared, verdicts], apart=OWN)
 def classes_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """Shares told rightly, class by class, the worst ones first."""
-    return drawn.by_class(by_class(d, task, compared, best_mix(decided)).head(MOST_DRAWN), d.arms.name)
+    return drawn.by_class(by_class(d, task, compared, best_mix(decided)).head(MOST_DRAWN), about(d))
 
 
 @exhibit("tab-by-class", [task, compared, verdicts], apart=OWN)
@@ -169,6 +177,7 @@ def classes_table(d: Design, task: Task, compared: Compared, decided: Decided) -
     ]
     listed = "" if len(rows) <= MOST_LISTED else f", the first {MOST_LISTED} of {len(rows)}"
     caption = f"Test images told rightly, class by class{listed}, largest drop first; in brackets 95% intervals"
+    caption += given_that(d)
     return myst_table(lines, caption, "tab-by-class")
 
 
@@ -205,8 +214,8 @@ def verdicts_table(d: Design, decided: Decided) -> str:
     times = f", and the {len(LOOKS)} looks" if d.looks else ""
     caption = (
         f"What is decided: the answers are wrong in at most {ANSWER.alpha:.0%} of runs, both questions together (p: "
-        f"times their number{times}). An answer that leans goes by the 95% interval. Needed: with power 80%, to find "
-        "the difference found here (one point at least)"
+        f"times their number{times}). An answer that leans goes by the 95% interval{given_that(d)}. Needed: with power "
+        "80%, to find the difference found here (one point at least)"
     )
     return myst_table(lines, caption, "tab-sure")
 
@@ -235,7 +244,8 @@ def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> s
         lines.append(line | {"calibration error": f"{100 * off:.1f}"})
     whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
     caption = (
-        f"The classifiers that the answer is about, on {len(task.test):,} test images, in percent, with 95% intervals. "
+        f"The classifiers that the answer is about, on {len(task.test):,} test images, in percent, with 95% "
+        f"intervals{given_that(d)}. "
         "AUC: area under the ROC curve; AP: average precision, the area under that of precision and recall. Recall, "
         f"precision and the areas: {whose}. Calibration error: how far the stated certainty lies from the share that "
         "is right, on average"

@@ -48,7 +48,7 @@ from .encoding import (
 )
 from .job import Job
 from .job import counter as _counter
-from .reading import load_split
+from .reading import load_data, load_generator
 from .remedies import draw_guided, select
 from .specs import (
     Attend,
@@ -57,6 +57,7 @@ from .specs import (
     Extract,
     FitHead,
     Guided,
+    LoadDiffusion,
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
@@ -75,16 +76,6 @@ from .specs import (
     TrainGan,
     Trim,
 )
-
-
-def load_data(spec: Data, job: Job) -> ImageSet:
-    del job
-    images = load_split(spec.loading)
-    if images.fingerprint != spec.fingerprint:
-        raise UserError(
-            f"{spec.loading.source} has changed since this study began; start again in a new results folder"
-        )
-    return images
 
 
 def train_diffusion(spec: TrainDiffusion, job: Job) -> EDM:
@@ -301,9 +292,10 @@ class Kind:
 
 _images = (ImageSet.to_arrays, ImageSet.from_arrays)
 KINDS: dict[type[Spec], Kind] = {
-    Data: Kind(load_data, *_images),
+    Data: Kind(lambda spec, _: load_data(spec), *_images),
     TrainDiffusion: Kind(train_diffusion, encode_edm, decode_edm),
     Snapshot: Kind(snapshot, encode_edm, decode_edm),
+    LoadDiffusion: Kind(lambda spec, _: load_generator(spec), encode_edm, decode_edm),
     Synthesize: Kind(synthesize, *_images),
     Reconstruct: Kind(rebuild, *_images),
     TrainGan: Kind(train_rival, encode_gan, decode_gan),

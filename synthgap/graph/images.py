@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ..diffusion.edm import EDMConfig
 from ..diffusion.solver import Solver
 from ..diffusion.train import DiffusionTraining
 from ..diffusion.unet import UNetConfig
@@ -63,7 +64,27 @@ class Snapshot(Spec):
         return self.run.network
 
 
-Denoiser = Annotated[TrainDiffusion | Snapshot, Field(discriminator="kind")]
+class LoadDiffusion(Spec):
+    """A denoiser that was trained elsewhere, named by the content of its file: where that lies is not part of the key.
+
+    fingerprint : SHA-256 (hex) of the file. config : what the file describes, as it was read.
+    """
+
+    kind: Literal["load-diffusion"] = "load-diffusion"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.diffusion.edm",)
+    not_in_key: ClassVar[tuple[str, ...]] = ("path",)
+
+    fingerprint: str
+    path: str
+    config: EDMConfig
+
+    @property
+    def network(self) -> UNetConfig:
+        return self.config.network
+
+
+Finished = Annotated[TrainDiffusion | LoadDiffusion, Field(discriminator="kind")]
+Denoiser = Annotated[TrainDiffusion | Snapshot | LoadDiffusion, Field(discriminator="kind")]
 
 
 class _Sampled(Spec):

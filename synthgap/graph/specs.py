@@ -11,8 +11,10 @@ from ..classifier.train import ClassifierTraining
 from .images import (
     Bootstrap,
     Data,
+    Finished,
     Guided,
     Images,
+    LoadDiffusion,
     Reconstruct,
     SampleGan,
     Selected,
@@ -145,7 +147,7 @@ class MeasureLikelihood(Spec):
     kind: Literal["likelihood"] = "likelihood"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.likelihood", "synthgap.graph.compute:measure_likelihood")
 
-    model: TrainDiffusion
+    model: Finished
     images: Images
     settings: LikelihoodSettings
     sigma: float = Field(gt=0)
@@ -217,6 +219,7 @@ KINDS: tuple[type[Spec], ...] = (  # of artifacts
     Data,
     TrainDiffusion,
     Snapshot,
+    LoadDiffusion,
     Synthesize,
     Reconstruct,
     TrainGan,

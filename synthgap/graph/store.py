@@ -34,7 +34,7 @@ from ..base.weights import read_weights
 from .compute import KINDS, Job, compute
 from .encoding import Arrays, Meta
 from .specification import in_order
-from .specs import Data, Spec, TrainDiffusion
+from .specs import Data, LoadDiffusion, Spec, TrainDiffusion
 
 KEPT_IN_MEMORY = 16
 ATTEMPTS = 3  # to read an artifact: others may be mending it at the same time
@@ -103,8 +103,8 @@ class Store:
             self._values.popitem(last=False)
         return value
 
-    def put(self, spec: Data, value: Any) -> None:
-        """Store a value made elsewhere (loaded images), unless it is there."""
+    def put(self, spec: Data | LoadDiffusion, value: Any) -> None:
+        """Store a value made elsewhere (loaded images, a loaded model), unless it is there."""
         if self.has(spec):
             return  # a complete store may lie on a disk that can't be written
         with self._locked(spec):

@@ -38,6 +38,7 @@ from ..graph.specs import (
     Extract,
     FitHead,
     Guided,
+    LoadDiffusion,
     MeasureLikelihood,
     Reconstruct,
     SampleGan,
@@ -109,13 +110,13 @@ def measure(arms: Arms, wanted: list[Spec]) -> Ratios:
     """Train the denoiser of `arms` for some steps, sample from it, train the classifier, show a frozen network some
     images: made-up ones, on one thread, and only what `wanted` holds.
 
-    Batches are smaller than the preset's where one of its steps takes seconds.
+    A generator that was trained elsewhere is not trained here either: the ratio of its sampling stands for the GAN's
+    training, too. Batches are smaller than the preset's where one of its steps takes seconds.
     """
     found = {}
     with crowd() as crowded, one_thread():
         if any(isinstance(spec, (TrainDiffusion, TrainGan, *SAMPLED)) for spec in wanted):
-            found["training"], edm = _train(arms.generator(0))
-            found["sampling"] = _sample(edm, arms)
+            found |= _denoiser(arms)
         if any(isinstance(spec, TrainClassifier) for spec in wanted):
             found["classifier"] = _classify(arms.classifier(arms.seeds[0], 0).block)
         if shown := next((spec for spec in wanted if isinstance(spec, Extract)), None):
@@ -175,6 +176,15 @@ def crowd() -> Iterator[list[float]]:
     yield found
     own, passed = time.process_time() - own, time.perf_counter() - started
     found.append(max(1.0, passed / max(own, 1e-9)))
+
+
+def _denoiser(arms: Arms) -> dict[str, float]:
+    generator = arms.generator(0)
+    if isinstance(generator, LoadDiffusion):
+        sampling = _sample(EDM(generator.config).eval().to(arms.device), arms)
+        return {"training": sampling, "sampling": sampling}
+    training, edm = _train(generator)
+    return {"training": training, "sampling": _sample(edm, arms)}
 
 
 def _train(spec: TrainDiffusion) -> tuple[float, EDM]:

@@ -23,6 +23,7 @@ from ..graph.specs import (
     Extract,
     FitHead,
     Guided,
+    LoadDiffusion,
     MeasureDetection,
     MeasureLikelihood,
     MeasureMemorization,
@@ -131,7 +132,7 @@ def _arrays(spec: Spec) -> float:
     match spec:
         case TrainDiffusion():
             return unet_size(spec.network).file * (1 + len(spec.snapshots))
-        case Snapshot():
+        case Snapshot() | LoadDiffusion():
             return unet_size(spec.network).file
         case TrainGan():
             return gan_size(spec.generator, spec.discriminator)[0].file

@@ -110,7 +110,7 @@ def test_an_export_with_a_runs_options_has_its_images(synthgap, tmp_path):
 
 USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
 USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "judge": "auto"}
-USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "groups": "none"}
+USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "groups": "none", "generator": "none"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ GOOD = {
     "measure": "auto",
     "positive": "none",
     "groups": "none",
+    "generator": "none",
     "minutes": "none",
 }
 

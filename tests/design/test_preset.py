@@ -13,7 +13,7 @@ from synthgap.graph.estimate import cost
 from synthgap.graph.specification import in_order
 
 RENDERING_MINUTES = 2
-NAMES = ("smoke", "quick", "full", "paper")
+NAMES = ("smoke", "quick", "full", "paper", "paper-cifar10")
 
 
 @pytest.fixture(scope="module")

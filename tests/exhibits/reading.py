@@ -57,7 +57,7 @@ def legend(axes) -> list[str]:
 def design(seeds=(0, 1, 2), name="digits", preset="quick", rivals=()) -> SimpleNamespace:
     """As much of a Design as tables read."""
     solver = SimpleNamespace(generator=SimpleNamespace(solver=Solver()))
-    arms = SimpleNamespace(name=name, rivals=rivals, preset=solver)
+    arms = SimpleNamespace(name=name, rivals=rivals, preset=solver, model=None)
     return SimpleNamespace(seeds=seeds, main=arms, arms=arms, preset=SimpleNamespace(name=preset))
 
 

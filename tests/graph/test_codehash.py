@@ -170,6 +170,7 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.Synthesize: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.Reconstruct: "diffusion.reconstruct diffusion.sampler diffusion.noise diffusion.schedule",
         specs.TrainClassifier: "classifier.train classifier.resnet classifier.augment classifier.policies base.seeding",
+        specs.LoadDiffusion: "diffusion.edm diffusion.unet base.weights",
         specs.Predict: "classifier.evaluate",
         specs.Subset: "data.splits",
         specs.Bootstrap: "data.splits",

@@ -52,6 +52,7 @@ UNSET |= {
     "measure": "auto",
     "positive": "none",
     "groups": "none",
+    "generator": "none",
     "minutes": "none",
 }
 SHAPES = ((6, 8), (4, 4), (8, 2), (2, 8), (7, 9))

@@ -49,12 +49,16 @@ def lines(found: dict) -> list[str]:
         numbers = f"{one['artifacts']:,}", _short(one["evaluations"]), _short(one["flop"] / 1e15)
         out.append(_row(kind, *numbers, size(one["disk"]), _span(one["hours"])))
     ratios, workers = found["measured"], found["workers"]
+    training, sampling = (f"{ratios[name]:.2g}" for name in ("training", "sampling"))
+    denoiser = f"training takes {training} times the model's seconds, its sampling {sampling}"
+    if "load-diffusion" in found["kinds"]:  # in the place of one that is trained
+        denoiser = f"sampling takes {sampling} times the model's seconds"
     out += [
         f"disk: {size(found['all']['disk'])}, and {size(found['checkpoints'])} of checkpoints while networks train",
         f"memory: up to {size(found['memory'])} a worker, for {found['memory_of']}",
         f"time: {_span(found['hours'])} with {workers} worker{'s' * (workers != 1)} on this machine's "
-        f"{ratios['device']}; measured a moment ago, the denoiser's training takes {ratios['training']:.2g} times the "
-        f"model's seconds, its sampling {ratios['sampling']:.2g}, the classifier's training {ratios['classifier']:.2g}"
+        f"{ratios['device']}; measured a moment ago, the denoiser's {denoiser}, the classifier's training "
+        f"{ratios['classifier']:.2g}"
         + (f"; other work makes it {ratios['crowded']:.2g} times as long" if ratios["crowded"] > 1 else ""),
     ]
     if "h100" in found:

@@ -328,6 +328,7 @@ def test_an_estimate_counts_no_training_of_a_diffusion_model(synthgap, file, pre
     kinds = {line.split()[0] for line in out.splitlines()}
     assert "load-diffusion" in kinds
     assert not {"train-diffusion", "snapshot"} & kinds
+    assert "measured a moment ago, the denoiser's sampling takes" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from cells import FEW, ROOT, executed, folder_of, impossible, quickened, shipped, small_preset
+from cells import ROOT, executed, folder_of, impossible, quickened
+from presets import FEW, shipped, small_preset
 
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book

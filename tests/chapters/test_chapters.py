@@ -2,13 +2,16 @@
 
 import re
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 
 import cells
 import fabricated
 import nbformat
 import numpy as np
+import papermill
 import pytest
+from jupyter_client import KernelManager
 from PIL import Image
 
 from synthgap.book import execute as book
@@ -21,12 +24,39 @@ from synthgap.graph.specification import in_order
 ROOT = book.find_root()
 
 
+@contextmanager
+def one_kernel(monkeypatch):
+    """Papermill uses one kernel for all notebooks, emptied before each: starting one takes seconds of imports."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(extra_arguments=["--log-level=50"])
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready()
+    execute = papermill.execute_notebook
+
+    def in_it(*words, **options):
+        client.execute_interactive("%reset -f")
+        return execute(*words, km=manager, **options)
+
+    try:
+        monkeypatch.setattr(papermill, "execute_notebook", in_it)
+        yield
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 @pytest.fixture(scope="module")
 def executed(smoke, tmp_path_factory):
-    """All chapters on the smoke preset, executed one after the other on a store that holds everything."""
+    """All chapters on the smoke preset, executed on a store that holds everything: two as a run does it, two at a time
+    in kernels of their own; the others one after the other."""
     folder = tmp_path_factory.mktemp("executed")
     parameters = {"preset": "smoke", "results": str(smoke.results), "device": "cpu"}
-    book.execute_chapters(ROOT, folder, parameters)
+    first, *others, last = book.chapter_names(ROOT)
+    book.execute_chapters(ROOT, folder, parameters, only=(first, last))
+    with pytest.MonkeyPatch.context() as patch, one_kernel(patch):
+        for name in others:
+            book.execute_chapter(ROOT / "chapters" / f"{name}.ipynb", folder / f"{name}.ipynb", parameters)
     files.write_tables(smoke.lab, folder)
     provenance.write(trace.provenance(smoke.lab, folder), folder)
     return folder

@@ -72,19 +72,12 @@ def smoke(shared):
 
 @pytest.fixture(scope="session")
 def apart(shared) -> Callable:
-    """(*seeds) → the smoke study of these, of whose seeds 0 and 1 each is trained by itself. Read only."""
-    from importlib.resources import files
+    """(*seeds) → the study of these with few cells, of whose seeds 0 and 1 each is trained by itself. Read only."""
+    from presets import few_preset, shipped
 
-    import yaml
-
-    from synthgap.base.files import replacing
     from synthgap.exhibits.study import Study
 
-    content = yaml.safe_load(files("synthgap").joinpath("presets", "smoke.yaml").read_text(encoding="utf-8"))
-    content["classifier"]["block"] = 1
-    preset = shared / "apart" / "apart.yaml"
-    with replacing(preset) as temporary:
-        temporary.write_text(yaml.safe_dump(content), encoding="utf-8")
+    preset = few_preset(shared / "apart" / "apart.yaml", classifier=shipped("smoke")["classifier"] | {"block": 1})
 
     def study(*seeds):
         return Study(preset=str(preset), results=preset.parent / "results", device="cpu", seeds=list(seeds), workers=1)

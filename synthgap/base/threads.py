@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -15,7 +17,14 @@ def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _controller(len(sys.modules)).limit(limits=1):
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+@functools.lru_cache(1)
+def _controller(modules: int) -> ThreadpoolController:
+    """What limits libraries with threads. They are looked for again, for milliseconds, where `modules` are more."""
+    del modules
+    return ThreadpoolController()

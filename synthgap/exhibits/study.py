@@ -88,6 +88,7 @@ class Study:
         scheduler: str | None = None,
     ):
         check_workers(workers)
+        self._plans: dict[tuple[str, ...], tuple[Design, list[Spec]]] = {}
         options = Options(
             image_size, max_images, flip, grey, class_weights, judge, measure, positive, groups, generator
         )
@@ -143,7 +144,10 @@ class Study:
 
     def plan(self, *sections: str) -> list[Spec]:
         """Every specification that the book reads, or that some of its sections' modules read ("your_data")."""
-        return plan(self.design, *sections)
+        known = self._plans.get(sections)
+        if known is None or known[0] is not self.design:  # seeds have been added
+            known = self._plans[sections] = self.design, plan(self.design, *sections)
+        return list(known[1])
 
     def compute(self, specs: list[Spec] | None = None) -> int:
         """Compute `specs` (default: the whole plan) where the store lacks them; returns how many that were."""

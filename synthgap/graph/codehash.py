@@ -102,13 +102,17 @@ class _Strip(ast.NodeTransformer):
 @functools.cache
 def _normal_form(name: str) -> str:
     module, _, function = name.partition(":")
-    tree: ast.AST = ast.parse(ast.unparse(_tree(module)))  # a copy that may be changed
+    tree: ast.AST = _tree(module)
     if function:
         wanted = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == function]
         if len(wanted) != 1:
             raise LookupError(f"{module} has {len(wanted)} functions named {function}")
         tree = wanted[0]
-    return ast.unparse(_Strip().visit(tree))
+    return _stripped(tree)
+
+
+def _stripped(tree: ast.AST) -> str:
+    return ast.unparse(_Strip().visit(ast.parse(ast.unparse(tree))))  # of a copy that may be changed
 
 
 def definitions_hash(roots: Iterable[str], packages: tuple[str, ...]) -> str:
@@ -170,4 +174,4 @@ def _definition_form(root: str) -> str:
     node = _defined(module).get(name)
     if node is None:  # a module that is imported whole, or a name that it imports itself
         return ""
-    return ast.unparse(_Strip().visit(ast.parse(ast.unparse(node))))
+    return _stripped(node)

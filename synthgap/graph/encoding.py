@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from pydantic import BaseModel
+from torch import nn
 
+from ..base.weights import SavedModule, filled
 from ..classifier.resnet import ResNet18, ResNetConfig
 from ..classifier.train import Classifier
 from ..diffusion.edm import EDM
 from ..gan.stylegan3 import Generator
 
+Network = TypeVar("Network", bound=nn.Module)
+Saved = TypeVar("Saved", bound=SavedModule)
 Arrays = dict[str, np.ndarray]
 Meta = dict[str, str]
+
+
+@functools.lru_cache(16)
+def _built(kind: type[Network], config: type[BaseModel], text: str) -> Network:
+    with torch.device("meta"):
+        return kind(config.model_validate_json(text))
+
+
+def _empty(kind: type[Network], config: type[BaseModel], text: str) -> Network:
+    """A network without weights, of a configuration in JSON. Building one takes longer than copying it does."""
+    return copy.deepcopy(_built(kind, config, text))
+
+
+def _filled(kind: type[Saved], meta: Meta, tensors: dict[str, torch.Tensor]) -> Saved:
+    """`SavedModule.from_arrays`, quicker from the second network of a configuration on."""
+    return filled(lambda: _empty(kind, kind.Config, meta["config"]), tensors)
 
 
 def encode_edm(edm: EDM) -> tuple[Arrays, Meta]:
@@ -30,8 +53,8 @@ def decode_edm(arrays: Arrays, meta: Meta) -> EDM:
     for name, value in arrays.items():
         at, _, key = name.rpartition(":")
         several.setdefault(at, {})[key] = torch.from_numpy(value)
-    edm = EDM.from_arrays(several.pop(""), meta)
-    edm.snapshots = {int(at): EDM.from_arrays(tensors, meta) for at, tensors in several.items()}
+    edm = _filled(EDM, meta, several.pop(""))
+    edm.snapshots = {int(at): _filled(EDM, meta, tensors) for at, tensors in several.items()}
     return edm
 
 
@@ -41,7 +64,7 @@ def encode_gan(generator: Generator) -> tuple[Arrays, Meta]:
 
 
 def decode_gan(arrays: Arrays, meta: Meta) -> Generator:
-    return Generator.from_arrays({k: torch.from_numpy(v) for k, v in arrays.items()}, meta)
+    return _filled(Generator, meta, {k: torch.from_numpy(v) for k, v in arrays.items()})
 
 
 def encode_block(block: list[Classifier]) -> tuple[Arrays, Meta]:
@@ -53,15 +76,15 @@ def encode_block(block: list[Classifier]) -> tuple[Arrays, Meta]:
 
 
 def decode_block(arrays: Arrays, meta: Meta) -> list[Classifier]:
-    config, classes = ResNetConfig.model_validate_json(meta["network"]), tuple(json.loads(meta["classes"]))
+    classes = tuple(json.loads(meta["classes"]))
     states: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in arrays.items():
         place, _, key = name.partition(".")
         states.setdefault(int(place), {})[key] = torch.from_numpy(value)
     block = []
     for place, (mean, std) in enumerate(json.loads(meta["pixels"])):
-        network = ResNet18(config)
-        network.load_state_dict(states[place])
+        network = _empty(ResNet18, ResNetConfig, meta["network"])
+        network.load_state_dict(states[place], assign=True)
         block.append(Classifier(network.eval(), mean, std, classes))
     return block
 

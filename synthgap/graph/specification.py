@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,8 +66,26 @@ def _specs_in(value: Any) -> list[Spec]:
     """The specifications in a field, also inside tuples and plain models."""
     if isinstance(value, Spec):
         return [value]
-    parts = _values(value) if isinstance(value, BaseModel) else value if isinstance(value, (tuple, list)) else ()
+    if isinstance(value, BaseModel):
+        parts = [] if _plain(type(value)) else _values(value)
+    else:
+        parts = value if isinstance(value, (tuple, list)) else ()
     return [spec for part in parts for spec in _specs_in(part)]
+
+
+@functools.cache
+def _plain(model: type[BaseModel]) -> bool:
+    """Do its fields' types say that no value of the model holds a specification?"""
+    return not issubclass(model, Spec) and not any(_may_hold_specs(f.annotation) for f in model.model_fields.values())
+
+
+def _may_hold_specs(annotation: Any) -> bool:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, BaseModel) and not _plain(annotation)
+    if annotation is ... or get_origin(annotation) is Literal:
+        return False
+    parts = get_args(annotation)[: 1 if get_origin(annotation) is Annotated else None]
+    return not parts or any(map(_may_hold_specs, parts))  # what says nothing may be anything
 
 
 def _canonical(value):

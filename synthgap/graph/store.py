@@ -7,6 +7,7 @@ seen; a damaged one is named and computed again.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -263,11 +264,15 @@ def _drop_unreadable(work: Path) -> None:
 
 
 def _circumstances() -> dict:
-    packages = ("synthgap", "torch", "torchvision", "numpy", "torch-fidelity")
     together = {"processes": dist.get_world_size()} if dist.is_initialized() else {}
     return together | {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()} {platform.system()}",
         "python": platform.python_version(),
-        "packages": {p: version(p) for p in packages},
+        "packages": _versions(),
     }
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("synthgap", "torch", "torchvision", "numpy", "torch-fidelity")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
@@ -61,6 +62,10 @@ class Outlook:
 
     def plan(self) -> list[Spec]:
         """Every specification that the book reads."""
+        return list(self._plan)
+
+    @functools.cached_property
+    def _plan(self) -> list[Spec]:
         return plan(self.design)
 
     def groups(self) -> dict[str, list[Spec]]:

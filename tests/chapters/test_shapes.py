@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from cells import FEW, ROOT, executed, folder_of, impossible, quickened, shipped, small_preset
+from cells import ROOT, executed, folder_of, impossible, quickened
+from presets import FEW, shipped, small_preset
 
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book
@@ -25,7 +26,7 @@ def arrays(path, width, height, channels):
 def test_every_preset_has_a_plan_for_images_of_any_shape(preset, size, tmp_path):
     source = arrays(tmp_path / "set.npz", *size, channels=3 if size[0] % 2 else 1)
     for image_size in ("auto", 4):
-        assert Outlook(source, preset, device="cpu", image_size=image_size).plan()
+        assert Outlook(source, preset, seeds=1, device="cpu", image_size=image_size).plan()
 
 
 def test_images_that_are_too_small_to_be_studied_are_refused_with_the_remedy(tmp_path):
@@ -54,8 +55,8 @@ def chapters(folder, preset, monkeypatch, **options) -> str:
 
 @pytest.mark.parametrize(
     ("size", "grey", "each"),
-    [((24, 16), False, 14), ((5, 31), True, 14), ((9, 13), False, 3)],
-    ids=["wide", "tall", "odd, three images a class"],
+    [((24, 16), False, 14), ((5, 31), True, 3)],
+    ids=["wide", "tall, odd and grey, three images a class"],
 )
 def test_every_chapter_executes_on_a_folder_of_any_shape(size, grey, each, tmp_path, monkeypatch):
     folder = folder_of(tmp_path / "photos", *size, grey=grey, each=each)

@@ -1,4 +1,4 @@
-"""The `paper` preset on fabricated archives of the paper's data sets: 20 images, two steps, the real networks but for
+"""The `paper` preset on fabricated archives of the paper's data sets: 14 images, two steps, the real networks but for
 the GAN's, which takes half an hour here and is smaller.
 
 Every kind of cell is computed on CIFAR-10 with EDM's own network of 56 million parameters; the other sets are loaded
@@ -30,7 +30,7 @@ def shortened(text: str) -> dict:
     content = yaml.safe_load(text)
     content.update(
         seeds=1,
-        limits={"train": 20, "validation": 20, "test": 32},
+        limits={"train": 14, "validation": 20, "test": 32},
         probe=10,
         grid_images=2,
         curves=[50, 100],
@@ -117,13 +117,13 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
     assert isinstance(values["fidelity"], Fidelity)
     assert isinstance(values["cross-fitted"], Fidelity)
     assert isinstance(values["memorization"], Memorization)
-    assert values["collapse"].images == 20
+    assert values["collapse"].images == 14
     assert isinstance(values["likelihood"], Likelihood)
     assert np.isfinite(values["likelihood"].nats).all()
     assert values["attend"].shape == (10, 32, 32)
     assert isinstance(values["detection"], Detection)
     rebuilt, real = study.store.get(arms.samples(seed, 50)), study.store.get(arms.data["train"])
-    assert rebuilt.images.shape == (20, 3, 32, 32)
+    assert rebuilt.images.shape == (14, 3, 32, 32)
     assert np.array_equal(rebuilt.labels, real.labels)
 
 

@@ -677,7 +677,7 @@ def one_of_two(rank, folder):
 
 
 def test_two_processes_train_what_one_trains(tmp_path):
-    torch.multiprocessing.spawn(one_of_two, args=(tmp_path,), nprocs=2)
+    torch.multiprocessing.start_processes(one_of_two, args=(tmp_path,), nprocs=2, start_method="fork")  # no imports
     first, second = (json.loads((tmp_path / f"report {rank}").read_text()) for rank in (0, 1))
     for name, (network, training) in SHARED.items():
         alone, losses = with_losses(pictures(), network, training, 0)

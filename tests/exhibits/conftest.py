@@ -5,11 +5,11 @@ from given_set import given_lab
 
 
 @pytest.fixture(scope="session")
-def given(tmp_path_factory):
-    return given_lab(tmp_path_factory.getbasetemp() / "given", "resnet18")
+def given(shared):
+    return given_lab(shared / "given", "resnet18")
 
 
 @pytest.fixture(scope="session")
-def heads(tmp_path_factory):
+def heads(shared):
     """The same set, judged by a linear head on frozen features."""
-    return given_lab(tmp_path_factory.getbasetemp() / "heads", "features")
+    return given_lab(shared / "given", "features")

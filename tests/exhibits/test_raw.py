@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from presets import few_preset
 
 from synthgap.book.execute import find_root
 from synthgap.exhibits import files
@@ -73,15 +74,18 @@ def test_packing_keeps_every_image():
 
 
 def test_every_file_that_the_book_offers_is_written_also_where_a_run_has_nothing_for_it(smoke, tmp_path):
-    study = Study(preset="smoke", results=smoke.results, seeds=1, device="cpu", workers=1)
+    preset = str(few_preset(tmp_path / "few.yaml"))
+    study = Study(preset=preset, results=smoke.results, seeds=1, device="cpu", workers=1)
     assert study.rows("figure7").empty  # one seed's maps have none to compare with
-    files.write_tables(study.lab, tmp_path)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    files.write_tables(study.lab, folder)
     root = find_root()
     pages = [page.read_text(encoding="utf-8") for page in (root / "book").glob("*.md")]
     offered = {name for page in pages for name in re.findall(r"executed/([a-z0-9_]+\.csv)>", page)}
     offered |= {name for exhibit in exhibits().values() for name in exhibit.files()}
     assert len(offered) > 20
-    assert offered <= {path.name for path in tmp_path.iterdir()}
+    assert offered <= {path.name for path in folder.iterdir()}
 
 
 def test_each_line_names_its_cell_and_seed(back):

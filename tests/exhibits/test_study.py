@@ -52,7 +52,8 @@ def test_the_plan_is_all_that_the_book_reads(smoke, monkeypatch):
     again = open_smoke(smoke.results)
     assert again.compute() == 0
     for result in all_results():
-        again.lab.value(result)
+        if any(one.cells for one in result.all()):  # others rest on no artifact
+            again.lab.value(result)
 
 
 @pytest.mark.parametrize("name", [n for n, one in exhibits().items() if n.startswith("fig-") and one.view])

@@ -1,9 +1,8 @@
 """The store: whole artifacts or none, damage that is named and mended, equal bytes however often they are made."""
 
 import json
+import multiprocessing
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 
 import numpy as np
@@ -13,6 +12,7 @@ from synthgap.base.errors import UserError
 from synthgap.graph import store as store_module
 from synthgap.graph.run import run
 from synthgap.graph.specification import in_order
+from synthgap.graph.specs import parse_spec
 from synthgap.graph.store import DATA, PROVENANCE, SPEC, Store
 
 
@@ -219,37 +219,33 @@ def test_progress_is_the_share_done_of_an_unfinished_artifact(only_data, smoke, 
     assert only_data.progress(generator) == 0
 
 
-TWO_AT_ONCE = """
-import sys
-from pathlib import Path
-from synthgap.graph import store
-from synthgap.graph.specs import parse_spec
+def one_of_two(root, spec_json, both_ready, answers):
+    """A process that wants an artifact at the same time as another one; how many it computed itself."""
+    compute, computed = store_module.compute, []
 
-compute, count = store.compute, 0
-def counting(spec, job):
-    global count
-    count += 1
-    return compute(spec, job)
-store.compute = counting
+    def counting(spec, job):
+        computed.append(spec)
+        return compute(spec, job)
 
-spec = parse_spec(Path(sys.argv[2]).read_text(encoding="utf-8"))
-print("ready", flush=True)
-sys.stdin.readline()
-print(store.Store(sys.argv[1]).get(spec).fingerprint, count)
-"""
+    store_module.compute = counting
+    spec = parse_spec(spec_json.read_text(encoding="utf-8"))
+    both_ready.wait(60)
+    answers.put((Store(root).get(spec).fingerprint, len(computed)))
 
 
 def test_two_processes_that_want_the_same_artifact_compute_it_once(only_data, smoke):
     wanted = smoke.main.samples(0, 50)
-    spec_json = smoke.store.folder(wanted) / SPEC
-    command = [sys.executable, "-c", TWO_AT_ONCE, str(only_data.root), str(spec_json)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    both = [subprocess.Popen(command, **pipes) for _ in range(2)]
+    processes = multiprocessing.get_context("fork")  # imports nothing anew
+    both_ready, answers = processes.Barrier(2), processes.Queue()
+    words = only_data.root, smoke.store.folder(wanted) / SPEC, both_ready, answers
+    both = [processes.Process(target=one_of_two, args=words) for _ in range(2)]
     for process in both:
-        assert process.stdout.readline() == "ready\n"
-    answers = [process.communicate("go\n", timeout=100)[0].split() for process in both]
-    assert {fingerprint for fingerprint, _ in answers} == {smoke.store.get(wanted).fingerprint}
-    assert sum(int(count) for _, count in answers) == 2  # the generator and the samples, once
+        process.start()
+    found = [answers.get(timeout=100) for _ in both]
+    for process in both:
+        process.join()
+    assert {fingerprint for fingerprint, _ in found} == {smoke.store.get(wanted).fingerprint}
+    assert sum(count for _, count in found) == 2  # the generator and the samples, once
     assert [p.name for p in (only_data.root / "reconstruct").iterdir()] == [wanted.key]
     assert content(only_data, wanted) == content(smoke.store, wanted)
 

@@ -71,9 +71,9 @@ def test_evaluations_and_flop_of_the_papers_cifar_10_training_are_those_by_hand(
     assert work_of(full).evaluations == network_evaluations(full) == 45_000 * 199  # 100 steps of Heun's method
 
 
-@pytest.mark.parametrize("preset", ["smoke", "paper"])
-def test_every_specification_of_the_plan_is_in_a_group_and_no_other(preset):
-    outlook = Outlook(preset=preset, device="cpu")
+@pytest.mark.parametrize("preset", ["tiny", "paper"])
+def test_every_specification_of_the_plan_is_in_a_group_and_no_other(preset, request):
+    outlook = request.getfixturevalue(preset)
     groups = outlook.groups()
     assert {spec.key for group in groups.values() for spec in group} == {spec.key for spec in outlook.plan()}
     assert {"Table 1", "Table 2", "Table 3", "Table 4", "Figure 6", "Figure 7", "4.3 Discussion"} <= set(groups)

@@ -55,10 +55,16 @@ def cells(smoke):
 
 
 @pytest.fixture
-def start(cells, tmp_path):
+def plan(cells, tmp_path) -> Path:
+    """A file with `cells`, for processes that compute them."""
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps([spec.model_dump_json() for spec in cells]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def start(plan):
     """(root, **options) → a process, the head of a group, that computes `cells` in the store at `root`."""
-    plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps([spec.model_dump_json() for spec in cells]), encoding="utf-8")
     started = []
 
     def begin(root: Path, *words, workers=1, before=(), **options) -> subprocess.Popen:

@@ -40,10 +40,8 @@ def on_own_disk(own_mounts, *words) -> list[str]:
 
 @pytest.mark.fault("a full disk (four times, each time with more room)")
 def test_a_full_disk_is_one_line_and_the_work_goes_on_when_there_is_room(
-    own_mounts, only_data, cells, tmp_path, whole, survived
+    own_mounts, only_data, cells, plan, tmp_path, whole, survived
 ):
-    plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps([spec.model_dump_json() for spec in cells]), encoding="utf-8")
     (tmp_path / "disk").mkdir()
     *told, last = on_own_disk(own_mounts, "full", tmp_path / "disk", only_data.root, plan)
     place = tmp_path / "disk" / "store"

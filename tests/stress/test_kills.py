@@ -1,5 +1,6 @@
 """Killed at any moment, alone or two at once: a run that is started again ends with the bytes of one undisturbed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 
+import child
 import numpy as np
 import psutil
 import pytest
@@ -28,12 +30,15 @@ print(study.compute())
 
 @pytest.mark.fault("SIGKILL at 3 random file operations of a small plan, then the same again")
 def test_a_plan_killed_at_random_file_operations_ends_as_one_that_was_not(
-    only_data, cells, start, same_as_smoke, whole, survived
+    only_data, cells, plan, same_as_smoke, whole, survived
 ):
     seen = [same_as_smoke(only_data)]
     for number in np.random.default_rng(0).integers(10, 60, 3):
-        process = start(only_data.root, number)
-        assert process.wait() == -signal.SIGKILL
+        words = str(only_data.root), str(plan), "1", str(number)
+        process = multiprocessing.get_context("fork").Process(target=child.main, args=words)  # imports nothing anew
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         seen.append(same_as_smoke(only_data))  # whatever shows is whole
     assert run(cells, only_data, workers=1) >= 1
     whole(only_data)
@@ -105,6 +110,7 @@ def test_two_whole_runs_share_one_store(smoke, results, same_as_smoke, survived)
     survived(f"both finish; {count} artifacts, all equal byte for byte to a single run's")
 
 
+@pytest.mark.stress  # tests/graph/test_scheduler.py kills a worker, too
 @pytest.mark.fault("a Dask worker killed in the middle of its work")
 def test_the_work_of_a_killed_worker_is_done_again(only_data, cells, start, whole, survived):
     process = start(only_data.root, workers=2)

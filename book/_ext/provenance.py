@@ -57,7 +57,7 @@ class AddProvenance(SphinxTransform):
         if name not in exhibits():
             logger.warning("%s is not declared in synthgap/exhibits", name, location=node)
             return
-        record = record_of(str(self.app.srcdir))
+        record = record_of(str(self.app.srcdir)).behind(name)
         line = nodes.paragraph("", "", nodes.Text(exhibit_text.counterpart(name)))
         files = exhibit_text.original(name).files()
         there = [f for f in files if (Path(self.app.srcdir) / EXECUTED / f).is_file()]

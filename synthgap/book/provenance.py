@@ -73,7 +73,7 @@ class Provenance(_Model):
     commit, dirty : of the source tree, and whether code or chapters differed from it. code : kind of artifact (and what
     `stale` adds) → hash of the code that computes it. generators : data set → SHA-256 of its generator's file, where
     that was trained elsewhere. chapters : chapter → its exhibits, in their order. since : what has changed after the
-    run, see `stale.account`.
+    run, see `stale.account`. apart : chapter → the run that made it, where that was another one, with its exhibits.
     """
 
     preset: str
@@ -91,6 +91,12 @@ class Provenance(_Model):
     chapters: dict[str, tuple[str, ...]]
     exhibits: dict[str, Made]
     since: Since | None = None
+    apart: dict[str, Apart] = {}
+
+    def behind(self, exhibit: str) -> Provenance:
+        """The record of the run that made an exhibit."""
+        others = (one.record for one in self.apart.values())
+        return next((record for record in others if exhibit in record.exhibits), self)
 
     def chapters_of(self, kinds: Sequence[str]) -> list[str]:
         """Chapters that show something made from artifacts of these kinds."""
@@ -99,6 +105,16 @@ class Provenance(_Model):
             for chapter, names in self.chapters.items()
             if any(set(kinds) & set(self.exhibits[name].kinds) for name in names if name in self.exhibits)
         ]
+
+
+class Apart(_Model):
+    """A chapter that another run made, published later. told : changes of the code that were known then."""
+
+    record: Provenance
+    told: int = 0
+
+
+Provenance.model_rebuild()
 
 
 def read(folder: Path) -> Provenance:

@@ -81,7 +81,8 @@ def stale(record: Provenance) -> list[str]:
     """
     now = _present(record)
     told = record.since.code if record.since else {}
-    return [
+    others = [line for one in record.apart.values() for line in stale(one.record)]
+    return others + [
         f"{_named(kind, record)} (shown by {', '.join(_showing(kind, record)) or 'no chapter'})"
         for kind in _changed(record, now)
         if kind not in told or told[kind] != now.get(kind)
@@ -134,20 +135,29 @@ def account(folder: Path, changes: list[Change]) -> Provenance:
     Raises UserError for a change without a kind that the book has, and where nothing has changed.
     """
     record = read(folder)
+    others = {}
+    for chapter, one in record.apart.items():
+        later = changes[one.told :]
+        several = _accounted(one.record, later) if _changed(one.record, _present(one.record)) else one.record
+        others[chapter] = one.model_copy(update={"record": several})
+    if not _changed(record, _present(record)):
+        raise UserError(f"the numbers in {folder} were made by the present code; there is nothing to account for")
+    record = _accounted(record, changes).model_copy(update={"apart": others})
+    write(record, folder)
+    return record
+
+
+def _accounted(record: Provenance, changes: list[Change]) -> Provenance:
     now = _present(record)
     changed = _changed(record, now)
-    if not changed:
-        raise UserError(f"the numbers in {folder} were made by the present code; there is nothing to account for")
     known = {*record.code, PRESET}
     for change in changes:
-        if unknown := sorted(set(change.kinds) - known):
+        if unknown := sorted(set(change.kinds) - known - set(code_versions())):
             raise UserError(f"{change.what!r} names {unknown[0]!r}; known kinds: {', '.join(sorted(known))}")
     if untold := [kind for kind in changed if not any(not c.kinds or kind in c.kinds for c in changes)]:
         raise UserError(f"the code of {', '.join(untold)} has changed, too, and no change names it")
     since = Since(code={kind: now[kind] for kind in changed if kind in now}, changes=tuple(changes))
-    record = record.model_copy(update={"since": since})
-    write(record, folder)
-    return record
+    return record.model_copy(update={"since": since})
 
 
 def main(path: str) -> None:

@@ -18,7 +18,7 @@ from ..exhibits.sections import exhibits
 from ..graph.specification import in_order
 from ..graph.specs import Data, Spec
 from ..graph.store import Store
-from .provenance import Images, Made, Provenance
+from .provenance import Apart, Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash
 
 SOURCES = ("synthgap", "chapters", "pyproject.toml", "requirements.lock")  # what a run's numbers depend on
@@ -66,6 +66,18 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
         generators={arms.name: arms.model.fingerprint for arms in d.columns if arms.model},
         chapters=chapters,
         exhibits={name: made(specs, lab.store, parts) for name, specs in needed.items() if specs},
+    )
+
+
+def with_chapter(record: Provenance, chapter: str, other: Provenance) -> Provenance:
+    """The record of a published book with one more chapter, or another version of one, that another run made."""
+    told = len(record.since.changes) if record.since else 0
+    alone = other.model_copy(update={"chapters": {chapter: other.chapters[chapter]}})
+    return record.model_copy(
+        update={
+            "chapters": record.chapters | alone.chapters,
+            "apart": record.apart | {chapter: Apart(record=alone, told=told)},
+        }
     )
 
 

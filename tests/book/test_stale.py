@@ -11,8 +11,8 @@ from sphinx.errors import ExtensionError
 
 from synthgap.base.errors import UserError
 from synthgap.book import execute as book
-from synthgap.book import exhibit_text, stale
-from synthgap.book.provenance import Change, read, write
+from synthgap.book import exhibit_text, stale, trace
+from synthgap.book.provenance import Change, Made, read, write
 from synthgap.graph import codehash
 from synthgap.paper.published import claims
 
@@ -23,10 +23,10 @@ KNOWN = {}  # what these functions of `codehash` find in a module, by its text: 
 
 @pytest.fixture
 def published(tmp_path):
-    """The committed book's record, in a folder of its own; published(**changes) changes it."""
+    """The committed book's record, all of one run, in a folder of its own; published(**changes) changes it."""
 
     def change(**fields):
-        write(read(ROOT / book.EXECUTED).model_copy(update=fields), tmp_path)
+        write(read(ROOT / book.EXECUTED).model_copy(update={"apart": {}} | fields), tmp_path)
         return tmp_path
 
     return change
@@ -220,6 +220,54 @@ def test_a_book_of_the_present_code_has_nothing_to_account_for(published, change
     folder = published(code=stale.code_versions(), preset_sha256=stale.preset_hash("full"), since=None)
     with pytest.raises(UserError, match="nothing to account for"):
         stale.account(folder, changes)
+
+
+# a chapter that another run made, published later
+
+
+@pytest.fixture
+def with_another(published, present):
+    """The folder of a book of older code, accounted for, with a chapter of the present code and of another preset."""
+    folder = published(since=None)
+    changes = [Change(what="everything", effect="nothing that is known")]
+    record = stale.account(folder, changes)
+    kinds = ("data", "fidelity")
+    other = record.model_copy(
+        update={
+            "preset": "quick",
+            "preset_sha256": stale.preset_hash("quick"),
+            "code": {kind: present[kind] for kind in (*kinds, stale.STATISTICS)},
+            "chapters": {"a9_new": ("tab-new",), "a8_not_this": ("fig-other",)},
+            "exhibits": {"tab-new": Made(kinds=kinds, data={}, seeds=(0,))},
+            "since": None,
+        }
+    )
+    write(trace.with_chapter(record, "a9_new", other), folder)
+    return folder, changes
+
+
+def test_an_exhibit_is_told_of_with_the_run_that_made_it(with_another):
+    folder, _ = with_another
+    record = read(folder)
+    assert (record.preset, record.behind("fig-6").preset, record.behind("tab-new").preset) == ("full", "full", "quick")
+    assert stale.stale(record) == []
+    assert record.chapters["a9_new"] == ("tab-new",)
+    assert "a8_not_this" not in record.chapters
+    assert stale.changes_for(record.behind("tab-new"), record.behind("tab-new").exhibits["tab-new"]) == []
+    assert stale.changes_for(record, record.exhibits["fig-6"])
+
+
+def test_its_code_is_checked_and_accounted_for_by_what_has_changed_since_it_was_made(with_another, edited):
+    folder, changes = with_another
+    edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    assert "fidelity (shown by a9_new)" in stale.stale(read(folder))
+    with pytest.raises(UserError, match="no change names it"):
+        stale.account(folder, changes)
+    stale.account(folder, [*changes, Change(what="other neighbours", effect="another recall")])
+    record = read(folder)
+    assert stale.stale(record) == []
+    told = stale.changes_for(record.behind("tab-new"), record.behind("tab-new").exhibits["tab-new"])
+    assert [one.what for one in told] == ["other neighbours"]
 
 
 # the build

@@ -126,6 +126,9 @@ def load_splits(
     elif kind in NAMED and not path:
         splits = resized(NAMED[kind](train_size, seed), image_size)
     else:
+        if source and own_path(source).exists():
+            kind = "folder" if own_path(source).is_dir() else "npz" if source.endswith(".npz") else "edm-zip"
+            raise UserError(f"{shown(source)} lies on the disk; say what it is, {kind}:{shown(source)}")
         raise UserError(
             f"unknown data set {source!r}; known: {', '.join(DESCRIPTIONS)} (synthgap datasets describes them)"
         )

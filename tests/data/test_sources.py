@@ -504,3 +504,11 @@ def test_unusable_arrays_are_a_user_error(arrays, message, tmp_path):
     np.savez(tmp_path / "x.npz", **(base | labels | arrays))
     with pytest.raises(UserError, match=message):
         load_splits(f"npz:{tmp_path / 'x.npz'}")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("photos", "folder"), ("set.npz", "npz"), ("set.zip", "edm-zip")])
+def test_a_path_without_its_kind_is_told_which(name, kind, tmp_path):
+    place = tmp_path / name
+    place.touch() if "." in name else place.mkdir()
+    with pytest.raises(UserError, match=f"say what it is, {kind}:"):
+        load_splits(str(place))

@@ -48,10 +48,11 @@ def kept(rule: Rule, labels: np.ndarray, told: np.ndarray, features: np.ndarray)
     told : float K × N × classes, log-probabilities.
     features : float K × N × D.
     rule : "redrawn" keeps at each of the N places the first draw that is given its label, as redrawing until then
-        would; where none is, the one that comes nearest. "agreeing" keeps all that are given their label. The others
-        keep as many of a class as one draw has, those that are given their label first, and of these: "unsure" those of
-        the largest entropy, "sure" those of the smallest, "outskirts" those that lie furthest from the ones already
-        kept, from the one nearest to the mean of its class on (farthest-first traversal, Gonzalez 1985).
+        would; where none is, the one that comes nearest. "agreeing" keeps all that are given their label, of a class
+        without any the one that comes nearest. The others keep as many of a class as one draw has, those that are given
+        their label first, and of these: "unsure" those of the largest entropy, "sure" those of the smallest,
+        "outskirts" those that lie furthest from the ones already kept, from the one nearest to the mean of its class on
+        (farthest-first traversal, Gonzalez 1985).
     """
     draws, count, _ = told.shape
     own = np.take_along_axis(told, labels[None, :, None], axis=2)[:, :, 0]
@@ -60,7 +61,11 @@ def kept(rule: Rule, labels: np.ndarray, told: np.ndarray, features: np.ndarray)
         draw = np.where(agreeing.any(axis=0), agreeing.argmax(axis=0), own.argmax(axis=0))
         return draw * count + np.arange(count)
     if rule == "agreeing":
-        return np.flatnonzero(agreeing)
+        taken, all_labels = agreeing.ravel().copy(), np.tile(labels, draws)
+        for label in set(labels) - set(all_labels[taken]):
+            mine = np.flatnonzero(all_labels == label)
+            taken[mine[own.ravel()[mine].argmax()]] = True
+        return np.flatnonzero(taken)
     entropy = -(np.exp(told) * told).sum(axis=2).ravel()
     agreed, out = agreeing.ravel(), []
     for label in np.unique(labels):

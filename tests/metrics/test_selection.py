@@ -34,6 +34,15 @@ def test_all_that_agree_are_kept_whatever_their_number(told):
     assert kept("agreeing", LABELS, told, NOTHING).tolist() == [0, 2, 4, 5, 6, 9]
 
 
+def test_a_class_that_is_contradicted_throughout_keeps_one_image(told):
+    wrong = told[:, :, ::-1].copy()
+    wrong[:, LABELS == 0] = told[:, LABELS == 0]
+    wrong[:, LABELS == 1] = np.log([0.7, 0.3])
+    wrong[1, 3] = np.log([0.6, 0.4])
+    found = kept("agreeing", LABELS, wrong, NOTHING)
+    assert found[LABELS[found % 5] == 1].tolist() == [5 + 3]
+
+
 @pytest.mark.parametrize(("rule", "zeros", "ones"), [("sure", {0, 5}, {9, 6, 4}), ("unsure", {2, 5}, {4, 6, 9})])
 def test_the_classes_keep_their_numbers_and_what_agrees_comes_first(told, rule, zeros, ones):
     found = kept(rule, LABELS, told, NOTHING)

@@ -16,10 +16,13 @@ LONGEST = (  # files that begin first, so that no worker waits for one at the en
     "test_chapters.py",
     "test_pages.py",
     "test_paper_preset.py",
-    "test_kills.py",
-    "test_scale_cli.py",
-    "test_disks.py",
+    "test_shapes.py",
+    "test_your_data.py",
     "test_scheduler.py",
+    "test_scale_cli.py",
+    "test_record.py",
+    "test_gradients.py",
+    "test_disks.py",
 )
 
 

@@ -92,7 +92,6 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
         "predict": classifiers.step_cells(study.design)["cifar10", 50, seed],
         "fidelity": samples.fidelity_cells(study.design)[PAPER, 50, seed],
         "cross-fitted": samples.fidelity_cells(study.design)[CROSSFIT, 50, seed],
-        "synthetic": classifiers.step_cells(study.design)["cifar10", 100, seed],
         "attend": attention.attention_cells(study.design)[50, seed],
         "likelihood": discussion.likelihood_cells(study.design)[0.1, "train", 50, seed],
         "memorization": samples.memorization_cells(study.design)[50, seed],
@@ -110,7 +109,7 @@ def test_every_kind_of_cell_is_computed_with_the_real_cifar_10_network(study):
     network = study.store.get(arms.generator(seed))
     assert sum(p.numel() for p in network.parameters()) == 55_735_299  # EDM's CIFAR-10 network, class-conditional
     values = {name: study.store.get(spec) for name, spec in cells.items()}
-    for name in ("predict", "synthetic", "policy", "bootstrap"):
+    for name in ("predict", "policy", "bootstrap"):
         assert values[name].logits.shape == (32, 10)
         assert values[name].features.shape == (32, 512)
         assert np.isfinite(values[name].logits).all()

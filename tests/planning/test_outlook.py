@@ -48,7 +48,10 @@ def test_an_outlook_writes_nothing_and_computes_nothing(tmp_path, monkeypatch):
 def test_bytes_on_disk_are_those_of_the_artifacts(smoke):
     for spec in in_order(smoke.plan()):
         taken = sum(path.stat().st_size for path in smoke.store.folder(spec).iterdir())
-        assert disk(spec) == pytest.approx(taken, rel=0.15), spec.kind
+        if getattr(spec, "rule", "") == "agreeing":  # how many are kept is known afterwards only: the most is planned
+            assert taken < 1.15 * disk(spec)
+        else:
+            assert disk(spec) == pytest.approx(taken, rel=0.15), spec.kind
 
 
 def test_the_papers_sets_stand_in_with_their_published_numbers(paper):

@@ -138,12 +138,22 @@ def _decide(study: Study, making: Making | None, progress: Progress, sections: t
     def answer() -> None:
         page = making.answer(study)
         seeds = "" if study.design.heads else f" with {plural(len(study.seeds), 'seed')}"
-        progress.say(f"the answer{seeds}, after {duration(progress.elapsed)}: {page}")
+        work = duration(_work(study), "core-")
+        progress.say(f"the answer{seeds}, after {duration(progress.elapsed)} ({work} of computing in all): {page}")
 
     if study.growth:
         progress.say(f"no more seeds: {study.decide(forecast, answer if making else None)}")
     elif making:
         answer()
+
+
+def _work(study: Study) -> float:
+    """Core-seconds that the answer's artifacts took, in this run and in those before it."""
+    from ..exhibits.sections import ANSWER
+    from ..graph.specification import in_order
+
+    store = study.store
+    return sum(store.provenance(spec)["seconds"] for spec in in_order(study.plan(*ANSWER)) if store.has(spec))
 
 
 def _compute(study: Study, progress: Progress, name: str) -> None:

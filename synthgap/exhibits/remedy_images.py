@@ -117,11 +117,12 @@ def measures_table(d: Design, rows: pd.DataFrame) -> str:
     for (name, strength), mine in rows.groupby(["remedy", "strength"], sort=False):
         line: dict[str, object] = {"images": titled(name, strength), "number": f"{mine.images.mean():,.0f}"}
         line["given their label (%)"] = f"{100 * mine.agreement.mean():.1f}"
-        out.append(line | {title: mean_of(mine, column) for column, title in shown.items()})
+        line |= {title: mean_of(mine, column) for column, title in shown.items()}
+        out.append(line | {"AuthPct (%)": f"{100 * mine.authentic.mean():.0f}"})
     caption = (
         f"What remedies do to the images, {d.arms.name}: means over {plural(len(d.seeds), 'seed')}. Labels and "
         "fidelity by a classifier of half of the real images, fidelity against other real images. C_T: far below 0 "
-        "means copies"
+        "means copies. AuthPct: share that is no nearer to its nearest training image than that one to the next"
     )
     return myst_table(out, caption, "tab-remedy-measures")
 

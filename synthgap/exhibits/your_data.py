@@ -84,6 +84,7 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         "images": f"{sizes}; {record['policy']}",
         "notes": "; ".join(line for part in NOTES for line in record.get(part, ())) or "none",
         "classes": f"{len(task.classes)}, {least:,} to {most:,} training images each{uneven}",
+        "always the largest class": f"right on {np.bincount(task.test).max() / len(task.test):.0%} of the test images",
         "image_size": f"{options.image_size}: {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}",
         "max_images": f"{options.max_images}: {d.fitted_to:,} training images",
         "judge": f"{options.judge}: {judge_words(d)}",

@@ -277,11 +277,13 @@ def what_to_do(d: Design, several: list[Gain], strengths: dict[tuple[str, str], 
         told = f"decided better than plain samples: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"
         lines.append(f"**{setting[0].upper()}{setting[1:]}**, {told}.")
         best = max(mine, key=lambda one: one.gain.mean)
-        gap = contrast(right.__getitem__, (setting, best.remedy, best.strength), (setting, BARE, NONE)).in_points
-        name = titled(best.remedy, best.strength)
-        lines.append(f"The best on these test images: {difference_sentence(name, 'real images alone', gap)}")
+        name, cell = titled(best.remedy, best.strength), (setting, best.remedy, best.strength)
+        lines.append(f"The best on these test images is {name}.")
+        for other in (BARE, MORE):
+            gap = contrast(right.__getitem__, cell, (setting, other, NONE)).in_points
+            lines.append(difference_sentence(name, titles(d)[other], gap))
     lines.append(
-        "Use a remedy where it is decided, and plain samples otherwise: the best of several on the same test images is "
-        "partly luck."
+        "Use a remedy where it is decided better than plain samples and does more than as many draws without it would; "
+        "else plain samples will do. The best of several on the same test images is partly luck."
     )
     return listed(lines)

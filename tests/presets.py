@@ -27,6 +27,7 @@ FEW = {  # one cell of each kind, or two where something is compared along them
     "bootstrap": [1],
     "replication": [1, 3],
     "likelihood": {"images": 2, "sigmas": [0.1], "settings": {"steps": 1, "method": "hutchinson"}},
+    "remedies": {"filtered": [], "autoguidance": [1.5]},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +23,15 @@ from ..metrics.selection import select
 def remedied(arms: Arms, seed: int, remedy: str, strength: float | None) -> Images:
     """The study's set under a remedy. strength : None is the first that the preset tries.
 
-    Raises UserError for a name that no remedy has, a strength that is missing, or one where none belongs; for a remedy
-    that needs another training than a given generator's.
+    Raises UserError for a name that no remedy has, for a strength that is missing, below 0, or where none belongs, and
+    for a remedy that needs another training than a given generator's.
     """
     if remedy not in REMEDIES:
-        raise UserError(f"remedy is {remedy!r}; known: {', '.join(REMEDIES)}")
+        near = difflib.get_close_matches(remedy.lower(), REMEDIES, n=1)
+        hint = f"did you mean “{near[0]}”? " if near else ""
+        raise UserError(f"remedy is {remedy!r}; {hint}known: {', '.join(f'“{name}”' for name in REMEDIES)}")
+    if strength is not None and not (math.isfinite(strength) and strength >= 0):
+        raise UserError(f"strength is {strength:g}; give a number from 0")
     one = REMEDIES[remedy]
     if one.trains and arms.model is not None:
         raise UserError(f"{remedy} needs a generator that the study trains; leave out the given one (--generator)")

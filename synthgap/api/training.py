@@ -39,17 +39,21 @@ def train(
     images: int | None,
     precision: str | None,
     samples: bool,
+    options: Options | None = None,
 ) -> None:
     """Train on the training split and write `out`; see `synthgap train-diffusion --help` for the arguments.
+
+    options : about the images; by them the training split is that of a study with the same ones.
 
     Beside `out`: `<stem>.checkpoint.safetensors` while it trains, `<stem>-<images seen>.png` grids of samples, one
     column a class. Raises UserError for anything wrong in the arguments or the data.
     """
     if out.suffix != ".safetensors":
         raise UserError(f"--out is {out}; name a file that ends in .safetensors")
-    chosen = Options().applied(load_preset(preset), dataset)
+    options = options or Options()
+    chosen = options.applied(load_preset(preset), dataset)
     main = chosen.choose(dataset, image_size)
-    choice, splits = chosen.of(main).generator, _loaded(chosen, main)
+    choice, splits = chosen.of(main).generator, _loaded(chosen, main, options)
     real = splits.train
     training = _changed(choice.training, images=images, precision=precision)
     network = generator_network(choice, real.shape, len(real.classes))
@@ -95,8 +99,8 @@ def train(
             checkpoint.unlink(missing_ok=True)
 
 
-def _loaded(preset: Preset, choice: DataChoice) -> Splits:
-    """The data set at the size, and with the number of images, that the preset gives it."""
+def _loaded(preset: Preset, choice: DataChoice, options: Options) -> Splits:
+    """The data set at the size, and with the number of images, that the preset and the options give it."""
     return load_splits(
         choice.dataset,
         image_size=choice.image_size,
@@ -104,6 +108,9 @@ def _loaded(preset: Preset, choice: DataChoice) -> Splits:
         limits=preset.limits,
         longest_side=preset.longest_side,
         divisor=preset.of(choice).generator.divisor,
+        flip=options.mirrored,
+        grey=options.grey,
+        groups=options.grouped,
     )
 
 

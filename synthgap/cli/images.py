@@ -66,6 +66,7 @@ def generate(
     if shard_images is not None and not is_shards(out):
         raise UserError(f"--shard-images is for shards; name a folder that ends in {ENDING} in place of {out}")
     (check_shards_folder if is_shards(out) else check_new_folder)(out)
+    _check_strength(remedy, strength)
     if remedy != "none":
         if model is not None or is_shards(out):
             raise UserError("--remedy is for PNGs of the preset's own model; leave --model out, and name a folder")
@@ -143,7 +144,7 @@ def export(
     """Write the very images that a study's arm was trained on: ImageFolder PNGs, or one npz that npz:PATH reads.
 
     What is in the results folder is reused, the rest is computed: give the options about images (--image-size,
-    --max-images, --flip, --grey) that the run was given.
+    --max-images, --flip, --grey, --groups) that the run was given.
 
     Example: synthgap export --dataset digits --t-re 50-100 --multiple 5 --out mix.npz
     """
@@ -163,6 +164,7 @@ def export(
         raise UserError(f"real images are there once, not ×{multiple}; leave --multiple out, or give another --t-re")
     if step != 0 and split != "train":
         raise UserError(f"arms are made from training images; --split {split} is for real images, --t-re 0")
+    _check_strength(remedy, strength)
     if remedy != "none" and (step, multiple) != (100, 1):
         raise UserError("--remedy has one set of fully synthetic images; leave out --t-re and --multiple")
     study = _opened(parameters, seed)
@@ -189,6 +191,11 @@ def _under_remedy(
     study.compute(needed(made))
     labels = np.repeat(np.arange(len(classes)), per_class)
     return draw(made, study.store.get, labels, classes, seed, _solver(parameters, steps))
+
+
+def _check_strength(remedy: str, strength: float | None) -> None:
+    if remedy == "none" and strength is not None:
+        raise UserError("--strength is of a remedy; name it (--remedy), or leave the strength out")
 
 
 def _check_split(split: str) -> None:

@@ -9,15 +9,24 @@ import typer
 
 from ..base.errors import UserError
 from .notice import progress_bar
-from .options import Dataset, Device, ImageSize, PresetName, number
+from .options import Device, ImageSize, number, of_study
 
 
+@of_study(
+    results="",
+    seeds="auto",
+    workers="auto",
+    synthetic="none",
+    class_weights="none",
+    judge="auto",
+    measure="auto",
+    positive="none",
+    generator="none",
+    minutes="none",
+)
 def train_diffusion(
+    parameters: dict,
     out: Annotated[Path, typer.Option(help="The model's file, .safetensors; checkpoints and samples lie beside it.")],
-    dataset: Dataset = "auto",
-    preset: PresetName = "quick",
-    image_size: ImageSize = "auto",
-    device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of initial weights, image order and noise.")] = 0,
     images: Annotated[int | None, typer.Option(min=1, help="Images to train on; default the preset's.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (GPU); default the preset's.")] = None,
@@ -25,14 +34,19 @@ def train_diffusion(
 ) -> None:
     """Train a diffusion model on the training split of a data set and save it.
 
+    With the same options about images (--groups, --max-images, --grey, …) the split is that of synthgap run.
+
     Interrupted, the same command goes on from the last checkpoint. Several GPUs or machines:
     torchrun --nproc-per-node 2 -m synthgap.cli train-diffusion --out edm.safetensors …
 
     Example: synthgap train-diffusion --dataset folder:photos --out photos.safetensors
     """
     from ..api.training import train
+    from ..design.options import Options
 
-    train(out, dataset, preset, number(image_size, "image-size"), device, seed, images, precision, samples)
+    about = {name: parameters[name] for name in ("image_size", "max_images", "flip", "grey", "groups")}
+    first = (parameters[name] for name in ("dataset", "preset", "image_size", "device"))
+    train(out, *first, seed, images, precision, samples, Options(**about))
     typer.echo(str(out))
 
 

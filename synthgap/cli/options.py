@@ -91,8 +91,9 @@ RemedyName = Annotated[
     str,
     typer.Option(
         "--remedy",
-        help="How images are to be better than plain samples: filtered, autoguidance, … (chapter A3 says what each "
-        "does); none: plain ones.",
+        help="How images are to be better than plain samples: filtered (by a classifier of yours), all that agree, "
+        "the least sure, the outskirts, autoguidance, entropy guidance, particle guidance, …; chapter A3 says what "
+        "each does. none: plain ones.",
     ),
 ]
 Strength = Annotated[

@@ -40,7 +40,8 @@ def groups_from_file(table: Path, names: Names, root: Path, repeats: Iterable[st
     """File → its group, as a CSV file with the columns "file" and "group" says.
 
     table : UTF-8, parted by commas, semicolons or tabs; further columns are passed over. A file is named by its path
-        relative to `root`, with "/", or by its name alone where only one image has it.
+        relative to `root`, with "/", or by an end of that (the name alone, or class and name where the images
+        lie in train/, val/, …) where only one image has it.
     names : the images, as paths relative to `root`; each needs a group.
     repeats : images that are left out since their bytes are those of another; they may be named. So may other files in
         `root`, such as images of a split that is not used.
@@ -52,7 +53,9 @@ def groups_from_file(table: Path, names: Names, root: Path, repeats: Iterable[st
     known = {normal(file): file for file in (*repeats, *files)}
     called = defaultdict(list)
     for path in known:
-        called[path.rpartition("/")[2]].append(path)
+        parts = path.split("/")
+        for start in range(1, len(parts)):
+            called["/".join(parts[start:])].append(path)
     found: dict[str, str] = {}
     for line, name, group in _rows(table):
         path = _place(name, known, called, root, f"{shown(str(table))}, line {line}")

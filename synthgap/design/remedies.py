@@ -123,7 +123,7 @@ REMEDIES: dict[str, Remedy] = {
         asks="two classifiers of half of the real images",
     ),
     "all that agree": Remedy(
-        "of several draws all images that the classifier gives their label",
+        "of several draws all images that the classifier gives their label, however many",
         "the same",
         chosen("agreeing"),
         asks=REAL,

@@ -211,7 +211,7 @@ def gains_table(d: Design, several: list[Gain], rows: pd.DataFrame, costs: pd.Da
         for setting in SETTINGS:
             one = found.get((name, setting))
             shown = "" if one is None else difference(one.gain, 2) + (f" **{one.word}**" if one.word else "")
-            at = f" (at {one.strength:g})" if one is not None and one.strength else ""
+            at = f" (weight {one.strength:g})" if one is not None and one.strength else ""
             line[f"{setting} (points)"] = shown + at
         spent = costs[costs.remedy == name].flop.mean() / plain
         out.append(line | {"FLOP, plain = 1": "" if np.isnan(spent) else f"{spent:.2f}"})
@@ -275,13 +275,15 @@ def what_to_do(d: Design, several: list[Gain], strengths: dict[tuple[str, str], 
         better = [one.remedy for one in mine if one.word == "better"]
         worse = [one.remedy for one in mine if one.word == "worse"]
         told = f"decided better than plain samples: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"
-        lines.append(f"**{setting[0].upper()}{setting[1:]}**, {told}.")
+        lines.append(f"**{setting[0].upper()}{setting[1:]}**, corrected for all comparisons, {told}.")
         best = max(mine, key=lambda one: one.gain.mean)
         name, cell = titled(best.remedy, best.strength), (setting, best.remedy, best.strength)
-        lines.append(f"The best on these test images is {name}.")
+        lines.append(
+            f"The remedy with the largest gain on these test images is “{name}”. Against what it stands beside:"
+        )
         for other in (BARE, MORE):
             gap = contrast(right.__getitem__, cell, (setting, other, NONE)).in_points
-            lines.append(difference_sentence(name, titles(d)[other], gap))
+            lines.append(difference_sentence(f"“{name}”", titles(d)[other], gap))
     lines.append(
         "Use a remedy where it is decided better than plain samples and does more than as many draws without it would; "
         "else plain samples will do. The best of several on the same test images is partly luck."

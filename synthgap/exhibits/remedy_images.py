@@ -121,8 +121,9 @@ def measures_table(d: Design, rows: pd.DataFrame) -> str:
         out.append(line | {"AuthPct (%)": f"{100 * mine.authentic.mean():.0f}"})
     caption = (
         f"What remedies do to the images, {d.arms.name}: means over {plural(len(d.seeds), 'seed')}. Labels and "
-        "fidelity by a classifier of half of the real images, fidelity against other real images. C_T: far below 0 "
-        "means copies. AuthPct: share that is no nearer to its nearest training image than that one to the next"
+        "fidelity (FD-classifier: Fréchet distance of its features; precision and recall of the images) by a "
+        "classifier of half of the real images, against other real images. ±: 95% interval over seeds. C_T: far below "
+        "0 means copies. AuthPct: share that is no nearer to its nearest training image than that one to the next"
     )
     return myst_table(out, caption, "tab-remedy-measures")
 

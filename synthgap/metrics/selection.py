@@ -21,12 +21,25 @@ def select(draws: Sequence[ImageSet], judges: Sequence[Classifier], rule: Rule =
 
     Parameters
     ----------
-    draws : synthetic images, all with the same labels in the same order, as `generate` gives them for several seeds.
-    judges : classifiers of real images; the mean of their probabilities counts. "outskirts" goes by the first one's
+    draws
+        synthetic images, all with the same labels in the same order, as `generate` gives them for several seeds.
+    judges
+        classifiers of real images; the mean of their probabilities counts. "outskirts" goes by the first one's
         features.
-    rule : see `kept`; "redrawn" keeps an image a place, the first of its draws that is given its label.
+    rule
+        "redrawn" keeps an image a place, the first of its draws that is given its label; "agreeing" all that are; as
+        many as one draw has: "unsure" and "sure" those of these that the judges are least and most sure of,
+        "outskirts" some that lie far from one another. See `kept`.
 
-    Raises UserError where there are no draws or judges, the labels differ, or a judge is for other images.
+    Returns
+    -------
+    ImageSet
+        the images that are kept.
+
+    Raises
+    ------
+    UserError
+        no draws or judges, labels that differ, or a judge of other images.
     """
     if not draws or not judges:
         raise UserError("nothing to select from or by; give one set of images and one classifier at least")

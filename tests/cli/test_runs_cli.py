@@ -79,7 +79,7 @@ def test_what_can_be_removed_is_said_and_removed_only_when_that_is_asked_for(syn
     code, told, _ = synthgap("store", "--results", results, "--prune")
     assert code == 0
     count = len(list((results / "store").glob("[!.]*/*")))
-    assert told.splitlines()[0].startswith(f"artifacts: {count}, ")
+    assert told.splitlines()[0].startswith(f"artifacts: {count:,}, ")
     assert "of other code: 1, " in told
     assert "left over: 1, 12 MB" in told
     assert "would be removed: 2, 12 MB" in told

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.resources import files
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -12,7 +13,9 @@ from PIL import Image
 from reliability import ENVIRONMENT
 
 from synthgap.api import training as train_cli
+from synthgap.base.errors import UserError
 from synthgap.base.weights import read_weights
+from synthgap.exhibits.study import Study
 from synthgap.released.edm import load_edm
 
 COMMON = ("--preset", "smoke", "--device", "cpu")
@@ -198,3 +201,27 @@ def test_numbers_out_of_range_and_a_missing_file_name_are_usage_errors(synthgap,
     assert err.endswith("; see synthgap train-diffusion --help\n")
     assert err.count("\n") == 1
     assert names(tmp_path) == []
+
+
+def test_it_trains_on_the_split_of_a_run_with_the_same_options(synthgap, tmp_path, monkeypatch):
+    """With groups, grey, and no more images than a run may have."""
+    noise, rows = np.random.default_rng(0), ["file,group"]
+    for name in ("cats", "dogs"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = noise.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "own" / name / f"{i}.png")
+            rows.append(f"{name}/{i}.png,{i // 2}")
+    (tmp_path / "g.csv").write_text("\n".join(rows))
+    seen = []
+
+    def watched(real, *rest, **options):
+        seen.append(real)
+        raise UserError("enough is known")
+
+    monkeypatch.setattr(train_cli, "train_edm", watched)
+    source, about = f"folder:{tmp_path / 'own'}", {"groups": str(tmp_path / "g.csv"), "grey": True, "max_images": 12}
+    words = ["--dataset", source, "--preset", "smoke", "--groups", about["groups"], "--grey", "--max-images", 12]
+    assert synthgap("train-diffusion", *words, "--out", tmp_path / "edm.safetensors")[0] == 2
+    study = Study(source, "smoke", tmp_path / "r", device="cpu", workers=1, **about)
+    assert seen[0].fingerprint == study.store.get(study.main.data["train"]).fingerprint

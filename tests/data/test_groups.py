@@ -264,6 +264,21 @@ def test_a_name_that_several_images_have_is_asked_for_with_its_path(tmp_path):
         load_splits(f"folder:{root}", groups=how)
 
 
+def test_a_table_still_fits_when_the_files_are_sorted_into_splits(tmp_path):
+    """Class and name of each image, as they lay in the folder before."""
+    groups = {f"{c}/{k}.png": f"module {k}" for c in "ab" for k in range(9)}
+    part = {k: ("train", "val", "test")[k % 3] for k in range(9)}
+    files = {f"{part[k]}/{c}/{k}.png": k + 10 * ord(c) for c in "ab" for k in range(9)}
+    how = str(table(tmp_path / "g.csv", groups.items()))
+    splits = load_splits(f"folder:{folder(tmp_path / 'sorted', files)}", groups=how)
+    told = {
+        file.partition("/")[2]: group
+        for s in SPLITS
+        for file, group in zip(splits.record["members"][s], splits.record["groups"][s], strict=True)
+    }
+    assert told == groups
+
+
 @pytest.mark.parametrize("source", ["digits", "npz:x.npz", "cifar10", "shards:x"])
 def test_data_without_files_have_no_groups(source):
     with pytest.raises(UserError, match=f"groups are of files, in folder:PATH or edm-zip:PATH; {source} has none"):

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from cells import FEW, executed, impossible, quickened, small_preset
+from cells import executed, impossible, quickened
+from presets import FEW, small_preset
 from released_pickle import network, random_edm, written
 
 from synthgap import generate, reconstruct

@@ -48,7 +48,8 @@ def command(words: tuple) -> None:
         pytest.raises(SystemExit) as stop,
     ):
         cli.main()
-    assert (stop.value.code, out.getvalue()) == (2, "")
+    assert stop.value.code == 2
+    assert out.getvalue().count("\n") <= out.getvalue().startswith("reading ")  # what a run says before it looks
     told = err.getvalue().removesuffix("\n")
     assert told.startswith("synthgap: error: ")
     raise UserError(told.removeprefix("synthgap: error: "))

@@ -87,15 +87,9 @@ def train(
             )
         if rank == 0:
             draw(edm, training.images)
-            provenance = {
-                "data": real.name,
-                "fingerprint": real.fingerprint,
-                "preset": preset,
-                "seed": seed,
-                "training": training.model_dump(),
-                "seconds": round(time.time() - started, 1),
-            }
-            edm.save(out, provenance)
+            told = {"data": real.name, "fingerprint": real.fingerprint, "preset": preset, "seed": seed}
+            took = round(time.time() - started, 1)
+            edm.save(out, told | {"training": training.model_dump(), "seconds": took})
             checkpoint.unlink(missing_ok=True)
 
 

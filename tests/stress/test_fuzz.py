@@ -31,7 +31,8 @@ def test_a_fault_is_told_by_its_case_whatever_it_does(tmp_path, monkeypatch):
             case 5:
                 fuzz.os.abort()
             case 6:
-                fuzz.signal.pause()
+                while True:  # whatever signal comes
+                    fuzz.signal.pause()
 
     monkeypatch.setattr(fuzz, "SECONDS", 1)
     kind = fuzz.KINDS["PNG"]

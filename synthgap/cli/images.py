@@ -9,27 +9,14 @@ import typer
 
 from ..base.errors import UserError
 from .notice import found, progress_bar
-from .options import Model, Out, RemedyName, Seed, Strength, of_study
+from .options import Model, Out, RemedyName, Seed, Strength, of_images
 
 if TYPE_CHECKING:
     from ..data.imageset import ImageSet
     from ..exhibits.study import Study
 
 
-# what describes the images, and not how they are judged
-of_images = of_study(
-    seeds="auto",
-    workers="auto",
-    synthetic="none",
-    class_weights="none",
-    judge="auto",
-    measure="auto",
-    positive="none",
-    minutes="none",
-)
-
-
-@of_images
+@of_images()
 def generate(
     parameters: dict,
     out: Annotated[
@@ -98,7 +85,7 @@ def generate(
     typer.echo(f"{len(images)} images of {len(images.classes)} classes: {images.export_folder(out)}")
 
 
-@of_images
+@of_images()
 def reconstruct(
     parameters: dict,
     out: Out,
@@ -128,7 +115,7 @@ def reconstruct(
     typer.echo(f"{len(images)} images reconstructed from t_re = {t_re}: {images.export_folder(out)}")
 
 
-@of_images
+@of_images()
 def export(
     parameters: dict,
     out: Annotated[Path, typer.Option(help="A new folder for PNGs, one subfolder a class, or a new .npz file.")],

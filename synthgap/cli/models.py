@@ -9,21 +9,10 @@ import typer
 
 from ..base.errors import UserError
 from .notice import progress_bar
-from .options import Device, ImageSize, number, of_study
+from .options import Device, ImageSize, number, of_images
 
 
-@of_study(
-    results="",
-    seeds="auto",
-    workers="auto",
-    synthetic="none",
-    class_weights="none",
-    judge="auto",
-    measure="auto",
-    positive="none",
-    generator="none",
-    minutes="none",
-)
+@of_images(results="", generator="none")
 def train_diffusion(
     parameters: dict,
     out: Annotated[Path, typer.Option(help="The model's file, .safetensors; checkpoints and samples lie beside it.")],

@@ -152,6 +152,12 @@ def of_study(**fixed: Any) -> Callable[[Callable[..., None]], Callable[..., None
     return given
 
 
+def of_images(**fixed: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`of_study` for commands about images and models, which have no options of how these are judged."""
+    judged = dict.fromkeys(("class_weights", "synthetic", "positive", "minutes"), "none")
+    return of_study(**judged | dict.fromkeys(("seeds", "workers", "judge", "measure"), "auto") | fixed)
+
+
 def _parameters(words: dict[str, Any]) -> dict[str, Any]:
     """The chapters' parameters; UserError for a word where a number is wanted."""
     flip = words["flip"]

@@ -31,8 +31,11 @@ class ExactDenoiser(nn.Module):
         return self.clean.device
 
     def forward(self, noisy: Tensor, sigma: Tensor, labels: None = None) -> Tensor:
-        """float64 B × C × H × W; σ > 0, one for each of the batch."""
+        """float64 B × C × H × W. sigma : one for each of the batch, or one for all; at 0 `noisy` comes back."""
         del labels
-        distance = torch.cdist(noisy.double().flatten(1), self.clean.flatten(1)) ** 2
-        weight = torch.softmax(-distance / (2 * sigma.double()[:, None] ** 2), dim=1)
-        return (weight @ self.clean.flatten(1)).view(noisy.shape)
+        noisy, sigma = noisy.double(), sigma.double().expand(len(noisy))[:, None]
+        level = torch.where(sigma == 0, 1.0, sigma)
+        distance = torch.cdist(noisy.flatten(1), self.clean.flatten(1)) ** 2
+        weight = torch.softmax(-distance / (2 * level**2), dim=1)
+        guess = weight @ self.clean.flatten(1)
+        return torch.where(sigma == 0, noisy.flatten(1), guess).view(noisy.shape)

@@ -10,6 +10,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "introduction": "1 Introduction",
     "related_work": "2 Related work",
     "preliminary": "3 Preliminary",
+    "film": "3 Preliminary",
     "samples": "4.1 Synthetic samples",
     "rivals": "4.1 Synthetic samples",
     "slider": "4.1 Synthetic samples",

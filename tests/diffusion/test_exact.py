@@ -33,6 +33,13 @@ def test_each_image_of_a_batch_has_its_own_level():
     assert torch.allclose(answer[1], clean.mean(dim=0), atol=1e-4)  # noise alone: the mean of all
 
 
+def test_one_level_may_be_given_for_all_and_without_noise_there_is_nothing_to_guess():
+    exact = ExactDenoiser(images(7))
+    x = torch.randn(3, 3, 4, 6, dtype=torch.float64)
+    assert torch.equal(exact(x, torch.tensor(0.7)), exact(x, torch.full((3,), 0.7)))
+    assert torch.equal(exact(x, torch.tensor(0.0)), x)
+
+
 def test_the_reverse_process_ends_at_images_of_the_set():
     some = images(20)
     exact = ExactDenoiser(some)

@@ -29,8 +29,8 @@
 
   function prepare(box, number) {
     const every = Array.from(box.querySelectorAll(".reverse-steps > li"));
-    if (every.length < 2) return;
     const told = box.dataset;
+    if (every.length < 2 || !told.ends) return; // the list of an older book stays a list
     const id = `reverse-step-${number}`;
     const classes = JSON.parse(told.classes || "[]");
     const input = make("input", { type: "range", id, min: 0, step: 1 });

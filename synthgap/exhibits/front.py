@@ -5,18 +5,16 @@ Chapter 7 shows all three, and the front page shows them again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..base.words import between, capital, escaped, interval, more_or_less, plain, points, signed
+from ..base.words import capital, escaped, interval, more_or_less, points, signed
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell, arm_words, mix_words
 from ..stats.crossed import Crossed
-from ..stats.judge import NO_EFFECT, REPRODUCED, REVERSED
+from ..stats.judge import NO_EFFECT, REPRODUCED, REVERSED, Effect
 from ..stats.verdict import BETTER, DECIDED, LEANING, SAME, WORSE, Verdict
 from .answer import AS_MANY_REAL, Compared, Decided, alone, answer_cells, best_mix, compared, verdicts
 from .augmentation import table3_hits
@@ -76,23 +74,26 @@ def answer_figure(d: Design, compared: Compared, decided: Decided, task: Task) -
     titles = _ways(d, best_mix(decided))
     changes = {cell: compared.difference(cell, REAL) for several in titles.values() for cell in several}
     figure, ax = one_panel(6.2, 1.3 + 0.3 * (len(changes) + 1.2 * len(titles)))
+    beside_axis = {"transform": ax.get_yaxis_transform(), "va": "center"}
     place, ticks = 0.0, []
     for (group, several), number in zip(titles.items(), GROUPS.values(), strict=True):
-        ax.text(0, place, group, transform=ax.get_yaxis_transform(), va="center", fontsize=9, style="italic")
+        ax.text(0, place, group, fontsize=9, style="italic", backgroundcolor="white", **beside_axis)
         for cell, title in several.items():
             place += 1
             e, colour = changes[cell].in_points, COLOURS[number]
             ax.errorbar(e.mean, place, xerr=np.transpose([e.reach]), fmt=MARKERS[number], color=colour, capsize=4)
             ax.scatter(*_dots(compared, task, cell, place), color="black", s=8, zorder=3)
-            ax.text(1.01, place, signed(e.mean), transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+            ax.text(1.01, place, signed(e.mean), fontsize=10, **beside_axis)
             ticks.append((place, title))
         place += 1.2
     ax.axvline(0, color="black", linewidth=1)
+    level = f"real images alone: {100 * compared.level(REAL).mean:.1f}%"
+    ax.annotate(level, (0, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
     ax.set_yticks(*zip(*ticks, strict=True), fontsize=10)
     ax.set_ylim(place - 0.6, -0.6)
     ax.set_xlabel(f"change of {task.measure} against the {d.fitted_to:,} real images alone (points)", fontsize=9)
     what = f", {SHOWS[d.arms.name]}" if d.arms.name in SHOWS else ""
-    ax.set_title(f"{d.arms.name}{what}: {basis(changes)}; bars: 95% intervals", fontsize=9)
+    figure.suptitle(f"{d.arms.name}{what}: {basis(changes)}; bars: 95% intervals", fontsize=9)
     return figure
 
 
@@ -150,7 +151,7 @@ def _as_many(d: Design, gap: ClaimVerdict, known: Hits) -> str:
         f"One for one, synthetic images probably teach {word} real ones",
         "Whether synthetic images teach less than real ones, one for one, is open",
     )
-    difference = replace(e, mean=-e.mean, low=-e.high, high=-e.low)  # the claim is about real minus synthetic
+    difference = Effect(-e.mean, -e.high, -e.low)  # the claim is about real minus synthetic
     synthetic, real = (f"{100 * known[cell].mean():.1f}%" for cell in ((SYNTHETIC_ONLY, 1), REAL))
     return (
         f"**{lead}**: on {_data(d)}, a classifier trained on {train:,} of them classifies {synthetic} of the test "
@@ -215,11 +216,11 @@ def _why(d: Design, known: Hits, asked: Task, control: Loss | str, crowding: Cla
     copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
     if copies not in known or synthetic not in known:
         return "**Why is not asked at this preset**: it trains on no copies of the real images."
-    pairs = (REAL, copies), (copies, synthetic)
+    pairs = (copies, REAL), (synthetic, copies)
     copied, beyond = (arm_difference(d, known, *pair, groups=asked.groups) for pair in pairs)
     text = (
-        f"**Copies of the real images set the scale**: as many of them, drawn with replacement, lose {_lost(copied)}, "
-        f"and synthetic ones {_lost(beyond)} beyond these"
+        f"**Copies of the real images set the scale**: as many of them, drawn with replacement, change the accuracy by "
+        f"{points(copied)}, and synthetic ones in their place by a further {points(beyond)}"
     )
     if isinstance(control, str):
         return f"{text}. Whether crowding near the modes costs as much is not tested here: {escaped(control)}."
@@ -229,7 +230,9 @@ def _why(d: Design, known: Hits, asked: Task, control: Loss | str, crowding: Cla
         NO_EFFECT: "crowding near the modes {}costs less than a point",
     }.get(crowding.verdict, "what crowding near the modes costs is open")
     stands = cause.format(_lead(crowding.standing, "", "probably ", ""))
-    return f"{text}. Real images cut to the spread of synthetic ones lose {_lost(control.loss)}: {stands}."
+    loss = control.loss
+    gain = Effect(-loss.mean, -loss.high, -loss.low)
+    return f"{text}. Real images cut to the spread of synthetic ones change it by {points(gain)}: {stands}."
 
 
 def _trained(trained: Hits) -> str:
@@ -255,9 +258,3 @@ def _scope(d: Design) -> str:
 
 def _apart(difference: Crossed, asked: Task) -> str:
     return f"{more_or_less(difference)} {asked.measure} ({interval(difference)})"
-
-
-def _lost(loss: Crossed) -> str:
-    """A loss in points; a gain has a minus."""
-    told = f"{plain(loss.mean)} points"
-    return told if math.isnan(loss.low) else f"{told} (95% interval {between(loss)})"

@@ -68,8 +68,8 @@ def test_each_sentence_says_its_difference_and_stands_as_its_verdict():
     assert "5,000 of them has 0.0 points more accuracy" in more
     assert "**Beside real images they help**: with images from reverse steps 50 to 100 ×5" in beside
     assert "10.0 points more accuracy" in beside
-    assert "lose 10.0 points" in why
-    assert "synthetic ones 10.0 points" in why
+    assert "drawn with replacement, change the accuracy by −10.0 points" in why
+    assert "in their place by a further −10.0 points" in why
     assert "not tested here: not run" in why
     assert f"Of the paper's {len(claims())} claims" in takeaway
 
@@ -152,7 +152,7 @@ def test_the_trimming_control_is_told_in_points_and_stands_as_its_claim(verdict,
     lost = crossed(np.full((3, 1000), 0.05)).in_points
     claim = {"concentration-is-the-cause": {"verdict": verdict, "standing": standing}}
     why = five(known(), control=Loss(lost, lost), claim=claim)[3]
-    assert "Real images cut to the spread of synthetic ones lose 5.0 points" in why
+    assert "Real images cut to the spread of synthetic ones change it by −5.0 points" in why
     assert why.endswith(words)
 
 

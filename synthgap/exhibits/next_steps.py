@@ -62,7 +62,7 @@ class Labels:
 
 def judge_cells(d: Design) -> Cells:
     """("real",) → heads on the real images alone; none where networks are the judge."""
-    return {("real",): d.heads.head(REAL)} if d.heads else {}
+    return {("real",): d.head(REAL)} if d.heads else {}
 
 
 @result("labels", judge_cells, no_rows=WHOLE)
@@ -210,7 +210,7 @@ def _to_decide(d: Design, verdict: Verdict) -> str:
     need = verdict.needed
     if need is None:
         return "one run with one seed decides nothing; run two seeds or more."
-    if d.heads:
+    if verdict.difference.redrawn:
         return f"about {need.factor:.0f} times as many images of yours and of theirs would decide."
     if verdict.images_forbid:
         return "no number of seeds would decide; more test images would."

@@ -23,8 +23,8 @@ class Options:
 
     image_size : longest side, pixels. max_images : most training images. flip : may classifiers see images mirrored
     left to right? grey : take colour away. class_weights : of the classifiers' loss, "none" or "balanced".
-    judge : of the plain answer: "resnet18", trained from scratch, or "features", a linear head on those of a frozen
-    network, which is for given images (and their default). measure : what the verdicts go by, of `scores.MEASURES`;
+    judge : of the plain answer: "resnet18", trained from scratch (the default), or "features", a linear head on those
+    of a frozen network (the default for given images). measure : what the verdicts go by, of `scores.MEASURES`;
     "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
     and the average precision are about; "none": all classes alike. groups : images that belong together, which no split
     parts: a CSV file, "subfolders" of class folders, or "none" (see `data.groups`). generator : a model's file in the
@@ -78,13 +78,8 @@ class Options:
         return classes.index(self.positive)
 
     def by_features(self, synthetic: str) -> bool:
-        """Is the plain answer given by frozen features? UserError where they are asked for without given images."""
-        if self.judge == "features" and synthetic == "none":
-            raise UserError(
-                "judge is features, which judges given images: name them (synthetic, --synthetic); images that are "
-                "drawn here are judged by resnet18"
-            )
-        return synthetic != "none" and self.judge != "resnet18"
+        """Is the plain answer given by frozen features?"""
+        return self.judge == "features" or (self.judge == "auto" and synthetic != "none")
 
     @property
     def grouped(self) -> str | None:

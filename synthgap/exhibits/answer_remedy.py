@@ -40,7 +40,7 @@ class Offer:
 def offer_cells(d: Design) -> Cells:
     """(part, remedy, strength, seed) → predictions of classifiers on real images and a remedy's; nothing for given
     images, which are drawn already."""
-    if d.given:
+    if d.given or d.heads:
         return {}
     wanted = {(PLAIN, NONE), *tried(d)}
     return {

@@ -10,11 +10,12 @@ import pandas as pd
 
 from ..base.words import ONE_SEED, capital, escaped, percent, plural, points, signed
 from ..design.loading import Design
-from ..design.values import ArmCell, arm_words, mix_words
+from ..design.values import REAL, ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, WORSE, Verdict
 from .answer import (
     AS_MANY_REAL,
+    REDUCED_REAL,
     Compared,
     Decided,
     Task,
@@ -113,7 +114,24 @@ def replace(known: Known) -> Said:
         f"your {found.train:,} real images."
     )
     worth = worth_words(found.worth, found.count, found.train)
-    return _said(text, needed_words(verdict), match_words(found.match, found.multiples), worth)
+    match = match_words(found.match, found.multiples)
+    return _said(text, needed_words(verdict), match, worth, size_words(known))
+
+
+def size_words(known: Known) -> str:
+    """What images lose by the size that the generator draws, where real ones are judged at another; else nothing."""
+    d = known.design
+    if REDUCED_REAL not in known.compared.arms:
+        return ""
+    (_, height, width), (_, high, wide) = d.judged["train"].shape, d.arms.data["train"].shape
+    if (height, width) == (high, wide):
+        return ""
+    change = known.compared.difference(REDUCED_REAL, REAL)
+    return (
+        f"Real images are judged at {width}×{height} pixels. The generator draws {wide}×{high}, which are enlarged. "
+        f"Your own images, reduced to that size and enlarged again, change the {known.task.measure} by "
+        f"{points(change.in_points)}: this much is due to the size alone."
+    )
 
 
 def augment(known: Known) -> Said:
@@ -231,8 +249,9 @@ def failing(known: Known) -> Said:
 def sure(known: Known) -> Said:
     several = [verdict for _, _, verdict in known.decided.values()]
     heads, images = known.design.heads, known.design.judged["test"].count
-    seeds = heads.preset.head.draws if heads else len(known.design.seeds)
-    basis = f"{plural(seeds, 'redraw' if heads else 'seed')} and {images:,} test images"
+    redraws = heads is not None and known.design.given
+    seeds = heads.draws if redraws else len(known.design.seeds)
+    basis = f"{plural(seeds, 'redraw' if redraws else 'seed')} and {images:,} test images"
     if seeds < 2:
         return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
     counts = {standing: sum(v.standing == standing for v in several) for standing in (DECIDED, LEANING)}
@@ -258,10 +277,16 @@ def heads_words(d: Design) -> str:
         f" Of your {train:,} images, parted in {d.heads.parts}, each part is asked about with a classifier trained on "
         "the others, and on no synthetic image that is a near copy of it."
     )
+    judge = "The judge is a linear classifier on features of a network that was trained on other images"
+    if not d.given:
+        return (
+            f"{judge}. The intervals are for other generators, of which there are {d.heads.generators}, for other "
+            f"training images, which were drawn anew, with repetition, {d.heads.draws} times for each generator, and "
+            "for other test images."
+        )
     return (
-        "The judge is a linear classifier on features of a network that was trained on other images, and has no chance "
-        "in its training: the intervals are for other images, yours and synthetic ones, which were drawn anew, with "
-        f"repetition, for each redraw.{folds if d.heads.crossed else ''}"
+        f"{judge}, and has no chance in its training: the intervals are for other images, yours and synthetic ones, "
+        f"which were drawn anew, with repetition, for each redraw.{folds if d.heads.crossed else ''}"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import difference, escaped, mean_over, p_value, percent, plus_minus
+from ..base.words import difference, escaped, mean_over, p_value, percent, plural, plus_minus
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..metrics.scores import MEASURES, calibration_error
@@ -93,7 +93,7 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         "class_weights": d.preset.classifier.training.class_weights,
         "preset": d.preset.name,
     }
-    if not d.heads:
+    if not d.given or not d.heads:
         rows["seeds"] = ", ".join(map(str, d.seeds))
     if model_behind(d):
         rows["generator"] = "; ".join(record["generator"])
@@ -113,7 +113,8 @@ def judge_words(d: Design) -> str:
     if not d.heads:
         return "ResNet-18, trained from scratch"
     network = d.heads.network
-    redraws = f"{d.preset.head.draws} redraws of the images"
+    redraws = f"{d.heads.draws} redraws of the images"
+    redraws += "" if d.given else f" for each of {plural(d.heads.generators, 'generator')}"
     return f"a linear classifier on {network.dimensions:,} features of {network.extractor}; {redraws}"
 
 

@@ -54,7 +54,7 @@ def test_no_network_is_trained(heads):
 
 def test_a_level_is_the_heads_own_and_all_images_are_tested(heads):
     d = heads.design
-    judged = heads.store.get(d.heads.head(REAL))
+    judged = heads.store.get(d.head(REAL))
     asked = heads.value(task)
     assert len(asked.test) == d.judged["train"].count == d.judged["test"].count == 120
     level = heads.value(compared).level(REAL)
@@ -74,7 +74,7 @@ def test_copies_of_the_training_images_neither_help_nor_harm_by_the_verdicts(hea
 
 def test_a_finished_run_is_read_again_with_its_heads(heads):
     again = Record.model_validate_json(Record.of(heads.design).model_dump_json()).design()
-    assert again.heads.head((GIVEN, 0.417)).key == heads.design.heads.head((GIVEN, 0.417)).key
+    assert again.head((GIVEN, 0.417)).key == heads.design.head((GIVEN, 0.417)).key
     assert again.heads.record["sizes"] == heads.design.heads.record["sizes"]
 
 
@@ -149,7 +149,7 @@ def test_the_calibration_error_is_0_where_certainty_is_the_share_that_is_right()
 def test_the_spread_of_a_score_over_images_is_the_one_of_the_mean():
     logits, labels = drawn(count=400, rows=21)
     arms = {("a", 0): logits, ("b", 0): logits[:, :, ::-1].copy()}
-    found = Scored(arms, labels, None, redrawn=True)
+    found = Scored(arms, labels, None, redrawn=1)
     right = (logits.argmax(axis=2) == labels).astype(float)
     for one, other in (
         (found.level("accuracy", ("a", 0)), redrawn(right)),
@@ -186,11 +186,15 @@ def test_an_unknown_judge_or_measure_is_refused(options, says):
         Options(**options)
 
 
-def test_a_class_that_is_none_is_refused_with_its_neighbour_and_features_want_given_images():
+def test_a_class_that_is_none_is_refused_with_its_neighbour():
     with pytest.raises(UserError, match="positive is 'defect', no class; did you mean defective"):
         Options(positive="defect").place(("defective", "functional"))
-    with pytest.raises(UserError, match="judge is features, which judges given images"):
-        Options(judge="features").by_features("none")
+
+
+def test_features_judge_given_images_unless_asked_otherwise_and_others_where_asked():
+    several = [(judge, synthetic) for judge in ("auto", "resnet18", "features") for synthetic in ("none", "folder:x")]
+    judged = [pair for pair in several if Options(judge=pair[0]).by_features(pair[1])]
+    assert judged == [("auto", "folder:x"), ("features", "none"), ("features", "folder:x")]
 
 
 def test_minutes_are_refused_where_there_are_no_seeds_to_add(tmp_path):

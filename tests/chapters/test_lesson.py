@@ -44,8 +44,8 @@ def test_little_noise_leaves_one_candidate_and_much_noise_a_blurred_mean(lesson)
     clean, denoise = names["clean"], names["denoise"]
     sharp = [denoise(x, 0.3) for x in names["noisy"][0.3]]
     blurred = [denoise(x, 3) for x in names["noisy"][3]]
-    assert np.abs(np.array(sharp) - clean[:8]).mean() < 0.01
-    assert np.std(blurred) < 0.8 * np.std(clean[:8])
+    assert np.abs(np.array(sharp) - clean[:6]).mean() < 0.01
+    assert np.std(blurred) < 0.8 * np.std(clean[:6])
 
 
 def test_reconstructions_leave_the_image_as_the_reverse_step_grows_and_stay_in_the_set(lesson):
@@ -54,7 +54,7 @@ def test_reconstructions_leave_the_image_as_the_reverse_step_grows_and_stay_in_t
     real, *others = rows.values()
     assert all((one == digits.images).all(axis=(1, 2, 3)).any() for images in others for one in images)
     same = [(images == real).all(axis=(1, 2, 3)).sum() for images in others[:4]]
-    assert same[0] >= 6
+    assert same[0] >= 4
     assert same[-1] == 0
     assert sorted(same, reverse=True) == same
-    assert (rows["75, churn"] != rows["t_re = 75"]).any(axis=(1, 2, 3)).sum() >= 6
+    assert (rows["75, churn"] != rows["t_re = 75"]).any(axis=(1, 2, 3)).sum() >= 4

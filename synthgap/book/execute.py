@@ -35,8 +35,9 @@ from .provenance import FILE
 CHAPTERS_AT_ONCE = 2
 EXECUTED = Path("book") / "executed"
 ANSWER = "a2_your_data"  # the chapter that is a page of its own, too
-HEADLINE = ("01_introduction", "fig-1", "headline.png")  # chapter, figure name, file shown on the front page
-SENTENCES = ("07_conclusion", "five-sentences", "headline.md")  # chapter, cell, file included there
+FRONT = "07_conclusion"  # the chapter whose beginning the front page shows
+HEADLINE = ("fig-answer", "headline.png")  # its figure, and the file shown there
+SENTENCES = {"five-sentences": "headline.md", "what-to-do": "what_to_do.md"}  # its cells → files included there
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -230,10 +231,10 @@ def place_executed(root: Path, executed: Path, target: Path, published: bool = F
     target.mkdir(parents=True)
     for file in files:
         shutil.copy2(file, target / file.name)
-    chapter, figure, name = HEADLINE
-    (target / name).write_bytes(figure_png(executed / f"{chapter}.ipynb", figure))
-    chapter, cell, name = SENTENCES
-    (target / name).write_text(cell_markdown(executed / f"{chapter}.ipynb", cell) + "\n", encoding="utf-8")
+    figure, name = HEADLINE
+    (target / name).write_bytes(figure_png(executed / f"{FRONT}.ipynb", figure))
+    for cell, name in SENTENCES.items():
+        (target / name).write_text(cell_markdown(executed / f"{FRONT}.ipynb", cell) + "\n", encoding="utf-8")
 
 
 def figure_png(path: Path, name: str) -> bytes:

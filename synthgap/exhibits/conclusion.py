@@ -5,33 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
-from ..base.words import between, capital, digits_for, escaped, interval, more_or_less, p_value, plain, signed
+from ..base.words import digits_for, escaped, p_value, plain, signed
 from ..design.loading import Design
-from ..design.values import BOOTSTRAP, REAL, SYNTHETIC_ONLY, ArmCell, cell_title, mix_words
+from ..design.values import cell_title
 from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
 from ..paper.published import inconsistencies as published_inconsistencies
-from ..stats.crossed import Crossed
 from ..stats.judge import (
     BY_CONSTRUCTION,
     EQUAL,
     INCONCLUSIVE,
-    NO_EFFECT,
     NOT_TESTED,
-    REPRODUCED,
-    REVERSED,
     UNTESTED,
     VERDICTS,
 )
-from ..stats.verdict import BETTER, CLAIMS, DECIDED, LEANING, SAME, WORSE, Verdict
-from .answer import Decided, verdicts
-from .augmentation import table3_hits
+from ..stats.verdict import CLAIMS, DECIDED, LEANING
 from .base import exhibit, sentences
-from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
-from .hits import Hits, arm_difference
-from .task import Task, chapters_task, task
 from .text import myst_table
 
 PUBLISHED_NUMBERS = "the paper's published numbers alone"
@@ -45,128 +35,6 @@ OTHERS = (  # comparisons of the running text, or against it: table, row, row, c
     ("table4", "100 ×5", "TrivialAugment", "Bird"),
 )
 KINDS = ("Abstract", "Section", "Figure", "Table")  # of places in the paper, in their order
-
-GAP = "gap-at-equal-size"  # the claim about as many synthetic images in the place of real ones
-CROWDING = "concentration-is-the-cause"
-
-# the front page
-
-
-@sentences("five-sentences", [claims, table3_hits, task, chapters_task, verdicts, trimmed_loss])
-def five_sentences(
-    d: Design,
-    several: list[ClaimVerdict],
-    known: Hits,
-    asked: Task,
-    ours: Task,
-    decided: Decided,
-    control: Loss | str,
-) -> str:
-    """What a run says, in the order a reader asks, as a numbered list; the front page shows it.
-
-    Each sentence stands as its comparison does where it has its verdict: the first as its claim, the second and third
-    as the plain answer. The fourth has none. The first interval is of accuracy, as claims are, those of the answer are
-    of its measure. Where a preset lacks cells the sentence says so.
-    """
-    by_id = {v.claim.id: v for v in several}
-    cell, _, most = decided["replace"]
-    told = [
-        _as_many(d, by_id[GAP]),
-        _instead(d, cell, most, asked),
-        _beside(decided["augment"], asked),
-        _why(d, known, ours, control, by_id[CROWDING]),
-        takeaway(d, several),
-    ]
-    return "\n".join(f"1. {sentence}" for sentence in told)
-
-
-def _lead(standing: str, yes: str, probably: str, openly: str) -> str:
-    """The words for a verdict that is decided, for one that leans, and for an open one."""
-    return {DECIDED: yes, LEANING: probably}.get(standing, openly)
-
-
-def _as_many(d: Design, gap: ClaimVerdict) -> str:
-    """As many synthetic images in the place of the real ones: the claim's verdict and interval."""
-    train, e = d.arms.data["train"].count, gap.effect
-    if e is None:
-        return f"**As many synthetic images are not set against the real ones here**: {escaped(gap.why)}."
-    word = {REPRODUCED: "less than", REVERSED: "more than", NO_EFFECT: "as much, to a point, as"}.get(gap.verdict, "")
-    lead = _lead(
-        gap.standing,
-        f"As many synthetic images teach {word} the real ones",
-        f"As many synthetic images probably teach {word} the real ones",
-        "Whether as many synthetic images teach less than the real ones is open",
-    )
-    difference = replace(e, mean=-e.mean, low=-e.high, high=-e.low)  # the claim is about real minus synthetic
-    return (
-        f"**{lead}**: on {escaped(d.arms.name)}, a classifier trained on {train:,} of them has "
-        f"{more_or_less(difference)} accuracy ({interval(difference)}) than one trained on {train:,} real images."
-    )
-
-
-def _instead(d: Design, cell: ArmCell, verdict: Verdict, asked: Task) -> str:
-    """The most synthetic images in the place of real ones: the plain answer's verdict."""
-    train, difference = d.fitted_to, verdict.difference.in_points
-    word = {BETTER: "more than", WORSE: "less than", SAME: "as much, to a point, as"}.get(verdict.word, "")
-    many = f"{cell[1]:g} times as many synthetic images"
-    lead = _lead(
-        verdict.standing,
-        f"{capital(many)} teach {word} the real ones",
-        f"{capital(many)} probably teach {word} the real ones",
-        f"Whether {many} teach less or more than the real ones is open",
-    )
-    return (
-        f"**{lead}**: a classifier trained on {round(cell[1] * train):,} of them has {_apart(difference, asked)} than "
-        f"one trained on the {train:,} real images."
-    )
-
-
-def _beside(augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
-    """The mix that validation images choose, beside the real images: the plain answer's verdict."""
-    mix, _, verdict = augment
-    word = {BETTER: "help", WORSE: "do harm", SAME: "make no difference of a point"}.get(verdict.word, "")
-    lead = _lead(
-        verdict.standing,
-        f"Beside real images they {word}",
-        f"Beside real images they probably {word}",
-        "Whether they help beside real images is open",
-    )
-    return (
-        f"**{lead}**: with {mix_words(mix)}, the mix chosen on validation images, a classifier has "
-        f"{_apart(verdict.difference.in_points, asked)} than with the real images alone."
-    )
-
-
-def _why(d: Design, known: Hits, asked: Task, control: Loss | str, crowding: ClaimVerdict) -> str:
-    """What copies of the real images lose, and what real images cut to the synthetic spread lose."""
-    copies, synthetic = (BOOTSTRAP, 1), (SYNTHETIC_ONLY, 1)
-    if copies not in known or synthetic not in known:
-        return "**Why is not asked at this preset**: it trains on no copies of the real images."
-    pairs = (REAL, copies), (copies, synthetic)
-    copied, beyond = (arm_difference(d, known, *pair, groups=asked.groups) for pair in pairs)
-    text = (
-        f"**Copies of the real images set the scale**: as many of them, drawn with replacement, lose {_lost(copied)}, "
-        f"and synthetic ones {_lost(beyond)} beyond these"
-    )
-    if isinstance(control, str):
-        return f"{text}. Whether crowding near the modes costs as much is not tested here: {escaped(control)}."
-    cause = {
-        REPRODUCED: "crowding near the modes {}costs accuracy",
-        REVERSED: "crowding near the modes {}costs no accuracy",
-        NO_EFFECT: "crowding near the modes {}costs less than a point",
-    }.get(crowding.verdict, "what crowding near the modes costs is open")
-    stands = cause.format(_lead(crowding.standing, "", "probably ", ""))
-    return f"{text}. Real images cut to the spread of synthetic ones lose {_lost(control.loss)}: {stands}."
-
-
-def _apart(difference: Crossed, asked: Task) -> str:
-    return f"{more_or_less(difference)} {asked.measure} ({interval(difference)})"
-
-
-def _lost(loss: Crossed) -> str:
-    """A loss in points; a gain has a minus."""
-    told = f"{plain(loss.mean)} points"
-    return told if math.isnan(loss.low) else f"{told} (95% interval {between(loss)})"
 
 
 # verdicts

@@ -7,7 +7,7 @@ from .base import exhibit
 TEXTURES = "one run by hand on a folder of textures, told in the text"
 EXAMPLE = "an example of a reader's own data"
 
-exhibit("fig-headline", copy_of="fig-1")(None)
+exhibit("fig-headline", copy_of="fig-answer")(None)
 exhibit("fig-graph", rests_on="a drawing of the code's own structure", apart="it is about this book")(None)
 exhibit(
     "fig-rivals-digits",

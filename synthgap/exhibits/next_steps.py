@@ -133,8 +133,18 @@ def summary(d: Design, found: Findings) -> str:
 @sentences("answer-next", [findings])
 def next_steps(d: Design, found: Findings) -> str:
     """What to do next, one line a step, the most useful first."""
-    steps = [*_about_mix(d, found), *advice(d, found.offer), *_about_policy(found), *_about_real(found)]
-    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps_of(d, found), start=1))
+
+
+def steps_of(d: Design, found: Findings) -> list[str]:
+    """The steps: first what must be looked at, then what costs nothing, then the synthetic images."""
+    return [
+        *_to_check(found),
+        *_about_policy(found),
+        *_about_mix(d, found),
+        *advice(d, found.offer),
+        *_about_real(found),
+    ]
 
 
 def _many(d: Design, cell: ArmCell) -> str:
@@ -151,9 +161,8 @@ def _change(verdict: Verdict, found: Findings) -> str:
     return f"{capital(found.measure)} changes by {points(verdict.difference.in_points)}"
 
 
-def _about_mix(d: Design, found: Findings) -> list[str]:
-    """Train on the synthetic images or not."""
-    mix, _, verdict = found.decided["augment"]
+def _to_check(found: Findings) -> list[str]:
+    """Labels and copies."""
     steps = []
     if found.labels and found.labels.doubtful:
         several, count, mine = found.labels.contradicted, found.labels.images, found.labels.wrong
@@ -166,16 +175,20 @@ def _about_mix(d: Design, found: Findings) -> list[str]:
             "Look at the nearest pairs below before anything else: the synthetic images look like copies of your own, "
             "which teach nothing new and give your images away."
         )
-    if verdict.word == BETTER and verdict.standing == DECIDED:
-        steps.append(f"Train on your images and {mix_words(mix)} together. {_where(d, mix)}")
-    elif verdict.word == WORSE and verdict.standing == DECIDED:
-        steps.append("Don't train on these synthetic images beside your own: they do harm.")
-    elif verdict.word == SAME and verdict.standing == DECIDED:
-        limit = f"{100 * OF_INTEREST:g} point"
-        steps.append(f"Leave these synthetic images out: beside your own they change less than {limit}.")
-    else:
-        steps.append(f"Don't rely on these synthetic images yet: {_to_decide(d, verdict)}")
     return steps
+
+
+def _about_mix(d: Design, found: Findings) -> list[str]:
+    """Train on the synthetic images or not."""
+    mix, _, verdict = found.decided["augment"]
+    if verdict.word == BETTER and verdict.standing == DECIDED:
+        return [f"Train on your images and {mix_words(mix)} together. {_where(d, mix)}"]
+    if verdict.word == WORSE and verdict.standing == DECIDED:
+        return ["Don't train on these synthetic images beside your own: they do harm."]
+    if verdict.word == SAME and verdict.standing == DECIDED:
+        limit = f"{100 * OF_INTEREST:g} point"
+        return [f"Leave these synthetic images out: beside your own they change less than {limit}."]
+    return [f"Don't rely on these synthetic images yet: {_to_decide(d, verdict)}"]
 
 
 def _where(d: Design, mix: ArmCell) -> str:

@@ -25,6 +25,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "limitation": "6 Limitation",
     "conclusion": "7 Conclusion",
     "claims": "7 Conclusion",
+    "front": "7 Conclusion",
     "null_models": "A1 Null models",
     "remedies": "A3 Remedies",
     "remedy_images": "A3 Remedies",

@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 
 from synthgap.diffusion.solver import Solver
+from synthgap.exhibits.claims import ClaimVerdict
 from synthgap.exhibits.hits import Hits
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Attend, Data, Predict, TrainClassifier
+from synthgap.paper.published import claims
 from synthgap.stats.intervals import estimate_mean
+from synthgap.stats.judge import INCONCLUSIVE, UNTESTED, VERDICTS, Effect
+from synthgap.stats.verdict import DECIDED, LEANING, OPEN
 
 
 def cells_of(markdown: str) -> list[list[str]]:
@@ -97,3 +101,17 @@ def right(shares: dict, seeds=(0, 1, 2), images: int = 200) -> Hits:
         for s, share in zip(seeds, many, strict=True)
     }
     return Hits("made", several, tuple(seeds))
+
+
+def judged() -> list[ClaimVerdict]:
+    """The paper's claims, in turn with every verdict; of those that are not open every other one is decided."""
+    effect = Effect(2.0, 1.0, 3.0)
+    several = []
+    for i, claim in enumerate(claims()):
+        word = VERDICTS[i % len(VERDICTS)]
+        tested = word not in UNTESTED
+        standing = OPEN if word == INCONCLUSIVE else (DECIDED, LEANING)[i % 2] if tested else ""
+        p = {DECIDED: 0.04, LEANING: 0.2, OPEN: 0.5}.get(standing, math.nan)
+        rest = "3 seeds", "a_b", "accuracy|x"
+        several.append(ClaimVerdict(claim, word, standing, effect if tested else None, p, *rest))
+    return several

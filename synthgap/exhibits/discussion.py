@@ -182,15 +182,15 @@ def likelihood_curves(d: Design, rows: pd.DataFrame) -> Figure:
     for ax, sigma in zip(axes[:, 0], levels, strict=True):
         for number, split in enumerate(("train", "test")):
             chosen = rows[(rows.split == split) & (rows.sigma == sigma)]
-            series(ax, chosen, "t_re", "bits_per_dim", number, f"made from {split} (n = {chosen.n.iloc[0]})")
+            series(ax, chosen, "t_re", "nats", number, f"made from {split} (n = {chosen.n.iloc[0]})")
         titled(ax, f"σ = {sigma:g}")
-        ax.set_ylabel("−log₂ p per pixel\n(bits; lower is likelier)")
+        ax.set_ylabel("ln p of an image\n(nats; higher is likelier)")
         ax.legend(fontsize=SMALL)
     label_steps(axes[-1, 0])
     figure.suptitle(f"{d.main.name}: {over_seeds(rows)}", fontsize=SMALL)
-    means = rows[(rows.split == "test") & (rows.sigma == levels[-1])].groupby("t_re").bits_per_dim.mean()
+    means = rows[(rows.split == "test") & (rows.sigma == levels[-1])].groupby("t_re").nats.mean()
     where = f"from reverse step {means.index[0]} to {means.index[-1]} (test images, σ = {levels[-1]:g})"
-    return saying(figure, f"The mean −log₂ p per pixel {moves(means.iloc[0], means.iloc[-1], 2, ' bits')} {where}.")
+    return saying(figure, f"The mean ln p of an image {moves(means.iloc[0], means.iloc[-1], 1, ' nats')} {where}.")
 
 
 @exhibit("tab-likelihood-trends", [likelihood], apart=NO_LIKELIHOOD)

@@ -217,11 +217,16 @@ def changes(
             dots(ax, [place] * len(values), values, number)
 
 
-def levels(ax: Axes, several: Mapping[float, Crossed], number: int, label: str) -> None:
-    """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent."""
+def levels(
+    ax: Axes, several: Mapping[float, Crossed], number: int, label: str, seeds: Mapping[float, np.ndarray] | None = None
+) -> None:
+    """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent; seeds: each one's."""
     bars = 100 * np.transpose([level.reach for level in several.values()])
     means = [100 * level.mean for level in several.values()]
-    ax.errorbar(list(several), means, yerr=bars, capsize=3, label=label, **style(number))
+    ax.errorbar(list(several), means, yerr=bars, capsize=3, markersize=5, label=label, **style(number))
+    for place, values in (seeds or {}).items():
+        if 1 < len(values) <= DOTS and place in several:
+            dots(ax, [place] * len(values), 100 * values, number)
 
 
 def basis(several: Mapping[Any, Crossed]) -> str:

@@ -107,7 +107,7 @@ def test_the_likelihood_has_every_cell_and_a_panel_for_each_noise_level(smoke):
     assert np.isfinite(rows[["nats", "bits_per_dim"]]).all(axis=None)
     (figure,) = smoke.lab.show("fig-likelihood")
     assert [ax.get_title() for ax in figure.axes] == [f"σ = {sigma:g}" for sigma in choice.sigmas]
-    assert all("lower is likelier" in ax.get_ylabel() for ax in figure.axes)
+    assert all("higher is likelier" in ax.get_ylabel() for ax in figure.axes)
     (table,) = smoke.lab.show("tab-likelihood-trends")
     assert table.count("ln p (nats)") == 2 * len(choice.sigmas)
 

@@ -28,6 +28,7 @@ from .drawing import (
     dots,
     doubling,
     draw_maps,
+    forest_rows,
     levels,
     line,
     new_figure,
@@ -60,7 +61,7 @@ def worth(curve: Mapping[int, Crossed], seeds: Seeds, alone: Mapping[str, Crosse
 def gains(several: Mapping[ArmCell, Crossed], seeds: Seeds, chosen: ArmCell, measure: str, name: str) -> Figure:
     """What each way of augmenting changes against real images alone, a line each; the chosen mix is filled."""
     titles = [mix_words(c) + _mark(c, chosen) if _generated(c) else arm_words(c[0]) for c in several]
-    figure, ax = _forest(titles)
+    figure, ax = forest_rows(titles)
     for place, (cell, d) in enumerate(several.items()):
         number = int(_generated(cell))
         face = COLOURS[number] if cell == chosen or not number else "white"
@@ -103,7 +104,7 @@ def by_multiple(
 def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figure:
     """Validation values of the mixes: each seed a small point, the mean a large one; the chosen mix is filled."""
     cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
-    figure, ax = _forest([mix_words(cell) + _mark(cell, chosen) for cell in cells])
+    figure, ax = forest_rows([mix_words(cell) + _mark(cell, chosen) for cell in cells])
     means = {}
     for place, cell in enumerate(cells):
         values = 100 * of_arm(rows, cell).value.to_numpy()
@@ -123,7 +124,7 @@ def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figur
 
 def by_class(rows: pd.DataFrame, name: str) -> Figure:
     """Shares told rightly of each class, three classifiers a class; rows as of `answer.by_class`."""
-    figure, ax = _forest([f"{name} (n = {n:,})" for name, n in zip(rows["name"], rows.n, strict=True)], 0.45)
+    figure, ax = forest_rows([f"{name} (n = {n:,})" for name, n in zip(rows["name"], rows.n, strict=True)], 0.45)
     titles = {"real": "trained on real", "alone": "on synthetic alone", "beside": "on both"}
     for number, (column, label) in enumerate(titles.items()):
         places = np.arange(len(rows)) + 0.2 * (number - 1)
@@ -161,16 +162,6 @@ def _seeds(rows: pd.DataFrame) -> str:
 
 def _mark(cell: ArmCell, chosen: ArmCell) -> str:
     return " (chosen)" if cell == chosen else ""
-
-
-def _forest(titles: list[str], each: float = 0.34) -> tuple[Figure, Axes]:
-    """A narrow figure with a line for each title, from above; long titles have several lines."""
-    titles = [fill(title, 24) for title in titles]
-    lines = sum(max(each, 0.17 * (1 + title.count("\n"))) for title in titles)
-    figure, ax = one_panel(NARROW, 1.1 + lines)
-    ax.set_yticks(range(len(titles)), titles)
-    ax.set_ylim(len(titles) - 0.5, -0.5)
-    return figure, ax
 
 
 def _seed_dots(ax: Axes, values: Iterable[float], place: float, number: int) -> None:

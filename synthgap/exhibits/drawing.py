@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,16 @@ def theirs(ax: Axes, curve: Mapping[float, float], label: str, marker: str = "x"
     """Numbers of the paper, joined to a curve or not: grey and open, in long dashes, unlike any of ours."""
     look = PAPER | {"marker": marker} | ({} if joined else {"linestyle": "none"})
     ax.plot(list(curve), list(curve.values()), label=label, markerfacecolor="none", **look)
+
+
+def forest_rows(titles: Sequence[str], each: float = 0.26, width: int = 30) -> tuple[Figure, Axes]:
+    """A narrow figure with a line for each title, from above, as high as the longest title needs."""
+    titles = [fill(title, width) for title in titles]
+    most = max(title.count("\n") + 1 for title in titles)
+    figure, ax = one_panel(NARROW, 1.1 + max(each, 0.04 + 0.14 * most) * len(titles))
+    ax.set_yticks(range(len(titles)), titles)
+    ax.set_ylim(len(titles) - 0.5, -0.5)
+    return figure, ax
 
 
 def across(ax: Axes, place: float, e: Crossed, by_seed: np.ndarray, number: int, label: str | None) -> None:

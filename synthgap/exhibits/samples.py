@@ -24,6 +24,7 @@ from .text import (
     TOO_FEW,
     UNMEASURED,
     by_step,
+    folded,
     in_percent,
     left_out,
     myst_table,
@@ -164,7 +165,7 @@ def fidelity_table(d: Design, rows: pd.DataFrame) -> str:
         return left_out("Fidelity by reverse step", "tab-fidelity")
     sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
     caption = f"Fidelity by reverse step: {mean_over(rows.seed.nunique())}. Images of each set: {sizes}"
-    return myst_table(by_step(rows, titles), caption, "tab-fidelity")
+    return folded(myst_table(by_step(rows, titles), caption, "tab-fidelity"), "Fidelity by reverse step: the numbers")
 
 
 @exhibit("tab-1", [detection], paper=["Table 1"])

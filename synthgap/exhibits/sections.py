@@ -22,6 +22,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "augmentation": "5 Data augmentation",
     "augmentation_drawn": "5 Data augmentation",
     "comparisons": "5 Data augmentation",
+    "comparisons_drawn": "5 Data augmentation",
     "limitation": "6 Limitation",
     "conclusion": "7 Conclusion",
     "claims": "7 Conclusion",

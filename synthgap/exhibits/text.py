@@ -48,6 +48,14 @@ def _markdown(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def folded(table: str, summary: str) -> str:
+    """A long table that a click opens: closed on a page, open in print, and read out either way.
+
+    summary : what it holds, in plain text; a figure above shows it.
+    """
+    return f'<details class="folded">\n<summary>{summary}</summary>\n\n{table}\n\n</details>'
+
+
 def left_out(caption: str, label: str) -> str:
     """A table that says, under the label of one without rows, why that is left out."""
     return myst_table([{"left out": UNMEASURED}], caption, label)

@@ -71,6 +71,8 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
     """
     import papermill
 
+    from .captions import captioned
+
     with writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
@@ -84,7 +86,7 @@ def execute_chapter(source: Path, target: Path, parameters: dict) -> None:
                 progress_bar=False,
                 extra_arguments=["--log-level=50"],  # it warns of plain TCP, its default, and of its own end
             )
-            notebook = clean(nbformat.read(temporary, as_version=4))
+            notebook = captioned(clean(nbformat.read(temporary, as_version=4)))
             guards.check_executed(notebook, source.name)
             nbformat.write(notebook, temporary)
             os.replace(temporary, target)

@@ -40,6 +40,7 @@ CONF = {
     "numfig_format": {"figure": "Figure %s"},
     "html_math_renderer": "mathml",
     "html_permalinks": False,
+    "html_scaled_image_link": False,
     "smartquotes": False,
 }
 NOT_GIVEN = {"", "–", "not run", "too few images"}  # what `tables` writes where there is no number

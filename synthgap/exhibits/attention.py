@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import capital, difference, mean_over
+from ..base.words import capital, difference, mean_over, plain
 from ..data.splits import spread
 from ..design.arms import Arms
 from ..design.loading import Design
@@ -17,8 +17,10 @@ from ..graph.specs import Attend, Subset
 from ..metrics.gradcam import cam_layer, cross_similarity
 from ..stats.intervals import paired_difference, range_of
 from .base import IMAGES, Cells, Values, by_seed, exhibit, on_steps, result
-from .drawing import attention_rows
+from .drawing import attention_rows, saying
 from .text import mean_of, myst_table
+
+HARDLY = 0.5  # a correlation below which two maps share less than a quarter of their variance
 
 
 def attention_cells(d: Design) -> Cells:
@@ -76,14 +78,26 @@ def attention_maps(d: Design, values: Values) -> Maps:
     return Maps(images.images, images.labels, maps, cam_layer(values["classifier",], d.main.data["train"].shape))
 
 
-@exhibit("fig-7", [attention_maps], paper=["Figure 7"])
-def attention_figure(d: Design, seen: Maps, count: int = 8) -> Figure:
+@exhibit("fig-7", [attention_maps, attention], paper=["Figure 7"])
+def attention_figure(d: Design, seen: Maps, rows: pd.DataFrame, count: int = 8) -> Figure:
     """The maps of `count` test images, a row a classifier."""
     shown = spread(seen.labels, count)
     titles = {0: "real (t_re = 0)", **INSTEAD}
-    return attention_rows(
+    figure = attention_rows(
         seen.images[shown], {titles.get(t, f"t_re = {t}"): several[shown] for t, several in seen.maps.items()}
     )
+    return saying(figure, _alike(rows))
+
+
+def _alike(rows: pd.DataFrame) -> str:
+    """How alike maps are of two classifiers of real images: what another kind of images does is told beyond that."""
+    if rows.empty:
+        return "With one seed there are no two classifiers of real images, whose maps would show what a seed changes."
+    alike = rows[rows.t_re == 0].similarity.mean()
+    told = f"Maps of the same image by two classifiers of real images correlate at {plain(alike, 2)} on average"
+    if alike < HARDLY:
+        return f"{told}: they hardly agree, so that these maps can't decide what synthetic images change."
+    return f"{told}; what synthetic images change is what they take away from that."
 
 
 @exhibit("tab-attention", [attention, attention_maps], apart="the paper puts no number to its Figure 7")

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ..base.words import NOT_RUN, mean_over, plus_minus
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
 from ..design.values import (
-    BOOTSTRAP,
-    EPOCH_MATCHED,
-    GAN,
-    GAN_ONLY,
-    GIVEN,
-    GIVEN_ONLY,
-    INSTEAD,
     MIX,
     NAIVE,
     REAL_ONLY,
-    SECOND_BATCH,
     SYNTHETIC_ONLY,
     Arm,
     arm_title,
@@ -35,34 +25,10 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Predict
 from ..stats.intervals import VarianceParts, variance_parts
 from .base import ACCURACY, Cells, Values, exhibit, known, measured, of_arm, result
-from .drawing import doubling, line, new_figure, one_panel, over_seeds, reference, series
 from .hits import hits
 from .samples import FEW
 from .text import TOO_FEW, in_percent, mean_of, myst_table, paper_table, published
 
-PANELS = {  # of the figure of multiples: title → {arm: label}
-    "in the place of real images": {
-        SYNTHETIC_ONLY: "synthetic",
-        GAN_ONLY: INSTEAD[GAN],
-        EPOCH_MATCHED: "synthetic, ×k steps",
-        BOOTSTRAP: "real, drawn with replacement",
-        GIVEN_ONLY: "given",
-    },
-    "beside real images, fixed t_re": {
-        NAIVE: "t_re = 100 (naïve)",
-        "75": "t_re = 75",
-        "50": "t_re = 50",
-        "25": "t_re = 25",
-        SECOND_BATCH: "0 (a second real batch)",
-    },
-    "beside real images, t_re drawn": {
-        "75-100": "rand(75, 100)",
-        MIX: "rand(50, 100)",
-        "0-100": "rand(0, 100)",
-        "0-50": "rand(0, 50)",
-        GIVEN: "given",
-    },
-}
 GENERATORS = (  # last rows of Table 4: title, t_re, measure; cross-fitted
     ("Fréchet distance of the samples, t_re = 100", REVERSE_STEPS, "frechet"),
     ("the same of other real images", 0, "frechet"),
@@ -215,45 +181,6 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
         f"Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
     return myst_table(out, caption, "tab-3")
-
-
-@exhibit("fig-multiples", [table3], apart="the paper draws no picture of its Table 3")
-def accuracy_by_multiple(d: Design, rows: pd.DataFrame) -> Figure:
-    """Accuracy against the multiple of synthetic images, a panel a group of arms, real images alone as a band."""
-    there = {title: {a: t for a, t in arms.items() if (rows.arm == a).any()} for title, arms in PANELS.items()}
-    panels = {title: arms for title, arms in there.items() if arms}
-    real = in_percent(rows[rows.arm == REAL_ONLY].accuracy)
-    figure, axes = new_figure(7.0, 3.0 * len(panels), len(panels), 1, sharex=True)  # a GAN's interval may be huge
-    for ax, (title, arms) in zip(axes[:, 0], panels.items(), strict=True):
-        reference(ax, real, "real only")
-        for number, (arm, label) in enumerate(arms.items()):
-            mine = rows[rows.arm == arm]
-            beside = 0.07 * (number - (len(arms) - 1) / 2)  # so that arms at one multiple don't hide each other
-            placed = mine.assign(percent=100 * mine.accuracy, place=mine.multiple + beside)
-            series(ax, placed, "place", "percent", number, label)
-        ax.set_title(title, fontsize=9)
-        ax.set_xticks(sorted(set(rows.multiple) - {0}))
-        ax.set_xlabel("synthetic images, as a multiple of the real ones", fontsize=8)
-        ax.set_ylabel("top-1 test accuracy (%)", fontsize=8)
-        ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{d.arms.name}: {over_seeds(rows)}; band: that of real only", fontsize=9)
-    return figure
-
-
-@exhibit("fig-learning-curve", [learning_curve, table3], apart="the paper trains on no fewer real images")
-def curve_of_real_images(d: Design, rows: pd.DataFrame, arms: pd.DataFrame) -> Figure:
-    """Accuracy against the number of real images (log scale), with synthetic sets' mean accuracies as lines."""
-    figure, ax = one_panel(5.6, 3.8)
-    series(ax, rows.assign(percent=100 * rows.accuracy), "real_images", "percent", 0, "real images alone")
-    synthetic: Mapping[float, float] = arms[arms.arm == SYNTHETIC_ONLY].groupby("multiple").accuracy.mean()
-    for number, (k, accuracy) in enumerate(synthetic.items(), start=1):
-        line(ax, 100 * accuracy, number, f"synthetic ×{k:g}")
-    doubling(ax, sorted(rows.real_images.unique()))
-    ax.set_xlabel("real training images")
-    ax.set_ylabel("top-1 test accuracy (%)")
-    ax.legend(fontsize=7)
-    figure.suptitle(f"{d.arms.name}: {over_seeds(rows)}", fontsize=9)
-    return figure
 
 
 @exhibit("tab-4", [table4, table4_fidelity], paper=["Table 4"])

@@ -11,7 +11,7 @@ from ..design.parameters import checked
 from ..design.values import REAL
 from ..graph.kept import NotKept
 from .base import Html
-from .drawing import show_inline
+from .drawing import MESSAGE, show_inline
 from .study import Study
 
 
@@ -44,8 +44,8 @@ class Show:
         for shown in several:
             if isinstance(shown, str):
                 IPython.display.display(HTML(shown) if isinstance(shown, Html) else Markdown(shown))
-            else:
-                IPython.display.display(shown)
+            else:  # what it shows, in words, goes into its caption: `book.captions`
+                IPython.display.display(shown, metadata={MESSAGE: shown.get_label()})
 
     def how_made(self) -> None:
         """Display how the chapter's numbers were made."""

@@ -6,14 +6,13 @@ import math
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ..base.errors import UserError
 from ..base.words import capital, difference, mean_over, plus_minus
 from ..classifier.evaluate import Prediction
 from ..design.arms import CROSSFIT, PAPER, Arms
 from ..design.loading import Design
-from ..design.values import FLOOR, GAN, INSTEAD
+from ..design.values import FLOOR
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Predict
 from ..metrics.entropy import marginal_entropy, output_entropy
@@ -22,10 +21,8 @@ from ..stats.crossed import crossed
 from ..stats.intervals import PERCENT, estimate_mean
 from ..stats.judge import slope_and_turn
 from ..stats.trends import FALLS, Trend
-from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, on_steps, read, result
-from .drawing import label_steps, new_figure, one_panel, over_seeds, rival, series
+from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, read, result
 from .hits import Hits, hits
-from .introduction import Planes, feature_planes, projections
 from .text import (
     by_step,
     in_percent,
@@ -210,27 +207,6 @@ def disagreement(d: Design, right: Hits) -> str:
     return myst_table(out, caption, "tab-disagreement")
 
 
-@exhibit("fig-8", [entropy], paper=["Figure 8"])
-def entropy_curves(d: Design, rows: pd.DataFrame) -> Figure:
-    """Output entropy against t_re, a panel a protocol, a line for train and one for test images."""
-    protocols = list(dict.fromkeys(rows.protocol))
-    figure, axes = new_figure(8.4, 3.4, 1, len(protocols), sharey=True)
-    for ax, protocol in zip(axes[0], protocols, strict=True):
-        for number, (split, label) in enumerate((("train", "Train Samples"), ("test", "Test Samples"))):
-            mine = rows[(rows.split == split) & (rows.protocol == protocol)]
-            chosen = on_steps(mine)
-            series(ax, chosen, "t_re", "entropy", number, f"{label} (n = {chosen.n.iloc[0]})")
-            rival(ax, mine, "entropy", 3, INSTEAD[GAN])
-        ax.set_title(protocol)
-        ax.legend(fontsize=8)
-    axes[0, 0].set_ylim(bottom=0)
-    largest = np.log(d.main.data["train"].classes)
-    axes[0, 0].set_ylabel(f"output entropy (nats, at most {largest:.2f})")
-    label_steps(*axes[-1])
-    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=9)
-    return figure
-
-
 @exhibit("tab-entropy-trends", [entropy], apart=NO_TREND)
 def entropy_trends(d: Design, rows: pd.DataFrame) -> str:
     """How the output entropy moves with the reverse step, beside what the paper reports."""
@@ -239,35 +215,6 @@ def entropy_trends(d: Design, rows: pd.DataFrame) -> str:
         for (protocol, split), part in rows.groupby(["protocol", "split"], sort=False)
     ]
     return trend_table(several, "tab-entropy-trends")
-
-
-@exhibit("fig-agreement", [entropy], apart="the paper does not ask whether labels still fit")
-def agreement_curves(d: Design, rows: pd.DataFrame) -> Figure:
-    """Share of images that a classifier gives their label, against t_re; a line a protocol and split."""
-    figure, ax = one_panel(5.6, 3.6)
-    for number, ((protocol, split), chosen) in enumerate(rows.groupby(["protocol", "split"], sort=False)):
-        mine = chosen.assign(percent=100 * chosen.agreement)
-        series(ax, on_steps(mine), "t_re", "percent", number, f"{protocol}, {split}")
-        if protocol == CROSSFIT:
-            rival(ax, mine, "percent", 4, f"{protocol}, {INSTEAD[GAN]}")
-    ax.set_ylabel("images given their own label (%)")
-    ax.legend(fontsize=7)
-    label_steps(ax)
-    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=8)
-    return figure
-
-
-@exhibit("fig-9", [projections], paper=["Figure 9"])
-def one_class(d: Design, planes: Planes, label: int | None = None) -> Figure:
-    """Features of one class at three reverse steps; by default of the last class (the paper's are trucks).
-
-    Raises UserError for a label that no class has.
-    """
-    count = len(planes.classes)
-    if label is not None and not 0 <= label < count:
-        raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
-    label = count - 1 if label is None else label
-    return feature_planes(planes, tuple(planes.points), f"{d.main.name}, class {planes.classes[label]}", label)
 
 
 @exhibit("tab-concentration", [concentration], apart="the paper puts no number to its Figure 9")

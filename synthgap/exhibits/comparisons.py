@@ -24,7 +24,7 @@ from ..design.values import (
 from .augmentation import CrossedSeeds, crossed_seeds, table3, table3_hits, validation
 from .base import exhibit, of_arm
 from .hits import Hits, arm_difference
-from .text import difference_sentence, in_percent, listed, myst_table
+from .text import difference_sentence, folded, in_percent, listed, myst_table
 
 Pair = tuple[ArmCell, ArmCell]
 TOO_SMALL = "too small to be seen"  # of a variance whose estimate is negative: what is left over is larger
@@ -95,7 +95,7 @@ def comparison_table(d: Design, known: Hits, pairs: list[Pair], caption: str, la
         f"{plural(len(pairs), 'line')} about one in twenty misses. Verdicts are those of the plain answer and of the "
         "claims, which are corrected for their number"
     )
-    return myst_table(table, text, label)
+    return folded(myst_table(table, text, label), f"{caption}: the numbers")
 
 
 @exhibit("tab-validation", [validation, table3, table3_hits], apart="the paper names its best mix by test accuracy")

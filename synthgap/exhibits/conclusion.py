@@ -6,6 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
 from ..base.words import digits_for, escaped, p_value, plain, signed
 from ..design.loading import Design
 from ..design.values import cell_title
@@ -19,10 +22,11 @@ from ..stats.judge import (
     UNTESTED,
     VERDICTS,
 )
-from ..stats.verdict import CLAIMS, DECIDED, LEANING
+from ..stats.verdict import CLAIMS, DECIDED, LEANING, OPEN
 from .base import exhibit, sentences
 from .claims import ClaimVerdict, claims
-from .text import myst_table
+from .drawing import COLOURS, NARROW, SMALL, one_panel, saying
+from .text import folded, myst_table
 
 PUBLISHED_NUMBERS = "the paper's published numbers alone"
 READINGS = [(n, spread) for spread in ("sd", "se") for n in (3, 5)]  # of the paper's ±
@@ -34,6 +38,9 @@ OTHERS = (  # comparisons of the running text, or against it: table, row, row, c
     ("table4", "100 ×5", "RandAugment", "Bird"),
     ("table4", "100 ×5", "TrivialAugment", "Bird"),
 )
+STANDINGS = {DECIDED: "decided", LEANING: "leaning", OPEN: "open", "": "no test"}  # of a verdict → in the figure
+STANDING_COLOURS = (COLOURS[0], COLOURS[9], "white", "0.85")
+HATCHES = ("", "//", "..", "")
 KINDS = ("Abstract", "Section", "Figure", "Table")  # of places in the paper, in their order
 
 
@@ -66,13 +73,13 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
     numbered = sorted(enumerate(several, start=1), key=lambda pair: (_rank(pair[1]), pair[0]))
     out = [
         {
+            "verdict": _word(v),
             "no.": i,
             "claim": f"{v.claim.statement} ({{numref}}`{v.claim.figure}`)",
-            "in the paper": ", ".join(v.claim.places),
             "the paper says": _says(v.claim),
             "here": _effect(v),
             "p, corrected": p_value(v.p),
-            "verdict": _word(v),
+            "in the paper": ", ".join(v.claim.places),
         }
         for i, v in numbered
     ]
@@ -84,6 +91,30 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
         "of the plain answer has its p and its standing from there"
     )
     return myst_table(out, caption, "tab-scoreboard", sortable=True)
+
+
+@exhibit("fig-verdicts", [claims], apart="it judges the paper's claims")
+def verdicts_figure(d: Design, several: list[ClaimVerdict]) -> Figure:
+    """How many claims came out how: a bar a verdict, parted by how it stands."""
+    figure, ax = one_panel(NARROW, 2.9)
+    for place, word in enumerate(VERDICTS):
+        mine, start = [v for v in several if v.verdict == word], 0
+        for number, standing in enumerate(STANDINGS):
+            count = sum(v.standing == standing for v in mine)
+            ax.barh(place, count, left=start, color=STANDING_COLOURS[number], edgecolor="black", hatch=HATCHES[number])
+            if count:
+                box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+                ax.text(start + count / 2, place, str(count), ha="center", va="center", fontsize=SMALL, bbox=box)
+            start += count
+    marks = [Patch(facecolor=c, edgecolor="black", hatch=h) for c, h in zip(STANDING_COLOURS, HATCHES, strict=True)]
+    figure.legend(marks, STANDINGS.values(), fontsize=SMALL - 1, loc="outside lower center", ncols=4)
+    ax.set_yticks(range(len(VERDICTS)), VERDICTS)
+    ax.invert_yaxis()
+    ax.set_xlabel("claims of the paper")
+    counts = {word: sum(v.verdict == word for v in several) for word in VERDICTS if word not in UNTESTED}
+    decided = sum(v.standing == DECIDED for v in several)
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return saying(figure, f"Of {len(several)} claims: {told}; {decided} of these verdicts are decided.")
 
 
 @exhibit("tab-judged", [claims], apart="it judges the paper's claims")
@@ -101,7 +132,7 @@ def judged(d: Design, several: list[ClaimVerdict]) -> str:
         for i, v in enumerate(several, start=1)
     ]
     caption = "What judged each claim, in the order of the paper's arguments (numbers as in the scoreboard)"
-    return myst_table(out, caption, "tab-judged", sortable=True)
+    return folded(myst_table(out, caption, "tab-judged", sortable=True), "What judged each claim")
 
 
 def _rank(v: ClaimVerdict) -> tuple[int, int, str]:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..base.words import capital, difference, mean_over, plus_minus, points
@@ -17,13 +18,26 @@ from ..graph.specs import MeasureLikelihood, Snapshot, Subset
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import centralities
 from ..stats.crossed import Crossed, crossed
-from ..stats.intervals import estimate_mean, range_of
+from ..stats.intervals import Estimate, estimate_mean, range_of
 from ..stats.trends import RISES
 from .base import ACCURACY, Cells, Values, exhibit, measured, read, result, sentences
 from .classifiers import concentration, concentration_numbers, other_real
-from .drawing import INTERVAL, doubling, label_steps, new_figure, over_seeds, reference, series
+from .drawing import (
+    NARROW,
+    SMALL,
+    doubling,
+    label_steps,
+    new_figure,
+    over_seeds,
+    reference,
+    saying,
+    seeds_and_bars,
+    series,
+    step_panels,
+    titled,
+)
 from .hits import Hits, hits
-from .text import in_percent, myst_table, trend_of, trend_table
+from .text import in_percent, moves, myst_table, trend_of, trend_table
 
 PLATEAU = 1.5  # points; a generator gains less by the second half of its training; chosen by us, before any run
 NO_LIKELIHOOD = "the paper measures no likelihood"
@@ -164,17 +178,19 @@ gap_hits = hits("gap", gap_cells, no_rows="they are among those of table2")
 def likelihood_curves(d: Design, rows: pd.DataFrame) -> Figure:
     """Log-likelihood against t_re, a panel a noise level, a line for train and one for test images."""
     levels = list(dict.fromkeys(rows.sigma))
-    figure, axes = new_figure(4.2 * len(levels), 3.5, 1, len(levels))
-    for ax, sigma in zip(axes[0], levels, strict=True):
+    figure, axes = step_panels(len(levels), False)
+    for ax, sigma in zip(axes[:, 0], levels, strict=True):
         for number, split in enumerate(("train", "test")):
             chosen = rows[(rows.split == split) & (rows.sigma == sigma)]
-            series(ax, chosen, "t_re", "bits_per_dim", number, f"made from {split} (n = {chosen.n.iloc[0]})")
-        ax.set_title(f"σ = {sigma:g}", fontsize=9)
-        ax.set_ylabel("−log₂ p per pixel (bits; lower is likelier)")
-        ax.legend(fontsize=8)
-    label_steps(*axes[-1])
-    figure.suptitle(f"{d.main.name}, {over_seeds(rows)}", fontsize=9)
-    return figure
+            series(ax, chosen, "t_re", "nats", number, f"made from {split} (n = {chosen.n.iloc[0]})")
+        titled(ax, f"σ = {sigma:g}")
+        ax.set_ylabel("ln p of an image\n(nats; higher is likelier)")
+        ax.legend(fontsize=SMALL)
+    label_steps(axes[-1, 0])
+    figure.suptitle(f"{d.main.name}: {over_seeds(rows)}", fontsize=SMALL)
+    means = rows[(rows.split == "test") & (rows.sigma == levels[-1])].groupby("t_re").nats.mean()
+    where = f"from reverse step {means.index[0]} to {means.index[-1]} (test images, σ = {levels[-1]:g})"
+    return saying(figure, f"The mean ln p of an image {moves(means.iloc[0], means.iloc[-1], 1, ' nats')} {where}.")
 
 
 @exhibit("tab-likelihood-trends", [likelihood], apart=NO_LIKELIHOOD)
@@ -189,30 +205,49 @@ def likelihood_trends(d: Design, rows: pd.DataFrame) -> str:
 
 @exhibit("fig-controls", [trimming, checkpoints, gap_hits], apart="the paper has no such controls")
 def controls(d: Design, trimmed: pd.DataFrame, trained: pd.DataFrame, right: Hits) -> Figure:
-    """Left: accuracy of central and of random real images by their number; right: of synthetic ones by the training."""
-    figure, (axes,) = new_figure(8.4, 3.7, 1, 2, sharey=True)
-    left, by_training = axes
-    if trimmed.empty:
-        left.text(0.5, 0.5, "not run", transform=left.transAxes, ha="center")
-    else:
-        for number, (column, label) in enumerate((("random", "random real images"), ("central", "the most central"))):
-            rows = trimmed.assign(percent=100 * trimmed[column])
-            series(left, rows, "real_images", "percent", number, label)
-        left.legend(fontsize=8)
-    left.set_xlabel("real images that are left")
-    left.set_ylabel("test accuracy (%)")
-    reference(by_training, in_percent(right[0,].mean(axis=1)), "real images, all")
-    if trained.empty:
+    """Above: accuracy of central and of random real images by their number; below: of synthetic ones by training."""
+    figure, ((by_number,), (by_training,)) = new_figure(NARROW, 5.6, 2, 1)
+    real = in_percent(right[0,].mean(axis=1))
+    told = [_by_number(by_number, trimmed), _by_training(by_training, trained, real)]
+    figure.suptitle(f"{d.main.name}: {seeds_and_bars(len(d.seeds))}", fontsize=SMALL)
+    return saying(figure, " ".join(sentence for sentence in told if sentence))
+
+
+def _by_number(ax: Axes, rows: pd.DataFrame) -> str:
+    """The trimming control, and in a sentence what the smallest set of central images does."""
+    ax.set_xlabel("real images that are left")
+    ax.set_ylabel("test accuracy (%)")
+    if rows.empty:
+        ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center")
+        return ""
+    for number, (column, label) in enumerate((("random", "random real images"), ("central", "the most central"))):
+        series(ax, rows.assign(percent=100 * rows[column]), "real_images", "percent", number, label)
+    ax.legend(fontsize=SMALL)
+    few = rows[rows.real_images == rows.real_images.min()]
+    return (
+        f"The {few.real_images.iloc[0]:,} most central real images reach {100 * few.central.mean():.1f}%, as many "
+        f"random ones {100 * few.random.mean():.1f}%."
+    )
+
+
+def _by_training(ax: Axes, rows: pd.DataFrame, real: Estimate) -> str:
+    """Accuracy of synthetic images by the generator's training, and in a sentence its last stretch."""
+    reference(ax, real, "real images, all")
+    ax.set_xlabel("images the generator had seen, with repeats")
+    ax.set_ylabel("test accuracy (%)")
+    told = ""
+    if rows.empty:
         why = "no checkpoints:\nthe generator was trained elsewhere"
-        by_training.text(0.5, 0.5, why, transform=by_training.transAxes, ha="center")
+        ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center")
     else:
-        rows = trained.assign(percent=100 * trained.accuracy)
-        series(by_training, rows, "generator_images", "percent", 2, "synthetic images ×1")
-        doubling(by_training, sorted(rows.generator_images.unique()), fontsize=8)
-    by_training.set_xlabel("images the generator had seen, with repeats")
-    by_training.legend(fontsize=8)
-    figure.suptitle(f"{d.main.name}, {len(d.seeds)} seeds; {INTERVAL}", fontsize=8)
-    return figure
+        rows = rows.assign(percent=100 * rows.accuracy)
+        series(ax, rows, "generator_images", "percent", 2, "synthetic images ×1")
+        doubling(ax, sorted(rows.generator_images.unique()), fontsize=SMALL)
+        last = rows.groupby("generator_images").percent.mean().iloc[-2:]
+        where = f"from {last.index[0]:,} to {last.index[-1]:,} images seen"
+        told = f"With more training of the generator accuracy {moves(last.iloc[0], last.iloc[-1], 1, '%')}, {where}."
+    ax.legend(fontsize=SMALL)
+    return told
 
 
 def late_gain(right: Hits) -> tuple[int, int, Crossed] | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import struct
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -10,31 +13,65 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+from scipy.stats import gaussian_kde
 
 from ..base.words import plural
-from ..design.values import GAN
+from ..design.values import GAN, INSTEAD
 from ..stats.crossed import Crossed
 from ..stats.intervals import Estimate, estimate_mean, range_of
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v")
 LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
-RIVAL_PLACE = 106  # of a GAN's samples on the axis of reverse steps
+MESSAGE = "message"  # of a figure, among its output's metadata in a notebook
+NARROW = 4.8  # inches: as wide as a chart may be whose letters a phone shows without scrolling
+DPI = 120  # pixels of a page an inch; pictures have twice as many
+SMALL = 8  # points, of ticks and legends: on a phone they are about two thirds as large
+DOTS = 5  # so many seeds or fewer are all drawn
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
 CROSSED_INTERVAL = "bars: 95% interval"
+PAPER = {"color": "0.45", "marker": "x", "linestyle": (0, (6, 2)), "linewidth": 1, "markersize": 5}  # its curves
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options) -> tuple[Figure, np.ndarray]:
     """An unregistered figure (nothing is shown twice in a notebook) with a plain style."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    return figure, panels_in(figure, rows, columns, **options)
+
+
+def stacked(count: int, height: float) -> tuple[Figure, list[Any]]:
+    """A narrow figure of parts one below the other, each with its own panels (`panels_in`) and its own legend."""
+    figure = Figure(figsize=(NARROW, height * count), dpi=DPI, layout="constrained")
+    return figure, list(np.ravel(figure.subfigures(count, 1)))
+
+
+def panels_in(figure: Any, rows: int, columns: int, **options: Any) -> np.ndarray:
+    """Panels of a figure, or of a part of one, in a plain style."""
     with sns.axes_style("whitegrid"):
-        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+        panels = figure.subplots(rows, columns, squeeze=False, **options)
+    for ax in panels.flat:
+        ax.tick_params(labelsize=SMALL)
+        ax.xaxis.label.set_size(SMALL + 1)
+        ax.yaxis.label.set_size(SMALL + 1)
+    return panels
 
 
 def one_panel(width: float, height: float) -> tuple[Figure, Axes]:
     """An unregistered figure with one panel, and that panel."""
     figure, axes = new_figure(width, height)
     return figure, axes[0, 0]
+
+
+def titled(ax: Axes, title: str) -> None:
+    """A panel's title, in the size of its labels."""
+    ax.set_title(title, fontsize=SMALL + 1)
+
+
+def saying(figure: Figure, message: str) -> Figure:
+    """The figure, which now carries in a sentence of Markdown what it shows; its caption begins with that."""
+    figure.set_label(message)
+    return figure
 
 
 def style(number: int) -> dict[str, Any]:
@@ -47,17 +84,118 @@ def style(number: int) -> dict[str, Any]:
 
 
 def over_seeds(rows: pd.DataFrame) -> str:
-    """What a figure's means and bars are: "3 seeds; bars: 95% interval over seeds (Student's t)"."""
-    return f"{rows.seed.nunique()} seeds; {INTERVAL}"
+    """What a figure's means and bars are: "3 seeds (small dots); bars: 95% interval over seeds (Student's t)"."""
+    return seeds_and_bars(rows.seed.nunique())
+
+
+def seeds_and_bars(seeds: int) -> str:
+    """The same of so many seeds; one has no interval."""
+    drawn = " (small dots)" if seeds <= DOTS else ""
+    return f"{plural(seeds, 'seed')}{drawn}; {INTERVAL}" if seeds > 1 else "one seed: no interval"
 
 
 def series(axes: Axes, rows: pd.DataFrame, x: str, y: str, number: int, label: str) -> None:
-    """Mean over seeds with its interval, and each seed as a faint point."""
+    """Mean over seeds with its interval, and each seed as a small dot beside it."""
     groups = [(value, estimate_mean(g[y].to_numpy(), span=range_of(y))) for value, g in rows.groupby(x)]
     xs = [value for value, _ in groups]
     bars = np.transpose([e.reach for _, e in groups])
-    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, **style(number))
-    axes.scatter(rows[x], rows[y], color=COLOURS[number], marker=MARKERS[number], s=12, alpha=0.35, linewidths=0)
+    axes.errorbar(xs, [e.mean for _, e in groups], yerr=bars, label=label, capsize=3, markersize=5, **style(number))
+    if 1 < rows.groupby(x).size().max() <= DOTS:
+        dots(axes, rows[x], rows[y], number)
+
+
+def dots(axes: Axes, x: Any, y: Any, number: int, across: bool = False) -> None:
+    """Seeds as small dots a little to the right of where they belong; `across`: a little below."""
+    shift = (0, -5 / 72) if across else (5 / 72, 0)
+    moved = axes.transData + ScaledTranslation(*shift, axes.figure.dpi_scale_trans)
+    axes.scatter(x, y, color=COLOURS[number % len(COLOURS)], s=9, linewidths=0.4, edgecolors="black", transform=moved)
+
+
+def step_panels(count: int, beside: bool, height: float = 2.6, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Panels over the reverse steps, one below the other, as count × 2: to the right of each a narrow one for a GAN,
+    which has no reverse steps and a scale of its own; None without one (`beside`)."""
+    figure, axes = new_figure(
+        NARROW, height * count, count, 1 + beside, width_ratios=[5, 1] if beside else None, sharex="col", **options
+    )
+    figure.get_layout_engine().set(w_pad=0.02)
+    return figure, axes if beside else np.array([[ax, None] for ax in axes[:, 0]])
+
+
+def rival(ax: Axes | None, main: Axes, rows: pd.DataFrame, columns: Mapping[str, int]) -> None:
+    """The GAN's samples in a panel of their own: each seed a dot, the mean a line, no interval.
+
+    columns : column → number of its series in `main`, whose scale this panel takes where the dots fit into it.
+    """
+    mine = rows[rows.t_re == GAN]
+    if ax is None:
+        return
+    for place, (column, number) in enumerate(columns.items()):
+        values = mine[column].to_numpy(dtype=float)
+        spread = 0.08 * (np.arange(len(values)) - (len(values) - 1) / 2)
+        marks = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+        ax.scatter(place + spread, values, s=16, linewidths=0.4, edgecolors="black", zorder=3, **marks)
+        ax.hlines(values.mean(), place - 0.3, place + 0.3, color="black", linewidth=1.5)
+    ax.set(xticks=[], xlim=(-0.6, len(columns) - 0.4))
+    ax.set_xlabel(INSTEAD[GAN], fontsize=SMALL)
+    ax.yaxis.tick_right()
+    own_scale(ax, main, mine[list(columns)].to_numpy(dtype=float).ravel())
+
+
+def own_scale(ax: Axes, main: Axes, values: np.ndarray) -> None:
+    """The scale of the panel beside, where all values lie on it; else one of their own, framed to show that."""
+    low, high = main.get_ylim()
+    if low <= values.min() and values.max() <= high:
+        ax.set_ylim(low, high)
+        ax.tick_params(labelright=False)
+        return
+    ax.set_ylim(*room(values))
+    for side in ax.spines.values():
+        side.set(color="black", linewidth=1.2)
+
+
+def room(values: Any) -> tuple[float, float]:
+    """The ends of a scale around values: a quarter of their spread beyond either end."""
+    values = np.asarray(values, dtype=float)
+    low, high = float(values.min()), float(values.max())
+    margin = 0.25 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def half_contour(ax: Axes, points: np.ndarray, colour: Any) -> None:
+    """A line around the densest half of points in a plane, by a Gaussian kernel; none of few points or of a line."""
+    if len(points) < 8 or min(np.ptp(points, axis=0)) == 0:
+        return
+    density = gaussian_kde(points.T)
+    (left, below), (right, above) = points.min(axis=0), points.max(axis=0)
+    wide, high = 0.3 * (right - left), 0.3 * (above - below)
+    x, y = np.meshgrid(np.linspace(left - wide, right + wide, 60), np.linspace(below - high, above + high, 60))
+    height = density(np.array([x.ravel(), y.ravel()])).reshape(x.shape)
+    ax.contour(x, y, height, levels=[np.median(density(points.T))], colors=[colour], linewidths=1.2)
+
+
+def theirs(ax: Axes, curve: Mapping[float, float], label: str, marker: str = "x", joined: bool = True) -> None:
+    """Numbers of the paper, joined to a curve or not: grey and open, in long dashes, unlike any of ours."""
+    look = PAPER | {"marker": marker} | ({} if joined else {"linestyle": "none"})
+    ax.plot(list(curve), list(curve.values()), label=label, markerfacecolor="none", **look)
+
+
+def forest_rows(titles: Sequence[str], each: float = 0.26, width: int = 30) -> tuple[Figure, Axes]:
+    """A narrow figure with a line for each title, from above, as high as the longest title needs."""
+    titles = [fill(title, width) for title in titles]
+    most = max(title.count("\n") + 1 for title in titles)
+    figure, ax = one_panel(NARROW, 1.1 + max(each, 0.04 + 0.14 * most) * len(titles))
+    ax.set_yticks(range(len(titles)), titles)
+    ax.set_ylim(len(titles) - 0.5, -0.5)
+    return figure, ax
+
+
+def across(ax: Axes, place: float, e: Crossed, by_seed: np.ndarray, number: int, label: str | None) -> None:
+    """One line of a forest plot: a difference in points with its interval, and each seed's as a small dot."""
+    bars = np.nan_to_num(np.transpose([e.reach]))
+    marks = style(number) | {"linestyle": "none"}
+    ax.errorbar(e.mean, place, xerr=bars, capsize=3, markersize=5, label=label, **marks)
+    if 1 < len(by_seed) <= DOTS:
+        dots(ax, by_seed, [place] * len(by_seed), number, across=True)
 
 
 def band(ax: Axes, level: Estimate | Crossed, colour: object = "black") -> None:
@@ -77,11 +215,29 @@ def line(ax: Axes, place: float, number: int, label: str) -> None:
     ax.axhline(place, label=label, **{**style(number), "marker": None})
 
 
-def levels(ax: Axes, several: Mapping[float, Crossed], number: int, label: str) -> None:
-    """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent."""
+def changes(
+    ax: Axes, several: Mapping[float, Crossed], by_seed: Mapping[float, np.ndarray], number: int, label: str, beside=0.0
+) -> None:
+    """Differences in points, by place, with their intervals, and each seed's as a small dot; beside: moved so far."""
+    places = [place + beside for place in several]
+    bars = np.nan_to_num(np.transpose([e.reach for e in several.values()]))
+    means = [e.mean for e in several.values()]
+    ax.errorbar(places, means, yerr=bars, capsize=3, markersize=5, label=label, **style(number))
+    for place, values in zip(places, by_seed.values(), strict=True):
+        if 1 < len(values) <= DOTS:
+            dots(ax, [place] * len(values), values, number)
+
+
+def levels(
+    ax: Axes, several: Mapping[float, Crossed], number: int, label: str, seeds: Mapping[float, np.ndarray] | None = None
+) -> None:
+    """Levels in [0, 1], by place, with their intervals over seeds × test images, in percent; seeds: each one's."""
     bars = 100 * np.transpose([level.reach for level in several.values()])
     means = [100 * level.mean for level in several.values()]
-    ax.errorbar(list(several), means, yerr=bars, capsize=3, label=label, **style(number))
+    ax.errorbar(list(several), means, yerr=bars, capsize=3, markersize=5, label=label, **style(number))
+    for place, values in (seeds or {}).items():
+        if 1 < len(values) <= DOTS and place in several:
+            dots(ax, [place] * len(values), 100 * values, number)
 
 
 def basis(several: Mapping[Any, Crossed]) -> str:
@@ -95,13 +251,6 @@ def doubling(ax: Axes, places: list[int], **options: Any) -> None:
     ax.set_xscale("log", base=2)
     ax.set_xticks(places, [f"{n:,}" for n in places], **options)
     ax.minorticks_off()
-
-
-def rival(ax: Axes, rows: pd.DataFrame, column: str, number: int, label: str) -> None:
-    """The GAN's samples, where `rows` has them, to the right of reverse step 100."""
-    mine = rows[rows.t_re == GAN]
-    if len(mine):
-        series(ax, mine.assign(t_re=RIVAL_PLACE), "t_re", column, number, label)
 
 
 def label_steps(*axes: Axes) -> None:
@@ -171,7 +320,15 @@ def nothing(text: str) -> Figure:
 def show_inline() -> None:
     """Let a notebook display Figure objects as PNG (they are made without pyplot, which would do this)."""
     from IPython import get_ipython
-    from IPython.core.pylabtools import select_figure_formats
 
     if (shell := get_ipython()) is not None:
-        select_figure_formats(shell, {"png"}, bbox_inches="tight")
+        shell.display_formatter.formatters["image/png"].for_type(Figure, as_png)
+
+
+def as_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """The picture with twice as many pixels as a page shows, and how wide a page shows it."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=2 * DPI, bbox_inches="tight")
+    written = file.getvalue()
+    (width,) = struct.unpack(">I", written[16:20])  # as a PNG's first bytes say
+    return written, {"width": round(width / 2)}

@@ -6,20 +6,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..design.loading import Design
-from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_ONLY
+from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_ONLY, ArmCell
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from ..stats.intervals import PERCENT, estimate_mean
 from .base import ACCURACY, WHOLE, Cells, Values, exhibit, measured, result, sentences
-from .drawing import COLOURS, INTERVAL, MARKERS, new_figure, one_panel
+from .drawing import (
+    COLOURS,
+    MARKERS,
+    NARROW,
+    SMALL,
+    dots,
+    half_contour,
+    new_figure,
+    over_seeds,
+    room,
+    saying,
+    style,
+)
 from .hits import Hits, arm_difference, hits
 from .text import arm_percent, difference_sentence, myst_table
 
 ALONE = {REAL_ONLY: "real", SYNTHETIC_ONLY: "synthetic", GAN_ONLY: INSTEAD[GAN]}  # no augmentation and no controls
-HATCHES = ("", "//", "xx", "..", "\\\\")  # of neighbouring bars
+FEW_CLASSES = 12  # so many or fewer have contours and numbers on a map
 PROJECTED = (0, 50, REVERSE_STEPS)  # reverse steps of Figure 9
 
 
@@ -109,29 +122,46 @@ def data_table(d: Design, rows: pd.DataFrame) -> str:
 
 
 @exhibit("fig-1", [accuracies], paper=["Figure 1", "Figure 3"])
-def accuracy_bars(d: Design, rows: pd.DataFrame) -> Figure:
-    """Test accuracy of real images alone and of synthetic ones alone, a bar a multiple, a dot a seed."""
+def accuracy_dots(d: Design, rows: pd.DataFrame) -> Figure:
+    """Test accuracy of real images alone and of synthetic ones alone, mean and interval a multiple, a dot a seed.
+
+    The GAN's stand in a panel beside, with a scale of their own, so that they don't set that of the others.
+    """
     arms = [arm for arm in ALONE if (rows.arm == arm).any()]
-    order = [(arm, k) for arm in arms for k in sorted(rows[rows.arm == arm].multiple.unique())]
-    figure, ax = one_panel(max(5.2, 0.6 + 0.95 * len(order)), 3.6)
-    ends: list[float] = []
-    for place, (arm, k) in enumerate(order):
-        values = arm_percent(d, rows, (arm, k))
-        e = estimate_mean(values, span=PERCENT)
-        style = {"color": COLOURS[arms.index(arm)], "hatch": HATCHES[place % len(HATCHES)]}
-        ax.bar(place, e.mean, alpha=0.6, width=0.6, **style)
-        ax.errorbar(place, e.mean, yerr=np.transpose([e.reach]), color="black", capsize=4)
-        below, above = e.reach
-        ends += [*values, e.mean - below, e.mean + above]
-        beside = place + 0.18 + 0.04 * (np.arange(len(values)) - (len(values) - 1) / 2)  # equal ones stay apart
-        ax.scatter(beside, values, color="black", s=12, zorder=3)
-    lowest, highest = min(ends), max(ends)
-    ax.set_ylim(max(0.0, lowest - 0.35 * max(100 - lowest, 0) - 1), highest + 0.8)
-    labels = [f"{ALONE[arm]}\n×{k:g}" if k else ALONE[arm] for arm, k in order]
-    ax.set_xticks(range(len(order)), labels)
-    ax.set_ylabel("top-1 test accuracy (%)")
-    ax.set_title(f"{d.main.name}: {rows.seed.nunique()} seeds (dots); {INTERVAL}", fontsize=8)
+    cells = [(arm, k) for arm in arms for k in sorted(rows[rows.arm == arm].multiple.unique())]
+    groups = [[cell for cell in cells if (cell[0] == GAN_ONLY) == of_gan] for of_gan in (False, True)]
+    groups = [group for group in groups if group]
+    figure, axes = new_figure(NARROW, 3.2, 1, len(groups), width_ratios=[len(g) + 0.5 for g in groups])
+    for ax, group in zip(axes[0], groups, strict=True):
+        ends = [end for place, cell in enumerate(group) for end in _level(ax, place, arm_percent(d, rows, cell), cell)]
+        low, high = room(ends)
+        ax.set_ylim(max(low, 0), min(high, 100))
+        ax.set_xlim(-0.6, len(group) - 0.4)
+        ax.set_xticks(range(len(group)), [f"{ALONE[arm]}\n×{k:g}" if k else ALONE[arm] for arm, k in group])
+    axes[0, 0].set_ylabel("top-1 test accuracy (%)")
+    figure.suptitle(f"{d.main.name}: {over_seeds(rows)}", fontsize=SMALL)
     return figure
+
+
+def _level(ax: Axes, place: int, values: np.ndarray, cell: ArmCell) -> list[float]:
+    """Draw one set's mean, interval and seeds, in percent; a GAN's interval is left to its table. Returns the values
+    that the scale has to hold."""
+    arm, e = list(ALONE).index(cell[0]), estimate_mean(values, span=PERCENT)
+    below, above = (0.0, 0.0) if cell[0] == GAN_ONLY else e.reach
+    marks = style(arm) | {"linestyle": "none"}
+    ax.errorbar(
+        place,
+        e.mean,
+        yerr=[[below], [above]],
+        capsize=4 * (cell[0] != GAN_ONLY),
+        markersize=7,
+        clip_on=False,
+        zorder=4,
+        **marks,
+    )
+    if len(values) > 1:
+        dots(ax, [place] * len(values), values, arm)
+    return [*values, e.mean - below, e.mean + above]
 
 
 @sentences("gap", [alone_hits])
@@ -144,26 +174,64 @@ def gaps(d: Design, known: Hits) -> list[str]:
 
 @exhibit("fig-2", [projections], paper=["Figure 2", "Figure 3"])
 def all_classes(d: Design, planes: Planes) -> Figure:
-    """Features of all classes: real images against fully synthetic ones."""
-    return feature_planes(planes, (0, REVERSE_STEPS), f"{d.main.name}, all classes")
+    """Features of all classes: real images, and fully synthetic ones beside them."""
+    figure = feature_planes(planes, (0, REVERSE_STEPS), f"{d.main.name}, all classes")
+    ratio = spread_on(planes, REVERSE_STEPS) / spread_on(planes, 0)
+    return saying(
+        figure,
+        f"On this map synthetic images lie {ratio:.1f} times as far from the middle of their class as the real images "
+        "that the classifier was trained on.",
+    )
 
 
 def feature_planes(planes: Planes, steps: tuple[int, ...], title: str, label: int | None = None) -> Figure:
-    """One panel a synthetic set, its points over the real ones (step 0, which `steps` holds, too).
+    """One panel a set, real images (step 0, which `steps` holds, too) first, all on one scale: points, and for each
+    class a contour around the densest half of them.
 
-    label : the class whose points are shown; None: all of them.
+    label : the class whose points are shown, with the contour of the real ones in each panel; None: all classes, each
+        with its number, where they are few.
     """
     points = {t: p if label is None else p[planes.labels[t] == label] for t, p in planes.points.items() if t in steps}
-    others = [t for t in points if t != 0]
-    figure, axes = new_figure(4.2 * len(others), 3.8, 1, len(others), sharex=True, sharey=True)
-    for number, (ax, t) in enumerate(zip(axes[0], others, strict=True), start=1):
-        step = f"t_re = {t}" + (" (fully synthetic)" if t == REVERSE_STEPS else "")
-        for several, index, name in ((points[0], 0, "real (t_re = 0)"), (points[t], number, INSTEAD.get(t, step))):
-            face = COLOURS[index] if index else "none"
-            style = {"marker": MARKERS[index], "facecolors": face, "edgecolors": COLOURS[index], "label": name}
-            ax.scatter(*several.T, s=14, linewidths=0.6, alpha=0.7, **style)
-        ax.set_xlabel(f"first component ({planes.explained[0]:.0%} of variance)")
-        ax.legend(fontsize=8, loc="best")
-    axes[0, 0].set_ylabel(f"second component ({planes.explained[1]:.0%})")
-    figure.suptitle(f"{title}: PCA of block4 features, fitted on the real set", fontsize=9)
+    lines = (len(points) + 1) // 2
+    figure, axes = new_figure(NARROW, 2.5 * lines + 0.4, lines, 2, sharex=True, sharey=True)
+    ends = np.array([room(np.concatenate([p[:, axis] for t, p in points.items() if t != GAN])) for axis in (0, 1)])
+    for number, (ax, (t, several)) in enumerate(zip(axes.flat, points.items(), strict=False)):
+        if label is None:
+            _classes(ax, several, planes.labels[t], named=len(planes.classes) <= FEW_CLASSES)
+        else:
+            _cloud(ax, several, number)
+            half_contour(ax, points[0], "black")
+        outside = int(((several < ends[:, 0]) | (several > ends[:, 1])).any(axis=1).sum())
+        step = f"t_re = {t}" + ({0: ", real", REVERSE_STEPS: ", synthetic"}.get(t, ""))
+        ax.set_title(INSTEAD.get(t, step) + (f" ({outside} lie outside)" if outside else ""), fontsize=SMALL)
+    axes[0, 0].set(xlim=ends[0], ylim=ends[1])
+    for ax in axes.flat[len(points) :]:
+        ax.set_axis_off()
+    figure.supxlabel(f"first component ({planes.explained[0]:.0%} of variance)", fontsize=SMALL)
+    figure.supylabel(f"second component ({planes.explained[1]:.0%})", fontsize=SMALL)
+    figure.suptitle(f"{title}: PCA of block4 features, fitted on the real set", fontsize=SMALL)
     return figure
+
+
+def _classes(ax: Axes, points: np.ndarray, labels: np.ndarray, named: bool) -> None:
+    """Each class in a colour and a marker of its own, its number at the median."""
+    for label in np.unique(labels):
+        mine = points[labels == label]
+        _cloud(ax, mine, int(label))
+        if named:
+            half_contour(ax, mine, COLOURS[label % len(COLOURS)])
+            at = {"ha": "center", "va": "center", "fontsize": SMALL, "weight": "bold"}
+            ax.text(*np.median(mine, axis=0), str(label), **at)
+
+
+def _cloud(ax: Axes, points: np.ndarray, number: int) -> None:
+    marks = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+    ax.scatter(*points.T, s=8, linewidths=0, alpha=0.6, **marks)
+
+
+def spread_on(planes: Planes, t: int, label: int | None = None) -> float:
+    """Mean distance of a set's points from the median of their class, on the map."""
+    points, labels = planes.points[t], planes.labels[t]
+    wanted = np.unique(labels) if label is None else [label]
+    groups = [points[labels == one] for one in wanted]
+    return float(np.mean([np.linalg.norm(g - np.median(g, axis=0), axis=1).mean() for g in groups if len(g)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..base.words import NOT_RUN, capital, difference, mean_over, plural, plus_minus, points
 from ..design.arms import DEFAULT, Arms
@@ -13,9 +14,10 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..stats.crossed import DIFFERENCE, Crossed, crossed
 from ..stats.intervals import range_of_difference
 from .base import ACCURACY, Cells, Values, exhibit, known, measured, result, sentences
+from .drawing import SMALL, across, forest_rows, nothing, saying, seeds_and_bars
 from .hits import Hits, hits
 from .samples import FEW, FIDELITY
-from .text import in_percent, left_out, listed, mean_of, myst_table
+from .text import folded, in_percent, left_out, listed, mean_of, myst_table
 
 NOT_VARIED = "the paper does not vary these choices"
 GAPS = range_of_difference(DIFFERENCE)  # of changes of a gap, in shares
@@ -126,6 +128,30 @@ def _told(d: Design, changes: dict[tuple[str, int], Crossed]) -> str:
     return f"{first}{rest}:\n{listed(told)}" if told else f"{first}{rest}."
 
 
+@exhibit("fig-sensitivity", [sensitivity_hits], apart=NOT_VARIED)
+def sensitivity_forest(d: Design, right: Hits) -> Figure:
+    """How each changed choice moves the gap to real images, a line a choice and reverse step."""
+    changes = gap_changes(right)
+    if not changes:
+        return nothing("this preset changes none of the choices")
+    names, steps = (list(dict.fromkeys(several)) for several in zip(*changes, strict=True))
+    figure, ax = forest_rows([variant_title(d, name) for name in names], 0.4)
+    for number, t in enumerate(steps):
+        for place, name in enumerate(names):
+            gaps = right.minus((name, 0), (name, t)) - right.minus((DEFAULT, 0), (DEFAULT, t))
+            at = place + 0.4 * (number - (len(steps) - 1) / 2) / max(len(steps) - 1, 1)
+            label = None if place else f"t_re = {t}"
+            across(ax, at, changes[name, t], 100 * gaps.mean(axis=1), number, label)
+    figure.legend(fontsize=SMALL, loc="outside lower center", ncols=len(steps))
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set_xlabel("change of the gap (points; right: wider)")
+    figure.suptitle(f"{d.main.name}: {seeds_and_bars(len(d.seeds))},\nover test images too", fontsize=SMALL)
+    moved = sum(e.side != 0 for e in changes.values())
+    return saying(
+        figure, f"Of {plural(len(changes), 'change')} of the gap {moved} have a 95% interval that excludes 0."
+    )
+
+
 @exhibit("tab-sensitivity-fidelity", [sensitivity_fidelity, variant_levels], apart=NOT_VARIED)
 def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> str:
     """Figure 6's measures with one choice about sampling changed."""
@@ -138,7 +164,7 @@ def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> 
         line = {"changed": variant_title(d, variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
         out.append(line | {title: mean_of(mine, column) for column, title in FIDELITY.items()})
     seeds = mean_over(rows.seed.nunique())
-    return myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity")
+    return folded(myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity"), caption)
 
 
 @sentences("variants-left-out")

@@ -18,7 +18,7 @@ from ..stats.nulls import Coverage, NullReport, Place
 from ..stats.toy import Expected
 from .augmentation import curve_hits, table3_hits
 from .base import WHOLE, exhibit, result
-from .drawing import CROSSED_INTERVAL, LINES, basis, doubling, levels, one_panel
+from .drawing import CROSSED_INTERVAL, LINES, NARROW, SMALL, basis, doubling, levels, one_panel, saying
 from .hits import Hits
 from .task import Task, chapters_task
 from .text import NOT_IDENTIFIABLE, falls_words, least, listed, most, multiple_span, myst_table, rate_span
@@ -222,7 +222,7 @@ def against_images(report: NullReport, closed: Mapping[str, tuple[np.ndarray, np
 
     closed : label → (training images, level in [0, 1]) of what is known beforehand, drawn as thin black lines.
     """
-    figure, ax = one_panel(7.0, 4.2)
+    figure, ax = one_panel(NARROW, 4.4)
     for number, (label, (images, level)) in enumerate(closed.items()):
         style = LINES[number % len(LINES)]
         ax.plot(images, 100 * np.asarray(level), color="black", linewidth=0.8, linestyle=style, label=label)
@@ -236,12 +236,17 @@ def against_images(report: NullReport, closed: Mapping[str, tuple[np.ndarray, np
         if measured:  # beside the real ones, which are at 0
             levels(ax, {k * report.train * 2**beside: level for k, level in measured.items()}, number, label)
     places = sorted({*report.curve, *(g.drawn for g in report.gaps.values())})
-    doubling(ax, places, rotation=45, fontsize=8)
+    doubling(ax, places, rotation=60, fontsize=SMALL)
     ax.set_xlabel("training images: n real, or m in the place of N real ones")
     ax.set_ylabel(f"{report.measure} (%)")
-    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
-    figure.suptitle(f"{report.name}, N = {report.train:,}: {basis(report.curve)}; {CROSSED_INTERVAL}", fontsize=8)
-    return figure
+    figure.legend(fontsize=SMALL - 1, loc="outside lower center", ncols=1)
+    figure.suptitle(f"{report.name}, N = {report.train:,}: {basis(report.curve)}; {CROSSED_INTERVAL}", fontsize=SMALL)
+    first = min(report.gaps)
+    told = [f"{report.train:,} real images reach {100 * report.curve[report.train].mean:.1f}%"]
+    for several, what in ((report.bootstrap, "drawn from them with replacement"), (report.synthetic, "synthetic")):
+        if first in several:
+            told.append(f"as many {what} {100 * several[first].mean:.1f}%")
+    return saying(figure, f"{', '.join(told)}." if first == 1 else "")
 
 
 def _rate(rate: float | None) -> str:

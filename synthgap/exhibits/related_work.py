@@ -40,7 +40,7 @@ from ..stats.verdict import OF_INTEREST
 from .augmentation import all_arm_hits, table3_hits
 from .base import WHOLE, Cells, exhibit, on_steps, result, sentences
 from .classifiers import all_step_hits, entropy_cells, table2_hits
-from .drawing import INTERVAL, label_steps, one_panel, reference, rival, series
+from .drawing import SMALL, label_steps, reference, rival, saying, seeds_and_bars, series, step_panels
 from .hits import Hits, arm_difference, hits
 from .introduction import ALONE, alone_hits
 from .text import in_percent, listed, myst_table
@@ -172,21 +172,27 @@ def scores(d: Design, alone: Hits, steps: Hits, four: Hits) -> list[Score]:
 
 @exhibit("fig-both-ways", [both_ways], apart=NO_TABLE)
 def both_ways_curves(d: Design, found: BothWays) -> Figure:
-    """Both directions against the reverse step, real-on-real as a band; the GAN's samples to the right of step 100."""
-    figure, ax = one_panel(6.4, 3.8)
-    reference(ax, estimate_mean(found.real, span=PERCENT), "real-on-real")
-    for number, way in enumerate((TRAIN, TEST)):
-        sides = {t: found.sides[t, way] for t in found.steps if (t, way) in found.sides}
-        rows = pd.DataFrame([{"t_re": t, "percent": v} for t, side in sides.items() for v in side.values])
-        if len(rows) and len(on_steps(rows)):
-            series(ax, on_steps(rows), "t_re", "percent", number, way)
-        if len(rows):
-            rival(ax, rows, "percent", number + 2, f"{way}, {INSTEAD[GAN]}")
+    """Both directions against the reverse step, real-on-real as a band; the GAN's samples in a panel of their own."""
+    figure, ((ax, beside),) = step_panels(1, GAN in found.steps, 3.4)
+    real = estimate_mean(found.real, span=PERCENT)
+    reference(ax, real, "real-on-real")
+    values = {
+        way: [(t, v) for (t, w), side in found.sides.items() if w == way for v in side.values] for way in (TRAIN, TEST)
+    }
+    rows = {way: pd.DataFrame(several, columns=["t_re", "percent"]) for way, several in values.items()}
+    for number, (way, mine) in enumerate(rows.items()):
+        if len(on_steps(mine)):
+            series(ax, on_steps(mine), "t_re", "percent", number, way)
     label_steps(ax)
+    ax.set_ylim(top=min(100, ax.get_ylim()[1]))
     ax.set_ylabel("accuracy (%)")
-    ax.legend(fontsize=7)
-    figure.suptitle(f"{d.main.name}: {len(found.real)} seeds; {INTERVAL}; band: real-on-real", fontsize=8)
-    return figure
+    ax.legend(fontsize=SMALL)
+    of_gan = [rows[way][rows[way].t_re == GAN].percent.to_numpy() for way in (TRAIN, TEST)]
+    rival(beside, ax, pd.DataFrame(dict(zip((TRAIN, TEST), of_gan, strict=True))).assign(t_re=GAN), {TRAIN: 0, TEST: 1})
+    figure.suptitle(f"{d.main.name}: {seeds_and_bars(len(found.real))}; band: real-on-real", fontsize=SMALL)
+    means = {way: mine[mine.t_re == REVERSE_STEPS].percent.mean() for way, mine in rows.items()}
+    told = [f"{mean:.1f}% with {way}" for way, mean in means.items() if not math.isnan(mean)]
+    return saying(figure, f"Fully synthetic images reach {' and '.join(told)}, real images {real.mean:.1f}%.")
 
 
 @exhibit("tab-both-ways", [both_ways], apart=NO_TABLE)

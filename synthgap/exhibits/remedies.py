@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from ..stats.crossed import Crossed
 from ..stats.pooling import contrast
 from ..stats.verdict import DECIDED, OF_INTEREST, REMEDY, read
 from .base import ACCURACY, WHOLE, Cells, Values, exhibit, measured, result, sentences
-from .drawing import CROSSED_INTERVAL, new_figure, nothing, style
+from .drawing import CROSSED_INTERVAL, NARROW, SMALL, new_figure, nothing, saying, style
+from .drawing import titled as titled_panel
 from .hits import Hits, hits
 from .text import difference_sentence, in_percent, listed, myst_table
 
@@ -246,22 +248,28 @@ def forest(d: Design, several: list[Gain]) -> Figure:
     if not several:
         return nothing(NO_REMEDIES)
     names = ordered(several)
-    figure, axes = new_figure(8.0, 0.32 * len(names) + 1.2, 1, len(SETTINGS), sharey=True)
+    figure, axes = new_figure(NARROW + 0.6, 0.36 * len(names) + 1.2, 1, len(SETTINGS), sharey=True)
     for ax, setting in zip(axes[0], SETTINGS, strict=True):
         mine = [one for one in several if one.setting == setting]
         for number, of_kind in enumerate((False, True)):
             shown = [one for one in mine if (one.remedy in REMEDIES) == of_kind]
             places = [names.index(one.remedy) for one in shown]
             bars = np.nan_to_num(np.transpose([one.gain.reach for one in shown]))
-            how = style(number) | {"linestyle": "none"}
+            how = style(number) | {"linestyle": "none", "markersize": 5}
             ax.errorbar([one.gain.mean for one in shown], places, xerr=bars, capsize=3, **how)
         ax.axvline(0, color="black", linewidth=1)
-        ax.set_title(setting, fontsize=9)
-        ax.set_xlabel("points gained over plain ×1", fontsize=8)
-    axes[0, 0].set_yticks(range(len(names)), [titles(d)[name] for name in names], fontsize=8)
+        titled_panel(ax, setting)
+        ax.set_xlabel("points gained over plain ×1")
+    axes[0, 0].set_yticks(range(len(names)), [fill(titles(d)[name], 18) for name in names])
     axes[0, 0].invert_yaxis()
-    figure.suptitle(f"{d.arms.name}: {plural(len(d.seeds), 'seed')}; {CROSSED_INTERVAL}", fontsize=9)
-    return figure
+    figure.suptitle(f"{d.arms.name}: {plural(len(d.seeds), 'seed')}; {CROSSED_INTERVAL}", fontsize=SMALL)
+    told = []
+    for setting in SETTINGS:
+        best = max(
+            (one for one in several if one.setting == setting and one.remedy in REMEDIES), key=lambda one: one.gain.mean
+        )
+        told.append(f"{setting} “{best.remedy}” ({difference(best.gain, 1)} points)")
+    return saying(figure, f"The largest gain over plain samples: {', '.join(told)}.")
 
 
 @sentences("remedies-said", [gains, chosen, remedy_hits])

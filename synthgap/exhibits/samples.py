@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ..base.words import NOT_RUN, between, capital, mean_over, plus_minus, signed
 from ..design.arms import CROSSFIT, PAPER
@@ -19,13 +18,13 @@ from ..metrics.detection import DOMAINS
 from ..metrics.fidelity import MEASURES
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.trends import FALLS, RISES
-from .base import ACCURACY, IMAGES, Cells, Result, Values, exhibit, known, measured, on_steps, result
-from .drawing import COLOURS, image_rows, label_steps, new_figure, nothing, over_seeds, rival, series
+from .base import ACCURACY, IMAGES, Cells, Result, Values, exhibit, known, measured, result
 from .preliminary import grid_cells
 from .text import (
     TOO_FEW,
     UNMEASURED,
     by_step,
+    folded,
     in_percent,
     left_out,
     myst_table,
@@ -146,47 +145,6 @@ def collapse(d: Design, values: Values) -> Collapses:
 # what the book shows
 
 
-@exhibit("fig-5", [reconstructed], paper=["Figure 5"])
-def reconstructions(d: Design, images: dict[int, np.ndarray]) -> Figure:
-    """Reconstructed samples: a row for each reverse step."""
-    return image_rows({f"t_re = {t}, σ = {d.main.sigma(t):.2g}" if t else "real": v for t, v in images.items()})
-
-
-@exhibit("fig-6", [fidelity], paper=["Figure 6"])
-def fidelity_curves(d: Design, rows: pd.DataFrame) -> Figure:
-    """Fréchet distance, and precision with recall, against t_re; a row of panels for each protocol.
-
-    Dotted: other real images in the place of the fake ones (FLOOR), where the protocol has them. A GAN's samples (GAN)
-    stand to the right of the steps.
-    """
-    protocols = list(dict.fromkeys(on_steps(rows).protocol)) if len(rows) else []
-    if not protocols:
-        return nothing("too few images, or too many that are alike")
-    figure, axes = new_figure(8.4, 3.2 * len(protocols), len(protocols), 2, sharex=True)
-    for (left, right), protocol in zip(axes, protocols, strict=True):
-        mine = rows[rows.protocol == protocol]
-        curve, floor = on_steps(mine), mine[mine.t_re == FLOOR]
-        series(left, curve, "t_re", "frechet", 0, f"n = {curve.n_real.iloc[0]}, {curve.n_fake.iloc[0]}")
-        series(right, curve, "t_re", "precision", 1, "precision")
-        series(right, curve, "t_re", "recall", 2, "recall")
-        if len(floor):
-            sizes = f"other real images, n = {floor.n_fake.iloc[0]}"
-            left.axhline(floor.frechet.mean(), color="black", linestyle=":", label=sizes)
-            right.axhline(floor.precision.mean(), color=COLOURS[1], linestyle=":", label="precision, other real")
-            right.axhline(floor.recall.mean(), color=COLOURS[2], linestyle=":", label="recall, other real")
-        rival(left, mine, "frechet", 3, INSTEAD[GAN])
-        rival(right, mine, "precision", 3, f"precision, {INSTEAD[GAN]}")
-        rival(right, mine, "recall", 4, f"recall, {INSTEAD[GAN]}")
-        left.set(ylabel="Fréchet distance (FD-classifier)", title=protocol)
-        left.set_ylim(bottom=0)
-        right.set(ylabel="precision, recall (k = 3)", title=protocol, ylim=(-0.02, 1.02))
-        for ax in (left, right):
-            ax.legend(fontsize=7)
-    label_steps(*axes[-1])
-    figure.suptitle(f"{d.main.name}: {over_seeds(rows)}", fontsize=9)
-    return figure
-
-
 @exhibit("tab-fidelity-trends", [fidelity], apart="the paper tests no trend")
 def fidelity_trends(d: Design, rows: pd.DataFrame) -> str:
     """How the measures of Figure 6 move with the reverse step, beside what the paper reports."""
@@ -207,7 +165,7 @@ def fidelity_table(d: Design, rows: pd.DataFrame) -> str:
         return left_out("Fidelity by reverse step", "tab-fidelity")
     sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
     caption = f"Fidelity by reverse step: {mean_over(rows.seed.nunique())}. Images of each set: {sizes}"
-    return myst_table(by_step(rows, titles), caption, "tab-fidelity")
+    return folded(myst_table(by_step(rows, titles), caption, "tab-fidelity"), "Fidelity by reverse step: the numbers")
 
 
 @exhibit("tab-1", [detection], paper=["Table 1"])
@@ -254,31 +212,6 @@ def _told_apart(rows: pd.DataFrame) -> str:
             continue
         parts.append(f"{told} ({between(e)})")
     return f"At reverse step 100, {' and '.join(parts)}; 50% is chance ({detector} detector, 95% intervals over seeds)."
-
-
-@exhibit("fig-rivals", [beside_rivals], apart="the paper shows no image of its GAN")
-def rival_images(d: Design, images: dict[int, np.ndarray]) -> Figure:
-    """A few real images, and images of their classes by the diffusion model and, where there is one, by the GAN."""
-    names = {0: "real", REVERSE_STEPS: "EDM", **INSTEAD}
-    return image_rows({names[t]: several for t, several in images.items()})
-
-
-@exhibit("fig-copies", [memorization], apart=NO_COPIES)
-def memorization_curves(d: Design, rows: pd.DataFrame) -> Figure:
-    """Share of authentic images, and distance to train over distance to other real images, against t_re."""
-    figure, axes = new_figure(8.4, 3.3, 1, 2)
-    columns = {"authentic": "authentic images (share)", "ratio": "distance to train / to other real images"}
-    for number, (ax, (column, label)) in enumerate(zip(axes[0], columns.items(), strict=True)):
-        series(ax, on_steps(rows), "t_re", column, number, "reconstructed")
-        rival(ax, rows, column, 3, INSTEAD[GAN])
-        if column == "ratio":
-            ax.axhline(1.0, color="black", linestyle=":", label="no nearer to train")
-        ax.set_ylabel(label)
-        ax.set_ylim(bottom=0)
-        ax.legend(fontsize=8)
-    label_steps(*axes[-1])
-    figure.suptitle(f"{d.main.name}, {rows.n_fake.iloc[0]} images, {over_seeds(rows)}", fontsize=9)
-    return figure
 
 
 @exhibit("tab-memorization", [memorization], apart=NO_COPIES)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import PM, difference, interval, plural, plus_minus, signed
+from ..base.words import PM, difference, interval, plain, plural, plus_minus, signed
 from ..design.loading import Design
 from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
@@ -46,6 +46,14 @@ def _markdown(rows: pd.DataFrame) -> str:
     for row in rows.itertuples(index=False):
         lines.append("| " + " | ".join(re.sub(r"(?<!\\)[|]", r"\|", str(value)) for value in row) + " |")
     return "\n".join(lines)
+
+
+def folded(table: str, summary: str) -> str:
+    """A long table that a click opens: closed on a page, open in print, and read out either way.
+
+    summary : what it holds, in plain text; a figure above shows it.
+    """
+    return f'<details class="folded">\n<summary>{summary}</summary>\n\n{table}\n\n</details>'
 
 
 def left_out(caption: str, label: str) -> str:
@@ -109,6 +117,14 @@ def arm_percent(d: Design, rows: pd.DataFrame, cell: ArmCell) -> np.ndarray:
     if mine.empty:
         raise UserError(f"{cell_name(cell)} is not part of the preset {d.preset.name}; table3.csv lists what is")
     return 100 * by_seed(d, mine, "accuracy")
+
+
+def moves(first: float, last: float, digits: int = 1, unit: str = "") -> str:
+    """How a mean goes from one place to another: "falls from 90.9% to 86.6%"; it says nothing of other seeds."""
+    before, after = f"{plain(first, digits)}{unit}", f"{plain(last, digits)}{unit}"
+    if before == after:
+        return f"stays at {before}"
+    return f"{'rises' if last > first else 'falls'} from {before} to {after}"
 
 
 def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:

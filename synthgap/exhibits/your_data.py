@@ -123,24 +123,36 @@ def worth_figure(d: Design, task: Task, compared: Compared) -> Figure:
     """Accuracy against the number of real images, and where the synthetic sets stand on that scale."""
     curve = compared.curve_levels()
     alone = {f"synthetic ×{k:g}": compared.level((arm, k)) for arm, k in answer_cells(d)["alone"]}
-    return drawn.worth(curve, alone, task.measure, about(d))
+    seeds = {n: right.mean(axis=1) for n, right in compared.real_curve()} if _plain(task, compared) else {}
+    return drawn.worth(curve, seeds, alone, task.measure, about(d))
 
 
 @exhibit("fig-gains", [task, compared, verdicts], apart=OWN)
 def gains_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """What each way of augmenting adds to the real images."""
-    return drawn.gains(gains(d, compared), best_mix(decided), task.measure, about(d))
+    several = gains(d, compared)
+    real = compared.right(REAL).astype(float)
+    seeds = {c: (compared.right(c) - real).mean(axis=1) for c in several} if _plain(task, compared) else {}
+    return drawn.gains(several, seeds, best_mix(decided), task.measure, about(d))
+
+
+def _plain(task: Task, compared: Compared) -> bool:
+    """Is a seed's value the share of images that it is right on?"""
+    return not (compared.redrawn or compared.measure) and task.groups is None
 
 
 @exhibit("fig-how-many", [task, compared, verdicts], apart=OWN)
 def multiples_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
     """Accuracy against the multiple, alone and beside the real images."""
     cells = answer_cells(d)
-    lines = {"in the place of real images": {k: compared.level((arm, k)) for arm, k in cells["alone"]}}
+    shown = {"in the place of real images": cells["alone"]}
     for arm in dict.fromkeys((best_mix(decided)[0], NAIVE, GIVEN)):
-        mine = {k: compared.level((a, k)) for a, k in cells["beside"] if a == arm}
-        lines |= {f"beside real images: {arm_words(arm)}": mine} if mine else {}
-    return drawn.by_multiple(lines, compared.level(REAL), task.measure, about(d))
+        mine = [cell for cell in cells["beside"] if cell[0] == arm]
+        shown |= {f"beside real images: {arm_words(arm)}": mine} if mine else {}
+    lines = {label: {cell[1]: compared.level(cell) for cell in several} for label, several in shown.items()}
+    seeds = {label: {c[1]: compared.right(c).mean(axis=1) for c in several} for label, several in shown.items()}
+    plain = _plain(task, compared)
+    return drawn.by_multiple(lines, seeds if plain else {}, compared.level(REAL), task.measure, about(d))
 
 
 @exhibit("fig-mixes", [task, mixes, verdicts], apart=OWN)

@@ -41,7 +41,7 @@ def quickened(monkeypatch) -> None:
 def executed(name: str, parameters: dict, monkeypatch) -> str:
     """What a chapter's cells show as text; each figure is laid out."""
     shown: list = []
-    monkeypatch.setattr(IPython.display, "display", shown.append)
+    monkeypatch.setattr(IPython.display, "display", lambda one, **_: shown.append(one))
     names: dict = {"__name__": "__main__"}
     notebook = nbformat.read(ROOT / "chapters" / f"{name}.ipynb", as_version=4)
     for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):

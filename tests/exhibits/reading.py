@@ -42,9 +42,17 @@ def rows_of(markdown: str) -> list[dict[str, str]]:
     return [dict(zip(heading, row, strict=True)) for row in rows]
 
 
+def unfolded(markdown: str) -> str:
+    """The table of a part that a click opens; any other as it is."""
+    found = re.fullmatch(
+        r'<details class="folded">\n<summary>[^\n<]+</summary>\n\n(.*)\n\n</details>', markdown, re.DOTALL
+    )
+    return found[1] if found else markdown
+
+
 def parsed(markdown: str) -> pd.DataFrame:
     """The rows of a MyST table by their first column, after a check of its frame; a real minus becomes a hyphen."""
-    lines = markdown.replace("\u00a0", " ").replace("−", "-").split("\n")
+    lines = unfolded(markdown).replace("\u00a0", " ").replace("−", "-").split("\n")
     assert lines[0].startswith("```{table} ")
     assert lines[1].startswith(":name: tab-")
     assert (lines[2], lines[-1]) == ("", "```")

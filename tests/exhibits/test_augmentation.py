@@ -68,14 +68,24 @@ def test_table_3_has_one_row_a_seed_for_every_arm_and_multiple(smoke):
 
 
 def test_every_arm_with_multiples_is_a_line_of_the_multiples_figure(smoke):
-    panels = smoke.show("fig-multiples").axes
-    assert [len(legend(axes)) for axes in panels] == [1 + 4, 1 + 5, 1 + 4]  # real only and its arms
-    assert all(legend(axes)[0] == "real only" for axes in panels)
+    ours, theirs = (smoke.show("fig-multiples").axes[n::2] for n in (0, 1))
+    assert [len(axes.containers) for axes in ours] == [3, 5, 4]  # the GAN's would set the scale
     rows = smoke.rows("table3")
-    naive = rows[rows.arm == "100"].groupby("multiple").accuracy.mean()
-    line = panels[1].lines[legend(panels[1]).index("t_re = 100 (naïve)")]
+    means = 100 * rows.groupby(["arm", "multiple"]).accuracy.mean()
+    line = next(c.lines[0] for c in ours[1].containers if c.get_label() == "t_re = 100 (naïve)")
     assert np.abs(line.get_xdata() - [1, 3]).max() < 0.2  # beside one another
-    assert line.get_ydata() == pytest.approx(100 * naive.to_numpy())
+    assert line.get_ydata() == pytest.approx([means["100", k] - means["real only", 0] for k in (1, 3)])
+    assert theirs[1].lines[0].get_ydata() == pytest.approx([69.23 - 64.71, 72.99 - 64.71, 75.10 - 64.71])
+
+
+def test_the_picture_of_table_4_has_ours_and_the_papers_three_sets(smoke):
+    ours, theirs = smoke.show("fig-data-sets").axes
+    rows = smoke.rows("table4")
+    assert {c.get_label() for c in ours.containers if not c.get_label().startswith("_")} <= set(rows.dataset)
+    (bird,) = (line for line in theirs.lines if line.get_label() == "the paper: Bird")
+    assert bird.get_xdata()[0] == pytest.approx(43.10 - 61.73)
+    assert bird.get_linestyle() == "None"
+    assert len(ours.get_yticklabels()) == len(bird.get_xdata())
 
 
 def test_the_learning_curve_has_a_point_a_subset_and_a_line_a_synthetic_set(smoke):

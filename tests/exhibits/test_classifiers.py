@@ -190,17 +190,23 @@ def test_entropies_lie_within_ln_c_for_both_splits(smoke):
 
 
 def test_figure_8_has_a_line_for_train_and_one_for_test(smoke):
-    paper, fitted = smoke.show("fig-8").axes
-    assert legend(paper) == ["Train Samples (n = 40)", "StyleGAN3", "Test Samples (n = 20)"]
-    assert legend(fitted) == ["Train Samples (n = 20)", "StyleGAN3", "Test Samples (n = 20)"]
+    figure = smoke.show("fig-8")
+    paper, beside, fitted, _ = figure.axes
+    assert legend(paper) == ["Train Samples (n = 40)", "Test Samples (n = 20)"]
+    assert legend(fitted) == ["Train Samples (n = 20)", "Test Samples (n = 20)"]
+    assert beside.get_xlabel() == "StyleGAN3"
+    assert len(beside.collections[0].get_offsets()) == len(smoke.seeds)
     assert [ax.get_title() for ax in (paper, fitted)] == [PAPER, CROSSFIT]
     assert "at most 2.30" in paper.get_ylabel()
 
 
 def test_agreement_has_a_line_a_protocol_and_split(smoke):
-    (axes,) = smoke.show("fig-agreement").axes
+    figure = smoke.show("fig-agreement")
+    axes, beside = figure.axes
     cells = [f"{protocol}, {split}" for protocol in (PAPER, CROSSFIT) for split in ("train", "test")]
-    assert set(legend(axes)) == {*cells, f"{CROSSFIT}, StyleGAN3"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == set(cells)
+    assert beside.get_xlabel() == "StyleGAN3"
+    assert axes.get_ylim()[1] <= 100
     rows = smoke.rows("figure8")
     mine = rows[(rows.protocol == PAPER) & (rows.split == "test")]
     (line,) = (c.lines[0] for c in axes.containers if c.get_label() == f"{PAPER}, test")
@@ -219,15 +225,28 @@ def test_the_papers_protocol_asks_the_classifier_of_all_real_images_and_the_cros
 # features
 
 
+def test_the_picture_of_table_2_has_our_changes_and_the_papers(smoke):
+    figure = smoke.show("fig-accuracy")
+    (axes,) = figure.axes
+    assert set(legend(axes)) == {"digits", "mnist5k", "the paper: CIFAR-10", "the paper: CIFAR-100"}
+    by_name = {line.get_label(): line for line in axes.lines}
+    theirs = by_name["the paper: CIFAR-10"]
+    assert theirs.get_ydata()[-1] == pytest.approx(89.85 - 95.58)
+    ours = next(c.lines[0] for c in axes.containers if c.get_label() == "digits")
+    accuracy = smoke.rows("table2").query("dataset == 'digits'").groupby("t_re").accuracy.mean()
+    assert ours.get_ydata() == pytest.approx(100 * (accuracy - accuracy[0]).to_numpy())
+    assert {theirs.get_color(), theirs.get_marker()}.isdisjoint({ours.get_color(), ours.get_marker()})
+    assert f"{100 * accuracy[0]:.1f}%" in figure.get_label()
+
+
 def test_figure_9_shows_one_class_by_default_the_last(smoke):
     figure = smoke.show("fig-9")
     assert "class 9" in figure.get_suptitle()
     assert "class 3" in smoke.show("fig-9", label=3).get_suptitle()
     labels = smoke.store.get(smoke.main.data["train"]).labels
-    assert len(figure.axes) == 3
-    for axes in figure.axes:
-        assert [len(dots.get_offsets()) for dots in axes.collections] == [(labels == 9).sum()] * 2
-    assert legend(figure.axes[0])[1] == "t_re = 50"
+    titles = [axes.get_title().partition(" (")[0] for axes in figure.axes]
+    assert titles == ["t_re = 0, real", "t_re = 50", "t_re = 100, synthetic", "StyleGAN3"]
+    assert [len(axes.collections[0].get_offsets()) for axes in figure.axes] == [(labels == 9).sum()] * 4
     with pytest.raises(UserError, match="label is 10; this data set has classes 0 to 9"):
         smoke.show("fig-9", label=10)
 

@@ -107,7 +107,7 @@ def test_the_likelihood_has_every_cell_and_a_panel_for_each_noise_level(smoke):
     assert np.isfinite(rows[["nats", "bits_per_dim"]]).all(axis=None)
     (figure,) = smoke.lab.show("fig-likelihood")
     assert [ax.get_title() for ax in figure.axes] == [f"σ = {sigma:g}" for sigma in choice.sigmas]
-    assert all("lower is likelier" in ax.get_ylabel() for ax in figure.axes)
+    assert all("higher is likelier" in ax.get_ylabel() for ax in figure.axes)
     (table,) = smoke.lab.show("tab-likelihood-trends")
     assert table.count("ln p (nats)") == 2 * len(choice.sigmas)
 
@@ -115,6 +115,7 @@ def test_the_likelihood_has_every_cell_and_a_panel_for_each_noise_level(smoke):
 def test_the_controls_stand_beside_the_real_images(smoke):
     (figure,) = smoke.lab.show("fig-controls")
     left, right = figure.axes
+    assert left.get_position().y0 > right.get_position().y1  # one below the other, to be read on a phone
     real = smoke.lab.value(discussion.gap_hits)[0,].mean()
     assert right.get_lines()[0].get_ydata()[0] == pytest.approx(100 * real)
     cut, trained = (smoke.lab.value(r) for r in (discussion.trimming, discussion.checkpoints))

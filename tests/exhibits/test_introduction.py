@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
-from reading import design, legend, right
+from reading import design, right
 
 from synthgap.design.values import GAN, Arm
 from synthgap.exhibits import introduction
-from synthgap.exhibits.introduction import Planes, accuracy_bars, feature_planes, gaps
+from synthgap.exhibits.introduction import Planes, accuracy_dots, feature_planes, gaps
 
 CELLS = [("real only", 0), *((arm, k) for arm in ("synthetic only", "StyleGAN3 only") for k in (1, 3))]
 
@@ -35,35 +35,42 @@ def test_the_data_table_names_sizes_shape_and_members_of_every_data_set(smoke):
     assert all(name in smoke.show("tab-data") for name in ("digits", "mnist5k"))
 
 
-def test_figure_1_has_a_bar_for_each_set_and_a_dot_for_each_seed():
+def test_figure_1_has_a_mean_for_each_set_and_a_dot_for_each_seed_and_the_gan_apart():
     rows = table(CELLS, lambda i, s: 0.9 - 0.1 * i - 0.01 * s)
-    figure = accuracy_bars(design(), rows.sample(frac=1, random_state=0))
-    (axes,) = figure.axes
-    labels = axes.get_xticklabels()
-    wanted = ["real", "synthetic\n×1", "synthetic\n×3", "StyleGAN3\n×1", "StyleGAN3\n×3"]
-    assert [label.get_text() for label in labels] == wanted
-    assert [bar.get_height() for bar in axes.patches] == pytest.approx([89, 79, 69, 59, 49])
-    dots = [d.get_offsets() for d in axes.collections if isinstance(d, PathCollection)]
+    figure = accuracy_dots(design(), rows.sample(frac=1, random_state=0))
+    ours, gan = figure.axes
+    labels = [[label.get_text() for label in axes.get_xticklabels()] for axes in (ours, gan)]
+    assert labels == [["real", "synthetic\n×1", "synthetic\n×3"], ["StyleGAN3\n×1", "StyleGAN3\n×3"]]
+    means = [c.lines[0].get_ydata()[0] for axes in (ours, gan) for c in axes.containers]
+    assert means == pytest.approx([89, 79, 69, 59, 49])
+    dots = [d.get_offsets() for axes in (ours, gan) for d in axes.collections if isinstance(d, PathCollection)]
     assert [sorted(d[:, 1]) for d in dots] == [pytest.approx([88 - 10 * i, 89 - 10 * i, 90 - 10 * i]) for i in range(5)]
-    assert len({bar.get_hatch() for bar in axes.patches}) == 5
-    assert axes.get_ylabel()
-    assert axes.get_title().startswith("digits: 3 seeds")
+    assert "3 seeds" in figure.get_suptitle()
     figure.canvas.draw()
-    assert all(left.x1 < right.x0 for left, right in pairwise(label.get_window_extent() for label in labels))
+    boxes = [label.get_window_extent() for axes in (ours, gan) for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
-def test_no_interval_and_no_seed_of_figure_1_is_cut_off():
-    (axes,) = accuracy_bars(design(), table(CELLS[:1], lambda i, s: 0.95 + 0.02 * s)).axes
+def test_no_interval_and_no_seed_of_figure_1_is_cut_off_and_no_axis_goes_beyond_100_percent():
+    (axes,) = accuracy_dots(design(), table(CELLS[:1], lambda i, s: 0.95 + 0.02 * s)).axes
     low, high = axes.get_ylim()
-    ((bottom, top),) = (segment[:, 1] for c in axes.containers[1].lines[2] for segment in c.get_segments())
+    ((bottom, top),) = (segment[:, 1] for c in axes.containers[0].lines[2] for segment in c.get_segments())
     assert low < bottom < 95
-    assert 99 < top < high
+    assert 99 < top <= high == 100
+
+
+def test_a_gan_does_not_set_the_scale_of_figure_1():
+    accuracy = [0.9, 0.86, 0.91, 0.1, 0.2]
+    ours, gan = accuracy_dots(design(), table(CELLS, lambda i, s: accuracy[i] + 0.001 * s)).axes
+    assert ours.get_ylim()[0] > 80
+    assert gan.get_ylim()[1] < 40
 
 
 def test_one_seed_can_be_drawn():
     rows = table(CELLS[:2], lambda i, s: 0.9 - 0.1 * i)
-    figure = accuracy_bars(design(seeds=(0,)), rows[rows.seed == 0])
-    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx([90, 80])
+    figure = accuracy_dots(design(seeds=(0,)), rows[rows.seed == 0])
+    assert [c.lines[0].get_ydata()[0] for c in figure.axes[0].containers] == pytest.approx([90, 80])
+    assert "one seed" in figure.get_suptitle()
 
 
 def test_the_cells_of_figure_1_are_those_of_table_3(smoke):
@@ -102,21 +109,27 @@ def planes():
     return Planes(points, labels, (0.5, 0.25), ("a", "b", "c"))
 
 
-def test_figure_2_shows_all_classes_over_the_real_ones(planes):
-    (axes,) = introduction.all_classes(design(), planes).axes
-    assert legend(axes) == ["real (t_re = 0)", "t_re = 100 (fully synthetic)"]
-    real, synthetic = (dots.get_offsets() for dots in axes.collections)
-    assert np.array_equal(real, planes.points[0])
-    assert np.array_equal(synthetic, planes.points[100])
-    assert "50% of variance" in axes.get_xlabel()
-    assert "25%" in axes.get_ylabel()
+def test_figure_2_shows_all_classes_by_number_real_and_synthetic_side_by_side_on_one_scale(planes):
+    figure = introduction.all_classes(design(), planes)
+    real, synthetic = figure.axes
+    for axes, t in ((real, 0), (synthetic, 100)):
+        found = np.concatenate([dots.get_offsets() for dots in axes.collections])
+        assert np.array_equal(np.sort(found, axis=0), np.sort(planes.points[t], axis=0))
+        assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+        assert len({dots.get_paths()[0].vertices.shape for dots in axes.collections}) > 1  # markers differ
+    assert real.get_xlim() == synthetic.get_xlim()
+    assert "50% of variance" in figure.get_supxlabel()
+    assert "25%" in figure.get_supylabel()
+    assert "times as far" in figure.get_label()
 
 
-def test_one_class_can_be_shown_at_several_steps(planes):
+def test_one_class_can_be_shown_at_several_steps_and_what_lies_outside_is_counted(planes):
+    planes.points[GAN][3] = 99
     panels = feature_planes(planes, (0, 50, 100, GAN), "class b", label=1).axes
-    assert [legend(axes)[1] for axes in panels] == ["t_re = 50", "t_re = 100 (fully synthetic)", "StyleGAN3"]
-    assert [[len(dots.get_offsets()) for dots in axes.collections] for axes in panels] == [[3, 3]] * 3
-    assert np.array_equal(panels[0].collections[1].get_offsets(), planes.points[50][2:5])
+    titles = ["t_re = 0, real", "t_re = 50", "t_re = 100, synthetic", "StyleGAN3 (1 lie outside)"]
+    assert [axes.get_title() for axes in panels] == titles
+    assert [len(axes.collections[0].get_offsets()) for axes in panels] == [3] * 4
+    assert np.array_equal(panels[1].collections[0].get_offsets(), planes.points[50][2:5])
 
 
 def test_figure_2_computes_no_more_than_it_reads(smoke):

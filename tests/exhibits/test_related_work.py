@@ -208,8 +208,13 @@ def test_the_figure_has_a_line_a_direction_and_the_gan_beside_them():
     both = made(side(-3, 1), side(1, 1))
     both.sides[50, TRAIN] = side(-1, 1)
     both.sides[GAN, TRAIN] = side(-5, 1)
-    (axes,) = related_work.both_ways_curves(design(), both).axes
-    assert legend(axes) == ["real-on-real", "GAN-train", "GAN-train, StyleGAN3", "GAN-test"]
+    both.sides[GAN, TEST] = side(-6, 1)
+    axes, beside = related_work.both_ways_curves(design(), both).axes
+    assert legend(axes) == ["real-on-real", "GAN-train", "GAN-test"]
+    assert [sorted(dots.get_offsets()[:, 1]) for dots in beside.collections[::2]] == [
+        pytest.approx(sorted(both.sides[GAN, way].values)) for way in (TRAIN, TEST)
+    ]
+    assert axes.get_ylim()[1] <= 100
     line = next(c.lines[0] for c in axes.containers if c.get_label() == TRAIN)
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([50, 100], pytest.approx([89, 87]))
 

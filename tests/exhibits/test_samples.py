@@ -9,7 +9,7 @@ from reading import cell, design, legend, parsed
 
 from synthgap.design.arms import CROSSFIT, PAPER
 from synthgap.design.values import FLOOR, GAN
-from synthgap.exhibits import samples
+from synthgap.exhibits import samples, samples_drawn
 from synthgap.exhibits.text import UNMEASURED
 from synthgap.graph.specs import MeasureFidelity, Subset
 from synthgap.metrics.fidelity import MEASURES
@@ -87,17 +87,32 @@ def rows6():
 
 
 def test_figure_6_shows_distance_precision_and_recall_with_their_floors(rows6):
-    left, right, fitted_left, fitted_right = samples.fidelity_curves(design(), rows6).axes
-    assert left.get_ylabel() == fitted_left.get_ylabel() == "Fréchet distance (FD-classifier)"
+    figure = samples_drawn.fidelity_curves(design(), rows6)
+    left, right, fitted_left, fitted_right = figure.axes
+    assert left.get_ylabel() == fitted_left.get_ylabel() == "Fréchet distance\n(FD-classifier)"
+    assert "recall falls from 0.90 to 0.40" in figure.get_label()
     assert set(legend(left)) == {"n = 40, 40", "other real images, n = 40"}
     assert {"precision", "recall"} < set(legend(right))
     assert legend(fitted_right) == ["precision", "recall"]
     assert [ax.get_title() for ax in (left, fitted_left)] == [PAPER, CROSSFIT]
-    assert fitted_left.get_xlabel() == fitted_right.get_xlabel() == "reverse step t_re"
+    assert fitted_right.get_xlabel() == "reverse step t_re"
     line = left.containers[0].lines[0]
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([0, 50, 100], [8, 51, 101])
     floor = next(line for line in left.lines if line.get_label().startswith("other real"))
     assert set(floor.get_ydata()) == {8}
+
+
+def test_a_gan_far_off_has_a_scale_of_its_own_and_every_seed_is_a_dot(rows6):
+    far = rows6[rows6.t_re == 100].assign(t_re=GAN, frechet=1e4)
+    _, alone, *_ = samples_drawn.fidelity_curves(design(), rows6).axes
+    left, beside, right, shares, *_ = samples_drawn.fidelity_curves(design(), pd.concat([rows6, far])).axes
+    assert left.get_ylim()[1] < 200
+    assert beside.get_ylim()[0] > 200
+    assert beside.collections[0].get_offsets()[:, 1].tolist() == [1e4] * 3
+    assert shares.get_ylim() == right.get_ylim()  # where it fits, the scale is one
+    dots = left.collections[-1].get_offsets()
+    assert len(dots) == len(rows6[(rows6.protocol == PAPER) & (rows6.t_re >= 0)])
+    assert alone.get_ylabel().startswith("precision")
 
 
 def test_the_table_of_fidelity_has_a_line_a_protocol_and_step(rows6):
@@ -188,8 +203,9 @@ def test_the_figure_of_copies_has_its_line_at_1_and_the_gan_beside_it():
     rows = pd.DataFrame(
         {"t_re": [0, 50, 100, GAN], "seed": 0, "authentic": 0.5, "ratio": [0.0, 0.9, 1.0, 0.8], "n_fake": 40}
     )
-    left, right = samples.memorization_curves(design(), rows).axes
-    assert legend(right) == ["no nearer to train", "reconstructed", "StyleGAN3"]
+    left, _, right, beside = samples_drawn.memorization_curves(design(), rows).axes
+    assert legend(right) == ["no nearer to train", "reconstructed"]
+    assert beside.collections[0].get_offsets()[:, 1].tolist() == [0.8]
     line = right.containers[0].lines[0]
     assert line.get_xdata().tolist() == [0, 50, 100]
     assert "share" in left.get_ylabel()
@@ -213,7 +229,7 @@ def test_a_table_that_nothing_was_measured_for_says_why_under_its_own_label(view
 
 
 def test_a_figure_that_nothing_was_measured_for_says_why():
-    (axes,) = samples.fidelity_curves(design(), pd.DataFrame()).axes
+    (axes,) = samples_drawn.fidelity_curves(design(), pd.DataFrame()).axes
     assert "too few images" in axes.texts[0].get_text()
 
 

@@ -11,7 +11,6 @@ from synthgap.exhibits.answer import REDUCED_REAL, answer_cells, compared, verdi
 from synthgap.exhibits.base import EXHIBITS, RESULTS
 from synthgap.exhibits.next_steps import labels
 from synthgap.exhibits.sections import ANSWER
-from synthgap.exhibits.your_data import answer
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Synthesize
 from synthgap.stats.crossed import crossed
@@ -86,7 +85,7 @@ def test_everything_on_the_page_is_there(drawn, name):
 
 
 def test_what_the_size_costs_is_said_and_is_no_advice(drawn):
-    said = " ".join(drawn.value(answer)["replace"].more)
+    said = str(drawn.show("answer-replace")[0])
     change = drawn.value(compared).difference(REDUCED_REAL, REAL).in_points
     assert "judged at 12×12 pixels. The generator draws 8×8" in said
     assert f"{change.low:+.1f}".replace("-", "−") in said

@@ -1,7 +1,11 @@
 # Thin targets: the logic lives in the package. `make book` and `make test` set everything up first.
 PYTHON ?= python3.11
+TORCH ?=
+# `make env TORCH=cpu` takes PyTorch from here: the same versions, without the libraries for GPUs
+CPU_BUILDS := https://download.pytorch.org/whl/cpu
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 
 .PHONY: env book pdf test stress smoke publish bench lint clean
@@ -10,8 +14,11 @@ env: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+ifeq ($(strip $(TORCH)),cpu)
+	grep -E '^torch(vision)?==' requirements.lock | xargs $(PIP) --no-deps --index-url $(CPU_BUILDS)
+endif
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
 book: env          ## train, execute every chapter, build the book (preset quick)

@@ -103,6 +103,20 @@ def test_the_lock_pins_everything_and_holds_no_addresses():
     assert not [line for line in lines if line.startswith(("nvidia-", "cuda-", "triton"))]
 
 
+def test_an_environment_without_libraries_for_gpus_has_the_locks_versions_too():
+    def commands(*options):
+        made = ["make", "--dry-run", "--always-make", "env", *options]
+        lines = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        return [line for line in lines if "pip install" in line]
+
+    usual = commands()
+    cpu = commands("TORCH=cpu")
+    assert cpu[1:] == usual  # what is there already in the lock's version, pip leaves
+    assert "requirements.lock" in cpu[0]
+    assert "--no-deps" in cpu[0]
+    assert not [line for line in usual if "index-url" in line]
+
+
 def test_conda_uses_the_same_pins():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert {"pip": ["-r requirements.lock"]} in environment["dependencies"]

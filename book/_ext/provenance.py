@@ -75,16 +75,17 @@ class AddProvenance(SphinxTransform):
         )
         details = f"<details><summary>How it was made</summary><dl>{rows}</dl></details>"
         box = nodes.container("", line, nodes.raw("", details, format="html"), classes=["provenance"])
-        box += self._code(name)
+        box += self._code(record, name)
         node.parent.insert(node.parent.index(node) + 1, box)
 
     @staticmethod
-    def _code(name: str) -> list[nodes.Node]:
-        """The source of what shows the exhibit, folded away."""
+    def _code(record: Provenance, name: str) -> list[nodes.Node]:
+        """How the exhibit is called for, and the source of what shows it, folded away."""
         written = exhibit_text.code_behind(name)
         if not written:
             return []
-        code = "\n\n".join(written)
+        called = exhibit_text.call_of(record, name)
+        code = "\n\n".join([*([f"# {called} gives it"] if called else []), *written])
         opened = nodes.raw("", '<details class="code"><summary>Code that shows it</summary>', format="html")
         closed = nodes.raw("", "</details>", format="html")
         return [opened, nodes.literal_block(code, code, language="python"), closed]

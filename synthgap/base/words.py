@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-ONE_SEED = "one seed: nothing can be told from chance"
+ONE_SEED = "one seed: no interval"
 AGREE = "all seeds agree"  # in the place of an interval without width, which promises more than a few seeds can
 NOT_RUN = "not run"
 SHORT_UNITS = ("s", "min", "h")

@@ -38,6 +38,8 @@ ANSWER = "a2_your_data"  # the chapter that is a page of its own, too
 FRONT = "07_conclusion"  # the chapter whose beginning the front page shows
 HEADLINE = ("fig-answer", "headline.png")  # its figure, and the file shown there
 SENTENCES = {"five-sentences": "headline.md", "what-to-do": "what_to_do.md"}  # its cells → files included there
+OPENS = r"from synthgap\.exhibits\.chapters import open_book\s+show = open_book\(globals\(\)\)"
+PLUMBING = re.compile(rf"\s*({OPENS}|show(\.how_made)?\([^()]*\))\s*")  # cells that open a chapter or only show
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -186,7 +188,7 @@ def answer_page(folder: Path, name: str) -> Path:
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Drop what differs between equal runs: times, paths and the executing tool's own notes."""
+    """Drop what differs between equal runs: times, paths and the executing tool's own notes. Pages hide plumbing."""
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
     notebook.metadata["language_info"] = {"name": "python"}
@@ -195,8 +197,17 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell["id"] = f"injected-{number}"
-            cell.metadata["tags"] = ["injected-parameters", "hide-input"]
+        if cell.cell_type == "code" and plumbing(cell):
+            tags = [tag for tag in cell.metadata.get("tags", []) if not tag.endswith(("-input", "-cell"))]
+            cell.metadata["tags"] = [*tags, "remove-input" if cell.outputs else "remove-cell"]
     return notebook
+
+
+def plumbing(cell: nbformat.NotebookNode) -> bool:
+    """Does a code cell set the chapter up, or only call for an exhibit, whose code is told under it? Readers of a page
+    need neither; any other code is there to be read."""
+    set_up = {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", []))
+    return bool(set_up or PLUMBING.fullmatch(cell.source))
 
 
 def stage(root: Path, executed: Path, target: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from ..base.words import duration
+from ..design.preset import preset_names
 from ..exhibits.base import Exhibit
 from ..exhibits.sections import counterparts, exhibits
 from ..paper.published import read_paper
@@ -43,6 +44,17 @@ def code_behind(name: str) -> list[str]:
     functions = [exhibit.view, *(f for r in exhibit.results() for f in (r.make, r.cells))]
     written = dict.fromkeys(f for f in functions if f is not None and "<" not in f.__qualname__)
     return [inspect.getsource(f) for f in written]
+
+
+def call_of(record: Provenance, name: str) -> str:
+    """The line of Python that gives the exhibit, for those who call it themselves; "" of what no code draws."""
+    exhibit = original(name)
+    if exhibit.view is None:
+        return ""
+    shown = f'.show("{exhibit.name}")'
+    if record.preset in preset_names():
+        return f'synthgap.Study(preset="{record.preset}"){shown}'
+    return f"synthgap.Study(…){shown}"
 
 
 def older(record: Provenance, name: str) -> str:

@@ -49,6 +49,13 @@ class Features:
         return len(self.labels)
 
 
+def joined(several: Sequence[Features]) -> Features | None:
+    """Several sets as one; None where there are none."""
+    if not several:
+        return None
+    return Features(*(np.concatenate([getattr(one, name) for one in several]) for name in ("features", "labels")))
+
+
 @dataclass(frozen=True)
 class Lesson:
     """What a head is fitted to.
@@ -267,7 +274,7 @@ def weighted(
         parts.append((lesson.synthetic, most * _mixed(times, lesson.synthetic.labels, counts)))
     if not parts or not sum(len(features) for features, _ in parts):
         raise UserError("there are no images to fit a head to; give real or synthetic ones")
-    rows = Features(*(np.concatenate([getattr(f, n) for f, _ in parts]) for n in ("features", "labels")))
+    rows = joined([features for features, _ in parts])
     weights = np.concatenate([w for _, w in parts]).astype(np.float64)
     if lesson.balanced:
         weights = _mixed(weights, rows.labels, np.ones(classes))

@@ -123,7 +123,7 @@ def export(
         str, typer.Option(help='Reverse step: 100 fully synthetic, 0 real; or a range ("50-100").')
     ] = "100",
     multiple: Annotated[int, typer.Option(min=1, help="Images, as a multiple of the training set.")] = 1,
-    split: Annotated[str, typer.Option(help="Of real images (t_re 0): train, validation or test.")] = "train",
+    split: Annotated[str, typer.Option(help="Which real images (t_re 0): train, validation or test.")] = "train",
     seed: Seed = 0,
     remedy: RemedyName = "none",
     strength: Strength = None,

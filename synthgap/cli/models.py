@@ -16,7 +16,7 @@ from .options import Device, ImageSize, number, of_images
 def train_diffusion(
     parameters: dict,
     out: Annotated[Path, typer.Option(help="The model's file, .safetensors; checkpoints and samples lie beside it.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of initial weights, image order and noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initial weights, image order and noise.")] = 0,
     images: Annotated[int | None, typer.Option(min=1, help="Images to train on; default the preset's.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16 (GPU); default the preset's.")] = None,
     samples: Annotated[bool, typer.Option(help="Save a grid of samples with every checkpoint.")] = True,
@@ -55,10 +55,10 @@ def metrics(
     preset: Annotated[str, typer.Option(help="Recipe of the classifier: smoke, quick, full or paper.")] = "quick",
     image_size: ImageSize = "auto",
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of the classifier, detectors and halvings.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the classifier, the detectors and the halvings.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Folder to keep features in, by content.")] = None,
     pairwise: Annotated[
-        int | None, typer.Option(min=5, help="Of a set in shards: most images for precision, …; default 50,000.")
+        int | None, typer.Option(min=5, help="Most images of a set in shards for precision, …; default 50,000.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:

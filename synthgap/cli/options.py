@@ -37,7 +37,7 @@ Workers = Annotated[str, typer.Option(help="Processes on this machine; auto is o
 Synthetic = Annotated[
     str, typer.Option(help="Images of another generator, folder:PATH or npz:PATH, to judge in place of ours.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Which generator, and which draw of it.")]
+Seed = Annotated[int, typer.Option(min=0, help="Number that chooses the generator, and the draw from it.")]
 Model = Annotated[
     Path | None, typer.Option(help="A model saved by EDM.save; without it the preset's model is trained or reused.")
 ]
@@ -52,14 +52,15 @@ ClassWeights = Annotated[
 Judge = Annotated[
     str,
     typer.Option(
-        help="Who gives the answer: resnet18, trained from scratch, or features, a linear head on those of a frozen "
-        "ImageNet network, at its own resolution; auto: features where --synthetic gives images."
+        help="Who gives the answer: resnet18, trained from scratch; or features, a linear classifier on the features "
+        "of a network that was trained on ImageNet, at its own resolution; auto: features where --synthetic gives "
+        "images."
     ),
 ]
 Measure = Annotated[
     str,
     typer.Option(
-        help="What the answer goes by: accuracy, balanced, auc, average-precision, recall or precision; auto: "
+        help="The measure of the answer: accuracy, balanced, auc, average-precision, recall or precision; auto: "
         "accuracy, balanced where classes are uneven."
     ),
 ]
@@ -69,8 +70,8 @@ Positive = Annotated[
 Groups = Annotated[
     str,
     typer.Option(
-        help="Images that belong together (of one patient, module, site), which no split parts: a CSV file with the "
-        "columns file and group, or subfolders: PATH/<class>/<group>/<image>; none: every image by itself."
+        help="Images that belong together (of one patient, module, site), which no split separates: a CSV file with "
+        "the columns file and group, or subfolders: PATH/<class>/<group>/<image>; none: every image by itself."
     ),
 ]
 GeneratorFile = Annotated[
@@ -91,13 +92,13 @@ RemedyName = Annotated[
     str,
     typer.Option(
         "--remedy",
-        help="How images are to be better than plain samples: filtered (by a classifier of yours), all that agree, "
+        help="How images are made better than plain samples: filtered (by a classifier of yours), all that agree, "
         "the least sure, the outskirts, autoguidance, entropy guidance, particle guidance, …; chapter A3 says what "
-        "each does. none: plain ones.",
+        "each does. none: plain samples.",
     ),
 ]
 Strength = Annotated[
-    float | None, typer.Option(help="Of a remedy that has one; default the first that the preset tries.")
+    float | None, typer.Option(help="Strength of a remedy that has one; default: the first that the preset tries.")
 ]
 Out = Annotated[Path, typer.Option(help="New folder for the PNGs, one subfolder a class.")]
 

@@ -73,7 +73,7 @@ def plan(parameters: dict) -> None:
 @of_study(workers="1", minutes="none")
 def compute(
     parameters: dict,
-    key: Annotated[str, typer.Argument(help="Of a line of synthgap plan; its first 8 digits or more will do.")],
+    key: Annotated[str, typer.Argument(help="Key in a line of synthgap plan; its first 8 digits or more will do.")],
     with_inputs: Annotated[
         bool, typer.Option("--with-inputs", help="Compute what it needs and is missing, too.")
     ] = False,

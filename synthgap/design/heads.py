@@ -9,13 +9,15 @@ from typing import Any
 from ..classifier.head import FOLDS
 from ..classifier.policies import Policy
 from ..data.transform import MIRRORED, views
+from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.settings import Frozen
 from ..graph.specs import Data, Extract, FitHead, Images
 from ..metrics.extractors import extractor
-from .arms import multiples_within
+from .arms import Arms, multiples_within
 from .preset import Preset
-from .values import GIVEN, GIVEN_ONLY, REAL, Arm, ArmCell
+from .values import GIVEN, GIVEN_ONLY, REAL, REDUCED, SYNTHETIC_ONLY, Arm, ArmCell
 
+LEAST_DRAWS = 10  # a standard deviation is then known to a quarter; inferred
 WORTH_MORE = 1.25  # times as many images as in the last multiple are worth one of their own; inferred
 
 
@@ -30,13 +32,15 @@ def frozen(name: str) -> Frozen:
 class Heads:
     """Specifications of heads, arm by arm.
 
-    data : {"train", "validation", "test", "given"} at the size that the frozen network sees. Where no test images came
-        with the data, "train" and "test" are one set, and each of its images is asked about with a head that was
-        fitted to others (cross-fitting; see `classifier.head.judge`).
+    data : {"train", "validation", "test"} at the size that the frozen network sees, and "given", where synthetic images
+        are. Where these are and no test images came with the data, "train" and "test" are one set, and each of its
+        images is asked about with a head that was fitted to others (cross-fitting; see `classifier.head.judge`). A
+        study's own generators must not have seen test images, so that there they are a set of their own.
     record : how the images were split and read, as of `Splits`.
     mirrored : do all heads see the real images mirrored left to right, too?
     groups : number of the group of each image of that one set, which cross-fitting does not part; () where there are
         none.
+    generators : how many draw the synthetic images, each fitted to by a head of its own; 1 where images are given.
     """
 
     data: dict[str, Data]
@@ -45,6 +49,12 @@ class Heads:
     network: Frozen
     mirrored: bool = False
     groups: tuple[int, ...] = ()
+    generators: int = 1
+
+    @property
+    def draws(self) -> int:
+        """Redraws of each head: together as many as the preset says, but no fewer than tell a spread."""
+        return max(LEAST_DRAWS, -(-self.preset.head.draws // self.generators))
 
     @property
     def crossed(self) -> bool:
@@ -80,32 +90,51 @@ class Heads:
         """The features of any images."""
         return Extract(images=images, network=self.network, view=view)
 
-    def head(self, cell: ArmCell, count: int | None = None) -> FitHead:
-        """Heads on one arm of the answer; count : of the training images, where they are not all."""
-        arm, multiple = cell
-        given = self.features(self.data["given"]) if arm.base in (GIVEN, GIVEN_ONLY) else None
-        drawn = min(round(multiple * self.count), self.data["given"].count) if given else None
+    def on(self, arms: Arms, cell: ArmCell, seed: int = 0, count: int | None = None) -> FitHead:
+        """Heads on one arm of the answer: on given images, or on those of the generator of this seed.
+
+        arms : the study's, whose generators draw. count : of the real images, where a head is not given all of them.
+        """
+        (arm, multiple), whole = cell, (cell, count) == (REAL, None)
+        if "given" in self.data:
+            given, taken = self.data["given"], None
+            if arm.base in (GIVEN, GIVEN_ONLY):
+                taken = min(round(multiple * self.count), given.count)
+            return self._fitted(arm, (given,) if taken else (), given if whole else None, count=count, drawn=taken)
+        drawn: tuple[Images, ...] = ()
+        if arm == SYNTHETIC_ONLY or arm.mixed:
+            drawn = arms.copies(seed, REVERSE_STEPS if arm == SYNTHETIC_ONLY else arm.t_re, int(multiple))
+        shown = arms.samples(arms.seeds[0], REVERSE_STEPS) if whole else None
+        return self._fitted(arm, drawn, shown, arms.data["train"] if arm == REDUCED else None, count=count)
+
+    def _fitted(
+        self,
+        arm: Arm,
+        synthetic: tuple[Images, ...],
+        shown: Images | None,
+        real: Images | None = None,
+        **how: int | None,
+    ) -> FitHead:
+        """shown : images whose labels it is asked about, too. real : what stands in the place of the real images."""
         return FitHead(
-            real=tuple(self.features(self.data["train"], view) for view in self._views(arm.policy)),
-            synthetic=given,
-            beside=arm.base != GIVEN_ONLY,
-            count=count,
-            drawn=drawn,
+            real=tuple(self.features(real or self.data["train"], view) for view in self._views(arm.policy)),
+            synthetic=tuple(map(self.features, synthetic)),
+            beside=arm.base not in (GIVEN_ONLY, SYNTHETIC_ONLY),
             balanced=self.preset.classifier.training.class_weights == "balanced",
             validation=self.features(self.data["validation"]),
-            shown=self.features(self.data["given"]) if (cell, count) == (REAL, None) else None,
+            shown=self.features(shown) if shown else None,
             test=None if self.crossed else self.features(self.data["test"]),
             groups=self.groups,
             classes=self.data["train"].classes,
-            draws=self.preset.head.draws,
+            draws=self.draws,
+            **how,
         )
 
-    def curve(self) -> dict[int, FitHead]:
-        """Real images that a head is fitted to → heads on so many of them alone, ascending."""
+    def curve(self) -> list[int]:
+        """Of training images, how many the learning curve's heads are given, ascending; the last are all."""
         train = self.data["train"]
         counts = [max(2 * train.classes, round(share * train.count)) for share in sorted(self.preset.subsets)]
-        several = {self.fitted(n): self.head(REAL, n) for n in counts if n < train.count}
-        return several | {self.count: self.head(REAL)}
+        return [*(n for n in counts if n < train.count), train.count]
 
     def policies(self) -> list[ArmCell]:
         """The real images under a policy without a generator."""

@@ -18,12 +18,13 @@ from ..diffusion.edm import EDM
 from ..graph.codehash import code_hash
 from ..graph.reading import load_all, load_split, pooled
 from ..graph.settings import Loading
-from ..graph.specs import Data, LoadDiffusion
+from ..graph.specs import Data, FitHead, LoadDiffusion
 from .arms import Arms
 from .generators import NONE, GivenGenerator, fitted, read_generator
 from .heads import Heads, frozen
 from .options import Options
-from .preset import DataChoice, HeadChoice, Preset, load_preset
+from .preset import DataChoice, HeadChoice, Preset, changed, load_preset
+from .values import ArmCell
 
 MOST_SEEDS = 1000
 READINGS = "readings"  # folder of decoded images, beside the store
@@ -83,6 +84,15 @@ class Design:
         return self.heads.record if self.heads else self.records[self.columns.index(self.arms)]
 
     @property
+    def judging(self) -> tuple[int, ...]:
+        """Seeds whose generators' images a second judge is fitted to; given images belong to none."""
+        return (0,) if self.given else self.seeds
+
+    def head(self, cell: ArmCell, seed: int = 0, count: int | None = None) -> FitHead:
+        """The second judge's head on one arm of the answer; see `Heads.on`."""
+        return self.heads.on(self.arms, cell, seed, count)
+
+    @property
     def fitted_to(self) -> int:
         """Real images that a classifier of the plain answer is trained on, where it is trained on all there are."""
         return self.heads.count if self.heads else self.arms.data["train"].count
@@ -106,7 +116,7 @@ class Loaded:
     splits: tuple[tuple[Splits, Loading], ...]
     given: tuple[ImageSet, str] | None
     place: int  # of the data set of Table 3
-    sharp: tuple[Splits, Loading, ImageSet] | None = None  # for the second judge; the given images last
+    sharp: tuple[Splits, Loading, ImageSet | None] | None = None  # for the second judge; the given images last
     models: tuple[GivenGenerator | None, ...] = ()  # of each data set, in the place of one that is trained
 
     @property
@@ -140,15 +150,17 @@ class Loaded:
         if self.sharp is None:
             return None
         splits, how, given = self.sharp
-        data = {"given": stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))}
-        crossed, most = "test" in splits.record.get("cut", ()), preset.head.most_pooled
+        data = {}
+        if given is not None:
+            data["given"] = stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))
+        crossed, most = given is not None and "test" in splits.record.get("cut", ()), preset.head.most_pooled
         for split in SPLITS:
             mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})
             mine = mine.model_copy(update={"take": most if mine.pooled else None})
             data[split] = stored.one(load_split(mine, splits), mine)
         network, mirrored = frozen(preset.head.extractor), "flip" in splits.train.augment
         groups = _numbered(splits, data["train"].loading) if crossed else ()
-        return Heads(data, splits.record, preset, network, mirrored, groups)
+        return Heads(data, splits.record, preset, network, mirrored, groups, 1 if given else len(self.empty.seeds))
 
 
 def _numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
@@ -241,8 +253,11 @@ def load(
     if synthetic != "none":
         given = load_like(synthetic, loaded[place][0].train, options.grey, told, shelf), synthetic
     if options.by_features(synthetic):
-        splits, how = _read(choices[place], chosen, options, kept, chosen.head)
-        sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf)
+        mine, asked = chosen.head, options
+        if given is None:  # the same images as the generators', at a size of their own
+            mine, asked = changed(chosen.head, {"limits": chosen.limits}), replace(options, image_size="auto")
+        splits, how = _read(choices[place], chosen, asked, kept, mine)
+        sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf) if given else None
     records = tuple(
         splits.record | ({"generator": fitted(model, splits.train, chosen.of(choice))} if model else {})
         for choice, (splits, _), model in zip(choices, loaded, models, strict=True)

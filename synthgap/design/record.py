@@ -48,6 +48,7 @@ class Judge(BaseModel):
     network: Frozen
     mirrored: bool
     groups: tuple[int, ...] = ()
+    generators: int = 1
 
 
 class Record(BaseModel):
@@ -74,8 +75,7 @@ class Record(BaseModel):
             Column(name=arms.name, data=arms.data, mirrored=arms.mirrored, model=arms.model) for arms in d.columns
         )
         plain = {name: getattr(d, name) for name in ("preset", "seeds", "device", "choices", "found_in_given", "looks")}
-        told = ("data", "record", "network", "mirrored", "groups")
-        heads = Judge(**{name: getattr(d.heads, name) for name in told}) if d.heads else None
+        heads = Judge(**{name: getattr(d.heads, name) for name in Judge.model_fields}) if d.heads else None
         made = {"records": d.records, "code": code_of_kinds(), "heads": heads}
         return cls(options=asdict(d.options), columns=columns, **made, **plain)
 
@@ -99,8 +99,8 @@ class Record(BaseModel):
         d = replace(d, columns=tuple(columns))
         if self.heads is None:
             return d
-        own = self.heads
-        return replace(d, heads=Heads(own.data, own.record, d.arms.preset, own.network, own.mirrored, own.groups))
+        own = {name: getattr(self.heads, name) for name in Judge.model_fields}
+        return replace(d, heads=Heads(preset=d.arms.preset, **own))
 
 
 def code_of_kinds() -> dict[str, str]:

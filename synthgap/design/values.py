@@ -65,6 +65,7 @@ EPOCH_MATCHED = Arm("synthetic only, epoch-matched")  # k times as many optimise
 BOOTSTRAP = Arm("real bootstrap")
 GAN_ONLY = Arm("StyleGAN3 only")
 GIVEN_ONLY, GIVEN = Arm("given only"), Arm("given")  # images of the user's own generator, alone and with the real ones
+REDUCED = Arm("reduced")  # the real images at the size that the generator draws, enlarged again
 SECOND_BATCH = Arm("0")
 NAIVE, MIX = Arm("100"), Arm("50-100")  # the arms that Table 4 repeats
 
@@ -97,6 +98,7 @@ WORDS = {  # inside sentences, of what stands beside the real images
     GIVEN_ONLY: "your generator's images",
     REAL_ONLY: "real images",
     SYNTHETIC_ONLY: "synthetic images",
+    REDUCED: "your images at the generator's size",
     "flip": "mirroring (flips)",
     "turns": "turning and mirroring",
 }
@@ -136,7 +138,9 @@ def mix_words(cell: ArmCell) -> str:
 def cell_words(cell: ArmCell) -> str:
     """An arm with its multiple, as what a classifier was trained on."""
     arm, multiple = cell
-    base = arm_words(arm) if arm in (REAL_ONLY, SYNTHETIC_ONLY, GIVEN_ONLY) else f"real images + {arm_words(arm)}"
+    base = (
+        arm_words(arm) if arm in (REAL_ONLY, SYNTHETIC_ONLY, GIVEN_ONLY, REDUCED) else f"real images + {arm_words(arm)}"
+    )
     return base if not multiple or arm == SECOND_BATCH else f"{base} ×{multiple:g}"
 
 

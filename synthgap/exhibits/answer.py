@@ -17,7 +17,18 @@ import pandas as pd
 from ..classifier.evaluate import Prediction
 from ..classifier.head import Judged
 from ..design.loading import Design
-from ..design.values import GIVEN, GIVEN_ONLY, MIX, NAIVE, REAL, SECOND_BATCH, SYNTHETIC_ONLY, Arm, ArmCell
+from ..design.values import (
+    GIVEN,
+    GIVEN_ONLY,
+    MIX,
+    NAIVE,
+    REAL,
+    REDUCED,
+    SECOND_BATCH,
+    SYNTHETIC_ONLY,
+    Arm,
+    ArmCell,
+)
 from ..graph.specs import Predict
 from ..metrics.scores import score
 from ..stats.crossed import DIFFERENCE, Crossed, Crossing, crossed, crossing, redrawn
@@ -31,6 +42,8 @@ from .scored import Scored
 from .task import Task, task
 
 AS_MANY_REAL: ArmCell = (SECOND_BATCH, 1)  # the control of "beside": as many images a step, all of them real
+REDUCED_REAL: ArmCell = (REDUCED, 0)  # the control of what images lose by their size alone
+CONTROLS = (AS_MANY_REAL, REDUCED_REAL)  # they are no way to train
 FLIP = Arm("flip")
 
 Decided = Mapping[str, tuple[ArmCell, ArmCell, Verdict]]
@@ -51,6 +64,8 @@ def answer_cells(d: Design) -> dict[str, list[ArmCell]]:
     arms, preset = d.arms, d.arms.preset
     policies = [*([] if arms.mirrored else [FLIP]), *map(Arm, preset.policies)]
     without = d.heads.policies() if d.heads else [AS_MANY_REAL, *((policy, 0) for policy in policies)]
+    if d.heads and not d.given:
+        without = [REDUCED_REAL, *without]
     if d.given:
         beside: list[ArmCell] = [(GIVEN, k) for k in (d.heads or arms).given_multiples()]
     else:
@@ -59,9 +74,9 @@ def answer_cells(d: Design) -> dict[str, list[ArmCell]]:
 
 
 def _predicted(d: Design, listed: Iterable[ArmCell], part: str) -> Cells:
-    """Heads belong to no seed, and say something of all parts."""
+    """Heads say something of all parts."""
     if d.heads:
-        return {(*cell, 0): d.heads.head(cell) for cell in listed}
+        return {(*cell, s): d.head(cell, s) for cell in listed for s in d.judging}
     images = d.arms.data[part]
     return {(*cell, s): Predict(classifier=d.arms.arm(*cell, s), images=images) for cell in listed for s in d.seeds}
 
@@ -79,12 +94,16 @@ def hit_cells(d: Design) -> Cells:
 def mix_cells(d: Design) -> Cells:
     """(arm, multiple, seed) → validation predictions of what may be done with the real images, to choose among it."""
     cells = answer_cells(d)
-    return _predicted(d, [c for c in (*cells["beside"], *cells["without"]) if c != AS_MANY_REAL], "validation")
+    return _predicted(d, [c for c in (*cells["beside"], *cells["without"]) if c not in CONTROLS], "validation")
 
 
 def sizes_cells(d: Design) -> Cells:
     """(real images, seed) → test predictions with so many real images alone."""
-    return {(n, 0): head for n, head in d.heads.curve().items()} if d.heads else curve_cells(d)
+    if not d.heads:
+        return curve_cells(d)
+    *fewer, whole = d.heads.curve()
+    heads = {d.heads.fitted(n): d.head(REAL, count=n) for n in fewer} | {d.heads.fitted(whole): d.head(REAL)}
+    return {(n, s): head for n, head in heads.items() for s in d.judging}
 
 
 # results
@@ -123,9 +142,10 @@ class Compared:
     """Who is right on which test image, and how arms compare; differences are of shares in [0, 1].
 
     arms : the answer's; curve : of subsets of the real images, by their number (the last: all of them). listed : arms
-    of Table 3, by which variances are told. redrawn : rows are no seeds: the first is of the images as they are, the
-    others of redrawn ones. scored : what classifiers say. measure : what differences and levels are of, where it is
-    more than who is right: the area under a curve, for instance; else "".
+    of Table 3, by which variances are told. redrawn : 0, or of how many generators there are rows like these: the first
+    is of the images as they are, the others of redrawn ones (see `stats.crossed.redrawn`). scored : what classifiers
+    say. measure : what differences and levels are of, where it is more than who is right: the area under a curve, for
+    instance; else "".
     """
 
     arms: Hits
@@ -133,12 +153,12 @@ class Compared:
     groups: np.ndarray | None
     listed: tuple[ArmCell, ...]
     scored: Scored | None = None
-    redrawn: bool = False
+    redrawn: int = 0
     measure: str = ""
 
     def cross(self, values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
         """`stats.crossed.crossed`, or `redrawn`."""
-        return (redrawn if self.redrawn else crossed)(values, groups, span)
+        return redrawn(values, groups, span, self.redrawn) if self.redrawn else crossed(values, groups, span)
 
     def first(self, count: int) -> Compared:
         """The same of so many seeds, the first ones; of heads, which have none, all of it."""
@@ -157,7 +177,7 @@ class Compared:
         if self.measure and not plain:
             return self.scored.difference(self.measure, first, second)
         if self.redrawn:
-            return redrawn(self.right(first).astype(float) - self.right(second), groups)
+            return self.cross(self.right(first).astype(float) - self.right(second), groups)
         return contrast(self.right, first, second, alike(self.listed, first, second), groups)
 
     def level(self, cell: ArmCell) -> Crossed:
@@ -189,9 +209,13 @@ def scored(d: Design, values: Values, task: Task) -> Scored:
     logits: dict[tuple, list[np.ndarray]] = {}
     for (*cell, _), told in values.items():
         logits.setdefault(tuple(cell), []).extend(told.logits if isinstance(told, Judged) else [told.logits])
-    return Scored(
-        {cell: np.array(rows) for cell, rows in logits.items()}, task.test, task.positive, d.heads is not None
-    )
+    rows = {cell: np.array(several) for cell, several in logits.items()}
+    return Scored(rows, task.test, task.positive, _redrawn(d))
+
+
+def _redrawn(d: Design) -> int:
+    """See `Compared`."""
+    return d.heads.generators if d.heads else 0
 
 
 @result("compared", reads=[task, answer_hits, answer_curve, scored], no_rows=WHOLE)
@@ -199,7 +223,7 @@ def compared(d: Design, task: Task, arms: Hits, curve: Hits, scored: Scored) -> 
     """The arms of the answer on the test images."""
     known = [cell for cell in d.arms.listed() if cell in arms or cell == REAL]
     measure = "" if task.name in ("accuracy", "balanced") else task.name
-    return Compared(arms, curve, task.groups, tuple(known), scored, d.heads is not None, measure)
+    return Compared(arms, curve, task.groups, tuple(known), scored, _redrawn(d), measure)
 
 
 @result("verdicts", reads=[compared, mixes], no_rows=WHOLE)

@@ -12,6 +12,7 @@ from ..data.splits import spread
 from ..design.loading import Design
 from ..design.values import REAL
 from ..diffusion.schedule import REVERSE_STEPS
+from ..graph.estimate import image_count
 from ..graph.specs import Attend, MeasureMemorization, Predict, Spec, Subset
 from ..metrics.neighbours import nearest
 from ..metrics.projection import covered_by, outermost
@@ -187,10 +188,10 @@ def coverage_cells(d: Design) -> Cells:
 
 def _coverage_of_features(d: Design) -> Cells:
     """The same of a second judge, which was trained on none of the images: halves of train where it is test, too."""
-    train, given = d.judged["train"], d.judged["given"]
+    train, given = d.judged["train"], synthetic_shown(d, d.seeds[0])
     test = Subset(images=train, half="a") if d.heads.crossed else d.judged["test"]
     count = train.count // 2
-    fake = given if given.count <= count else Subset(images=given, count=count, seed=0)
+    fake = given if image_count(given) <= count else Subset(images=given, count=count, seed=0)
     several = {"test": test, "synthetic": fake, "real": Subset(images=train, half="b")}
     return {(0, which): d.heads.features(images) for which, images in several.items()} | {("images",): test}
 

@@ -40,7 +40,7 @@ class Offer:
 def offer_cells(d: Design) -> Cells:
     """(part, remedy, strength, seed) → predictions of classifiers on real images and a remedy's; nothing for given
     images, which are drawn already."""
-    if d.given:
+    if d.given or d.heads:
         return {}
     wanted = {(PLAIN, NONE), *tried(d)}
     return {
@@ -79,13 +79,13 @@ def advice(d: Design, found: Offer | None) -> list[str]:
     chosen_by = f"{found.validation:,} validation images"
     if not found.decided:
         return [
-            f"Plain samples will do: the best of {len(tried(d))} remedies beside your images, {name}, differs by "
-            f"{gain} from them on {chosen_by}, which can't rank so small a difference (chapter A3 tells more)."
+            f"Plain samples will do: the best of {len(tried(d))} remedies beside your images, {name}, differs from "
+            f"them by {gain} on {chosen_by}. These are too few to rank so small a difference (see chapter A3)."
         ]
     source, strength = escaped(d.arms.data["train"].loading.source), found.remedy[1]
     how = f" --strength {strength:g}" if strength else ""
     return [
-        f"Draw better images: {name} gains {gain} over plain samples on {chosen_by}; with as many of them as you have, "
-        f"beside yours, a classifier differs from yours alone by {points(found.tested.in_points)}. `synthgap generate "
+        f"Draw better images: {name} gains {gain} over plain samples on {chosen_by}. With as many of them as you have, "
+        f"beside yours, test accuracy changes by {points(found.tested.in_points)}. `synthgap generate "
         f'--dataset {source} --preset {d.preset.name} --remedy "{found.remedy[0]}"{how} --out better` writes them.'
     ]

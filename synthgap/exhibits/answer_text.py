@@ -1,4 +1,4 @@
-"""The plain answer in sentences: each has a number and its interval, and says so where nothing can be told."""
+"""The plain answer in sentences: each has a number and its interval, or says that the run leaves it open."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..base.words import ONE_SEED, capital, escaped, percent, plural, points, signed
+from ..base.words import capital, escaped, percent, plural, points, signed
 from ..design.loading import Design
-from ..design.values import ArmCell, arm_words, mix_words
+from ..design.values import REAL, ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.verdict import ANSWER, BETTER, DECIDED, LEANING, LOOKS, OF_INTEREST, SAME, WORSE, Verdict
 from .answer import (
     AS_MANY_REAL,
+    REDUCED_REAL,
     Compared,
     Decided,
     Task,
@@ -49,8 +50,8 @@ QUESTIONS = {
     "sure": "How sure is this?",
 }
 STEPS = (
-    "A real image is noised up to a reverse step and denoised back: step 0 is the image itself, step 100 pure noise, a "
-    "fully synthetic image."
+    "A reverse step says how far a real image is noised before it is denoised: step 0 gives the image itself, step 100 "
+    "starts from pure noise and gives a fully synthetic image."
 )
 Z_SPREAD = 2  # half of a z value's 95% interval, about
 
@@ -97,47 +98,66 @@ class Known:
     copying: Copying
     coverage: Coverage | None
 
-    def answer(self) -> Answer:
-        """The answer to every question."""
-        makers = (replace, augment, how_many_images, which_step, copying, failing, sure)
-        return Answer({question: make(self) for question, make in zip(QUESTIONS, makers, strict=True)})
+
+def answer(known: Known) -> Answer:
+    """The answer to every question."""
+    makers = (replace, augment, how_many_images, which_step, copying, failing, sure)
+    return Answer({question: make(known) for question, make in zip(QUESTIONS, makers, strict=True)})
 
 
 def replace(known: Known) -> Said:
     cell, other, verdict = known.decided["replace"]
     found = replacement(known.design, known.compared)
-    word = standing_words(verdict, {WORSE: "No", SAME: "Yes, as far as this can be seen", BETTER: "Yes"})
+    word = standing_words(verdict, {WORSE: "No", SAME: "Yes, as far as this run can see", BETTER: "Yes"})
     images = f"{round(cell[1] * found.train):,} synthetic images alone (×{cell[1]:g})"
     text = (
         f"{word}: a classifier trained on {images} has {_against(cell, other, verdict, known)} than one trained on "
         f"your {found.train:,} real images."
     )
     worth = worth_words(found.worth, found.count, found.train)
-    return _said(text, needed_words(verdict), match_words(found.match, found.multiples), worth)
+    match = match_words(found.match, found.multiples)
+    return _said(text, needed_words(verdict), match, worth, size_words(known))
+
+
+def size_words(known: Known) -> str:
+    """What images lose by the size that the generator draws, where real ones are judged at another; else nothing."""
+    d = known.design
+    if REDUCED_REAL not in known.compared.arms:
+        return ""
+    (_, height, width), (_, high, wide) = d.judged["train"].shape, d.arms.data["train"].shape
+    if (height, width) == (high, wide):
+        return ""
+    change = known.compared.difference(REDUCED_REAL, REAL)
+    return (
+        f"Real images are judged at {width}×{height} pixels. The generator draws {wide}×{high}, which are enlarged. "
+        f"Your own images, reduced to that size and enlarged again, change the {known.task.measure} by "
+        f"{points(change.in_points)}: this much is due to the size alone."
+    )
 
 
 def augment(known: Known) -> Said:
     cell, other, verdict = known.decided["augment"]
     word = standing_words(verdict, {WORSE: "No, they do harm", SAME: "No difference that matters", BETTER: "Yes"})
     text = (
-        f"{word}: with {mix_words(cell)} beside your images, the mix chosen on validation images, a "
-        f"classifier has {_against(cell, other, verdict, known)} than with your images alone."
+        f"{word}: a classifier trained on your images and {mix_words(cell)} has "
+        f"{_against(cell, other, verdict, known)} than one trained on your images alone. The mix was chosen on "
+        "validation images."
     )
-    changes = gains(known.design, known.compared)
+    changes, measure = gains(known.design, known.compared), known.task.measure
     control = ""
     if AS_MANY_REAL in changes:
         itself = known.compared.difference(cell, AS_MANY_REAL)
         control = (
-            "A classifier with such a mix sees twice as many images a step. Your own images twice a step, in the place "
-            f"of the synthetic ones, change it by {points(changes[AS_MANY_REAL].in_points)}; the synthetic images "
-            f"themselves give the other {points(itself.in_points)}."
+            "With such a mix a classifier sees twice as many images in each step. With your own images in the place of "
+            f"the synthetic ones the {measure} changes by {points(changes[AS_MANY_REAL].in_points)}. The synthetic "
+            f"images themselves add the other {points(itself.in_points)}."
         )
     others, without = len(mix_means(known.mixes, generated=False)), ""
     if others:
         best = chosen(known.mixes, generated=False)
         change, picked = points(changes[best].in_points), "the best" if others > 2 else "the better"
         which = f", {picked} of {others} on validation images" if others > 1 else ""
-        without = f"Without a generator {arm_words(best[0])} changes it by {change}{which}."
+        without = f"Without a generator, {arm_words(best[0])} changes the {measure} by {change}{which}."
     return _said(text, needed_words(verdict), control, without)
 
 
@@ -146,11 +166,11 @@ def how_many_images(known: Known) -> Said:
     if found is None:
         cell = answer_cells(known.design)["alone"][0]
         level = percent(known.compared.level(cell).in_points)
-        return Said(f"**Can't tell**: there are images for ×{cell[1]:g} only, with a {measure} of {level}.")
+        return Said(f"**Can't tell**: there are images for ×{cell[1]:g} only; the {measure} there is {level}.")
     before, last = found.between
     word = f"**Can't tell whether it is flat at ×{last:g}**"
     if found.multiple is not None:
-        word = f"**Flat from ×{found.multiple:g} on**, to {100 * OF_INTEREST:g} point"
+        word = f"**Flat from ×{found.multiple:g} on**, within {100 * OF_INTEREST:g} point"
     elif found.rising:
         word = f"**It still rises at ×{last:g}**, the most that was tried"
     step = f"from ×{before:g} to ×{last:g} the {measure} with synthetic images alone changes by"
@@ -174,7 +194,7 @@ def which_step(known: Known) -> Said:
     )
     rival = against_rival(known.design, known.compared, cell)
     if rival is None:
-        return Said(f"{text}; nothing to compare it with was run at ×{cell[1]:g}.", (STEPS,))
+        return Said(f"{text}; no other mix was run at ×{cell[1]:g} to compare it with.", (STEPS,))
     (other, _), difference = rival
     text += f". On test images it differs from {arm_words(other)} by {points(difference.in_points)}."
     return Said(text, (STEPS,))
@@ -201,8 +221,8 @@ def copying(known: Known) -> Said:
     low, high = (e.mean - Z_SPREAD, e.mean + Z_SPREAD) if math.isnan(e.half_width) else (e.low, e.high)
     score = f"C_T = {signed(e.mean)} (95% interval {signed(low)} to {signed(high)})"
     return Said(
-        f"{words}: {found.images:,} {whose} score {score}, where fresh real images score about 0 and copies far "
-        f"below {signed(COPYING_BELOW, 0)}.",
+        f"{words}: in a test for copies {found.images:,} {whose} score {score}. Fresh real images score about 0, "
+        f"copies far below {signed(COPYING_BELOW, 0)}.",
         (authentic,),
     )
 
@@ -212,18 +232,18 @@ def failing(known: Known) -> Said:
     worst = rows.iloc[0]
     change, name = worst.change, escaped(worst["name"])
     drop = "the largest drop" if change.mean < 0 else "the smallest gain"
-    where = f"**In class {name}**" if change.side < 0 else f"**Can't tell**, in class {name} if anywhere"
+    where = f"**In class {name}**" if change.side < 0 else f"**Can't tell**; look at class {name} first"
     text = (
-        f"{where}: a classifier trained on synthetic images alone is right on {percent(worst.alone.in_points)} of "
-        f"its {worst.n:,} test images, one trained on real images on {percent(worst.real.in_points)}, {drop} of "
-        f"{len(rows)} classes: {points(change.in_points)}."
+        f"{where}: of its {worst.n:,} test images a classifier trained on synthetic images alone classifies "
+        f"{percent(worst.alone.in_points)} correctly, one trained on real images {percent(worst.real.in_points)}. This "
+        f"is {drop} of {len(rows)} classes: {points(change.in_points)}."
     )
     reach = known.coverage
     if reach is None:
         return Said(text)
     more = (
-        f"Of the outermost tenth of your test images {percent(reach.synthetic, 0)} have no synthetic image near; as "
-        f"many real ones leave {percent(reach.real, 0)} out."
+        f"In the outermost tenth of your test images {percent(reach.synthetic, 0)} have no synthetic image near them. "
+        f"With as many real images in place of the synthetic ones it is {percent(reach.real, 0)}."
     )
     return Said(text, (more,))
 
@@ -231,17 +251,18 @@ def failing(known: Known) -> Said:
 def sure(known: Known) -> Said:
     several = [verdict for _, _, verdict in known.decided.values()]
     heads, images = known.design.heads, known.design.judged["test"].count
-    seeds = heads.preset.head.draws if heads else len(known.design.seeds)
-    basis = f"{plural(seeds, 'redraw' if heads else 'seed')} and {images:,} test images"
+    redraws = heads is not None and known.design.given
+    seeds = heads.draws if redraws else len(known.design.seeds)
+    basis = f"{plural(seeds, 'redraw' if redraws else 'seed')} and {images:,} test images"
     if seeds < 2:
-        return Said(f"**Not at all**: {basis}; {ONE_SEED}, run two seeds or more.")
+        return Said(f"**Not at all**: {basis}, and one seed has no interval. Run two seeds or more.")
     counts = {standing: sum(v.standing == standing for v in several) for standing in (DECIDED, LEANING)}
     widest = min(1.0, max(v.difference.half_width() for v in several))
     leaning = f", {counts[LEANING]} more {'lean' if counts[LEANING] > 1 else 'leans'} to one side"
     return _said(
-        f"**{counts[DECIDED]} of {len(several)} questions are decided**, at an error of {ANSWER.alpha:.0%} for both "
-        f"together{leaning if counts[LEANING] else ''}, with {basis}, whose 95% intervals are up to "
-        f"±{100 * widest:.1f} points wide{given_that(known.design)}.",
+        f"**{counts[DECIDED]} of {len(several)} questions are decided**{leaning if counts[LEANING] else ''}. The "
+        f"chance of an error is at most {ANSWER.alpha:.0%} for both together. With {basis} the 95% intervals reach up "
+        f"to ±{100 * widest:.1f} points{given_that(known.design)}.",
         generator_words(known.design),
         looks_words(known),
         heads_words(known.design),
@@ -255,13 +276,19 @@ def heads_words(d: Design) -> str:
         return ""
     train = d.judged["train"].count
     folds = (
-        f" Of your {train:,} images, parted in {d.heads.parts}, each part is asked about with a classifier trained on "
-        "the others, and on no synthetic image that is a near copy of it."
+        f" Your {train:,} images are divided into {d.heads.parts} parts. Each part is tested with a classifier that "
+        "was trained on the other parts, and on no synthetic image that is a near copy of a tested one."
     )
+    judge = "The judge is a linear classifier on features of a network that was trained on other images"
+    if not d.given:
+        return (
+            f"{judge}. The intervals are for other generators, of which there are {d.heads.generators}, for other "
+            f"training images, which were drawn anew, with repetition, {d.heads.draws} times for each generator, and "
+            "for other test images."
+        )
     return (
-        "The judge is a linear classifier on features of a network that was trained on other images, and has no chance "
-        "in its training: the intervals are for other images, yours and synthetic ones, which were drawn anew, with "
-        f"repetition, for each redraw.{folds if d.heads.crossed else ''}"
+        f"{judge}. Nothing in its training is random. So the intervals are for other images: for each redraw yours and "
+        f"the synthetic ones were drawn anew, with repetition.{folds if d.heads.crossed else ''}"
     )
 
 
@@ -270,8 +297,8 @@ def groups_words(d: Design) -> str:
     if "groups" not in d.record:
         return ""
     return (
-        "No group of your images was trained on where it was tested. The intervals take test images for independent of "
-        "one another: where those of a group are alike, they are too narrow."
+        "No classifier was trained on images of a group that it was tested on. The intervals assume that test images "
+        "are independent of one another. If the images of a group are alike, the intervals are too short."
     )
 
 
@@ -286,11 +313,11 @@ def looks_words(known: Known) -> str:
         for name, (_, _, verdict) in known.decided.items()
         if verdict.standing == DECIDED and verdict.difference.seeds < known.design.looks[-1]
     }
-    stands = "".join(f" “{name}” was decided with {seeds} of them, and that stands." for name, seeds in early.items())
+    stands = "".join(f" “{name}” was decided with {seeds} seeds, and that stands." for name, seeds in early.items())
     return (
-        f"Seeds were added while a question was open; it was looked at with {counts} of them. Each of {len(LOOKS)} "
-        f"looks may spend {1 / len(LOOKS):.0%} of the error, and the intervals of these two differences hold at all "
-        f"looks together.{stands}"
+        f"Seeds were added while a question was open. The run looked at its answer with {counts} seeds. Each of "
+        f"{len(LOOKS)} looks may use {1 / len(LOOKS):.0%} of the allowed error, and the intervals of these two "
+        f"differences hold at all looks together.{stands}"
     )
 
 

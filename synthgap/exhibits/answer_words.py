@@ -32,7 +32,7 @@ def generator_words(d: Design) -> str:
     return (
         "All seeds draw from one generator, which was trained elsewhere: the intervals are for other draws, other "
         "classifiers and other test images, given this generator. Another one, or another training of it, may do "
-        "better or worse, and whether it was trained on test images is not known here."
+        "better or worse. This run can't know whether it was trained on test images."
     )
 
 
@@ -71,7 +71,7 @@ def needed_words(verdict: Verdict) -> str:
         ways.append(f"{need.images:,} test images with these seeds")
     if not ways:
         ways.append(f"{need.both[0]:,} seeds and {need.both[1]:,} test images")
-    return f"To find a difference of {100 * effect:.1f} points, n needed ≈ {' or '.join(ways)}."
+    return f"To find a difference of {100 * effect:.1f} points, about {' or '.join(ways)} would be needed."
 
 
 def redrawn_words(verdict: Verdict) -> str:
@@ -96,9 +96,9 @@ def match_words(match: Crossing | None, multiples: tuple[float, ...]) -> str:
     elif match.value == 0:
         place = f"is {first} or less"
     if match.high == multiples[0]:
-        return f"At {first} they match your real images already (by the 95% interval)."
+        return f"At {first} synthetic images match your real ones already (by the 95% interval)."
     if match.low == math.inf:
-        return f"At {last} they don't match your real images yet (by the 95% interval)."
+        return f"At {last} synthetic images don't match your real ones yet (by the 95% interval)."
     span = multiple_span(match.low, match.high, multiples)
     return f"The multiple that matches your real images {place} (95% interval {span})."
 
@@ -112,12 +112,12 @@ def worth_words(worth: Crossing | None, count: int, train: int) -> str:
         falls = falls_words(worth.falls, "{:,.0f} real images")
         return f"What {images} are worth is **{NOT_IDENTIFIABLE}**: {falls}."
     if worth.value in (0, math.inf):
-        edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than the curve begins with"
+        edge = f"more than your {train:,} real ones" if worth.value else "fewer real ones than were tried"
         return f"{images} are worth {edge}: the exchange rate is **{NOT_IDENTIFIABLE}**."
     span = rate_span(count / worth.high, count / worth.low if worth.low else math.inf)
-    told = "any rate is possible" if span == "any" else span
+    rate = "any rate is possible" if span == "any" else span
     return (
         f"{images} are worth about {worth.value:,.0f} real ones (95% interval {least(worth.low)} to "
         f"{most(worth.high, train)}), an exchange rate of {count / worth.value:.1f} synthetic images for a real one "
-        f"({told})."
+        f"({rate})."
     )

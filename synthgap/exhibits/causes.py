@@ -1,4 +1,4 @@
-"""Section 4.3, its weighing: which explanation of the gap does a run speak for?
+"""Section 4.3, its weighing: which explanation of the gap does a run support?
 
 A cause is tested in one of two ways. Where it can be brought about in *real* images alone, the loss that it makes there
 is set against the gap (a control). Otherwise it predicts something that is measured (a symptom), which may be there
@@ -47,7 +47,7 @@ IN_WORDS = {  # of the verdict; what else a candidate may say is undecided
     ENOUGH: "Could be all of it",
     PART: "There, but not enough by itself",
     PREDICTED: "Its symptom is there",
-    AGAINST: "Measured, and against it",
+    AGAINST: "Measured, and evidence against it",
     UNTESTED: "Not tested here",
 }
 
@@ -75,8 +75,8 @@ class Loss:
 class Symptom:
     """A change of a quantity, in `unit`, counted as positive in the direction that the cause predicts.
 
-    sign : −1 where that is a fall of the quantity. A change below `interest` speaks against the cause. Seeds that all
-    agree decide nothing: a quantity that moves in coarse steps does so by chance.
+    sign : −1 where that is a fall of the quantity. A change below `interest` is evidence against the cause. Seeds that
+    all agree decide nothing: a quantity that moves in coarse steps does so by chance.
     """
 
     effect: Crossed | Estimate

@@ -60,7 +60,7 @@ def open_book(namespace: dict) -> Show:
 def colophon(study: Study) -> str:
     """How a chapter's numbers were made, as a Markdown list."""
     d = study.design
-    judges = [d.main.classifier(d.seeds[0], 0), *([d.heads.head(REAL)] if d.heads else [])]
+    judges = [d.main.classifier(d.seeds[0], 0), *([d.head(REAL)] if d.heads else [])]
     several = [*judges, d.main.data["train"]]  # a chapter by itself may need no judge
     made = study.store.provenance(next(spec for spec in several if study.store.has(spec)))
     versions = ", ".join(f"{name} {number}" for name, number in made["packages"].items())

@@ -281,7 +281,7 @@ def plateau(d: Design, right: Hits) -> str:
     """Whether the generator was trained until more training no longer helps."""
     found = late_gain(right)
     if found is None:
-        return f"Whether more training would still help is not known: {no_checkpoints(d)}."
+        return f"It is not known whether more training would still help: {no_checkpoints(d)}."
     before, end, gain = found
     words = "**It is open whether the generator is at its plateau**"
     if gain.high < PLATEAU:
@@ -290,7 +290,7 @@ def plateau(d: Design, right: Hits) -> str:
         words = "**The generator is not at its plateau**: the gap to real images is partly that of too little training"
     return (
         f"{words}. From {before:,} to {end:,} training images seen, the accuracy with synthetic images ×1 changes by "
-        f"{points(gain)}; at the plateau the upper end is below {PLATEAU:g} points."
+        f"{points(gain)}. It counts as a plateau if the upper end is below {PLATEAU:g} points."
     )
 
 

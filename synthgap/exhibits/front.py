@@ -16,7 +16,7 @@ from ..design.values import BOOTSTRAP, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell
 from ..stats.crossed import Crossed
 from ..stats.judge import NO_EFFECT, REPRODUCED, REVERSED, Effect
 from ..stats.verdict import BETTER, DECIDED, LEANING, SAME, WORSE, Verdict
-from .answer import AS_MANY_REAL, Compared, Decided, alone, answer_cells, best_mix, compared, verdicts
+from .answer import CONTROLS, Compared, Decided, alone, answer_cells, best_mix, compared, verdicts
 from .augmentation import table3_hits
 from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
@@ -102,7 +102,7 @@ def _ways(d: Design, mix: ArmCell) -> dict[str, dict[ArmCell, str]]:
     cells = answer_cells(d)
     instead = {cell: f"{round(cell[1] * d.fitted_to):,} (×{cell[1]:g})" for cell in alone(d)}
     beside = {mix: f"{round(mix[1] * d.fitted_to):,} (×{mix[1]:g}), chosen"}
-    without = {cell: arm_words(cell[0]) for cell in cells["without"] if cell != AS_MANY_REAL}
+    without = {cell: arm_words(cell[0]) for cell in cells["without"] if cell not in CONTROLS}
     return {name: group for name, group in zip(GROUPS, (instead, beside, without), strict=True) if group}
 
 
@@ -199,7 +199,7 @@ def _beside(d: Design, known: Hits, augment: tuple[ArmCell, ArmCell, Verdict], a
         f"{_apart(verdict.difference.in_points, asked)} than with the real images alone."
     )
     policies = [Arm(name) for name in d.arms.preset.policies if (Arm(name), 0) in known]
-    if not policies:
+    if d.heads or not policies:  # what is known of them is another judge's
         return text
     first = policies[0]
     gain = arm_difference(d, known, (first, 0), REAL, groups=asked.groups)

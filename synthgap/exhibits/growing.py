@@ -16,7 +16,7 @@ from ..graph.specification import in_order
 from ..stats.verdict import DECIDED, looks
 from .answer import Decided, verdicts
 from .base import Lab
-from .your_data import answer
+from .your_data import known
 
 NONE = "none"
 
@@ -91,7 +91,7 @@ def settled(decided: Decided, seeds: int) -> str:
 
 def expected(lab: Lab, grown: Lab) -> float:
     """Seconds that the plain answer of the grown study still takes, by what each kind of artifact took so far."""
-    before, after = (in_order(answer.specs(one.design)) for one in (lab, grown))
+    before, after = (in_order(known.specs(one.design)) for one in (lab, grown))
     took = taken(before, lab.store)
     missing = [spec for spec in lab.store.missing(after) if spec.kind in took]
     seconds = sum(cost(spec) * took[spec.kind][0] / took[spec.kind][1] for spec in missing)

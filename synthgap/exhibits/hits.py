@@ -64,16 +64,20 @@ def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "", heads: 
     """Declare a result: who is right, by predictions whose cells' names end with the seed; rows go into hits.csv.
 
     heads : where the design has a second judge, the cells are its heads; 0 is then the head itself, 1, 2, … those that
-        were fitted to redrawn images.
+        were fitted to redrawn images, and so on for the heads of the next generator.
     """
 
     @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows)
     def right(d: Design, values: Values) -> Hits:
         by_cell: dict[tuple, np.ndarray] = {}
         for cell, told in values.items():
-            rows = enumerate(told.correct) if isinstance(told, Judged) else [(cell[-1], told.correct)]
+            rows = [(cell[-1], told.correct)]
+            if isinstance(told, Judged):
+                first = d.judging.index(cell[-1]) * len(told.correct)
+                rows = list(enumerate(told.correct, start=first))
             by_cell |= {(*cell[:-1], number): row for number, row in rows}
-        return Hits(name, by_cell, tuple(range(1 + d.preset.head.draws)) if d.heads and heads else d.seeds)
+        by_heads = heads and d.heads
+        return Hits(name, by_cell, tuple(range(by_heads.generators * (1 + by_heads.draws))) if by_heads else d.seeds)
 
     return right
 

@@ -30,7 +30,8 @@ class Findings:
 
     doubling : real images before and after the learning curve's last doubling (or the nearest step to it), and what it
         gave; None without a curve. policy : what helped most without a generator, by validation images, and its change;
-        None where nothing was tried. recalls : class → share of its test images that are told with real images alone.
+        None where nothing was tried. recalls : class → share of its test images that a classifier of
+        real images alone classifies correctly.
     """
 
     decided: Decided
@@ -62,7 +63,7 @@ class Labels:
 
 def judge_cells(d: Design) -> Cells:
     """("real",) → heads on the real images alone; none where networks are the judge."""
-    return {("real",): d.heads.head(REAL)} if d.heads else {}
+    return {("real",): d.head(REAL)} if d.heads else {}
 
 
 @result("labels", judge_cells, no_rows=WHOLE)
@@ -154,7 +155,7 @@ def _many(d: Design, cell: ArmCell) -> str:
 
 def _short(verdict: Verdict) -> str:
     word = SHORT[verdict.word]
-    return f"it leans to “{word}”, which is not decided" if verdict.standing == LEANING else word
+    return f"not decided, it leans to “{word}”" if verdict.standing == LEANING else word
 
 
 def _change(verdict: Verdict, found: Findings) -> str:
@@ -167,13 +168,13 @@ def _to_check(found: Findings) -> list[str]:
     if found.labels and found.labels.doubtful:
         several, count, mine = found.labels.contradicted, found.labels.images, found.labels.wrong
         steps.append(
-            "Check the labels of the synthetic images first: a classifier trained on yours contradicts "
-            f"{several:,} of {count:,} ({several / count:.0%}), and misreads {mine:.0%} of your own."
+            "Check the labels of the synthetic images first: a classifier trained on your images contradicts "
+            f"{several:,} of {count:,} ({several / count:.0%}). Of your own test images it misreads {mine:.0%}."
         )
     if found.copies:
         steps.append(
-            "Look at the nearest pairs below before anything else: the synthetic images look like copies of your own, "
-            "which teach nothing new and give your images away."
+            "Look at the nearest pairs below before anything else: the synthetic images look like copies of your own. "
+            "Copies teach nothing new, and whoever gets them sees your images."
         )
     return steps
 
@@ -210,8 +211,8 @@ def _to_decide(d: Design, verdict: Verdict) -> str:
     need = verdict.needed
     if need is None:
         return "one run with one seed decides nothing; run two seeds or more."
-    if d.heads:
-        return f"about {need.factor:.0f} times as many images of yours and of theirs would decide."
+    if verdict.difference.redrawn:
+        return f"about {need.factor:.0f} times as many images, real and synthetic, would decide."
     if verdict.images_forbid:
         return "no number of seeds would decide; more test images would."
     if need.seeds is not None:
@@ -243,7 +244,7 @@ def _about_real(found: Findings) -> list[str]:
     if len(ordered) > 1 and ordered[0][1].high < ordered[1][1].low:
         (name, level), (_, other) = ordered[:2]
         steps.append(
-            f"Collect images of class {escaped(name)} first: {percent(level.in_points)} of them are recognised with "
-            f"your images, of the next class {percent(other.in_points)}."
+            f"Collect images of class {escaped(name)} first: a classifier trained on your images recognises "
+            f"{percent(level.in_points)} of them, and of the next class {percent(other.in_points)}."
         )
     return steps

@@ -1,4 +1,4 @@
-"""Chapter A1: what would be lost without any fault of the generator's; and the same where the answer is known."""
+"""Chapter A1: what would be lost without any fault of the generator; and the same where the answer is known."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ def against_nulls(report: NullReport) -> list[str]:
     for k, g in report.gaps.items():
         text = f"×{k:g}: the raw gap is {points(g.raw.in_points)}"
         if g.bootstrap is None or g.excess is None:
-            out.append(f"{text}; the memoriser was {NOT_RUN} at this multiple.")
+            out.append(f"{text}. The memoriser was {NOT_RUN} at this multiple.")
             continue
-        text += f", a memoriser's {with_interval(g.bootstrap.in_points)}"
+        text += f". A memoriser's is {with_interval(g.bootstrap.in_points)}"
         if g.subset is not None:
-            text += f", that of {g.size:,.0f} real images {with_interval(g.subset.in_points)}"
+            text += f", that of {g.size:,.0f} real images is {with_interval(g.subset.in_points)}"
         out.append(f"{text}. Beyond copies the synthetic images lose {points(g.excess.in_points)}, the excess gap.")
     return out
 
@@ -164,8 +164,8 @@ def toy_table(d: Design, measured: Toy) -> list[str]:
         f"one; {_seeds_and_images(measured.report)}"
     )
     inside = sum(row["inside"] == "yes" for row in out)
-    told = f"**{inside} of {len(out)}** 95% intervals hold the closed form's value."
-    return [myst_table(out, caption, "tab-toy"), told]
+    contain = f"**{inside} of {len(out)}** 95% intervals contain the value of the closed form."
+    return [myst_table(out, caption, "tab-toy"), contain]
 
 
 def toy_rows(measured: Toy) -> list[dict[str, str]]:

@@ -243,17 +243,17 @@ def reading(found: BothWays, t: int) -> str:
         (
             LOWER,
             OPEN,
-        ): "a classifier learns less from the images; whether their labels or their diversity are at fault is open",
+        ): "a classifier learns less from the images; it is open whether their labels or their diversity are at fault",
         (HIGHER, HIGHER): "the images are both easy and instructive",
         (SAME, SAME): "in both directions the images do as real ones do, to a point",
         (SAME, LOWER): "some images don't show what their label says, which costs less than a point",
         (SAME, HIGHER): "the images are easy, which costs less than a point",
         (HIGHER, LOWER): "the two point in different directions",
     }
-    told = parts.get((train, test), "the two together leave open what the images lack")
+    together = parts.get((train, test), "the two together leave open what the images lack")
     if train == test == OPEN:
-        told = "in neither direction can this run tell the images from real ones"
-    return f"For {name}, {TRAIN} is {_against(train)} and {TEST} {_against(test)}: {told}."
+        together = "in neither direction can this run distinguish the images from real ones"
+    return f"For {name}, {TRAIN} is {_against(train)} and {TEST} is {_against(test)}: {together}."
 
 
 def _against(word: str) -> str:

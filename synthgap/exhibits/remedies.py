@@ -282,18 +282,18 @@ def what_to_do(d: Design, several: list[Gain], strengths: dict[tuple[str, str], 
         mine = [one for one in several if one.setting == setting and one.remedy in REMEDIES]
         better = [one.remedy for one in mine if one.word == "better"]
         worse = [one.remedy for one in mine if one.word == "worse"]
-        told = f"decided better than plain samples: {', '.join(better) or 'none'}; worse: {', '.join(worse) or 'none'}"
-        lines.append(f"**{setting[0].upper()}{setting[1:]}**, corrected for all comparisons, {told}.")
+        found = f"better than plain samples: {', '.join(better) or 'none'}. Worse: {', '.join(worse) or 'none'}"
+        lines.append(f"**{setting[0].upper()}{setting[1:]}**, decided after correction for all comparisons: {found}.")
         best = max(mine, key=lambda one: one.gain.mean)
         name, cell = titled(best.remedy, best.strength), (setting, best.remedy, best.strength)
         lines.append(
-            f"The remedy with the largest gain on these test images is “{name}”. Against what it stands beside:"
+            f"The remedy with the largest gain on these test images is “{name}”. Compared with images without it:"
         )
         for other in (BARE, MORE):
             gap = contrast(right.__getitem__, cell, (setting, other, NONE)).in_points
             lines.append(difference_sentence(f"“{name}”", titles(d)[other], gap))
     lines.append(
-        "Use a remedy where it is decided better than plain samples and does more than as many draws without it would; "
-        "else plain samples will do. The best of several on the same test images is partly luck."
+        "Use a remedy if it is decided to be better than plain samples and gains more than as many draws without it. "
+        "Otherwise plain samples will do. The best of several on the same test images is partly best by luck."
     )
     return listed(lines)

@@ -89,8 +89,8 @@ def _collapsed(signs: Collapses) -> str:
         return "This preset trains no GAN."
     if not bad:
         return f"None of the {count} GANs has collapsed, by the signs that are looked for."
-    told = "; ".join(f"seed {seed}: {reason}" for seed, reason in signs.reasons.items())
+    reasons = "; ".join(f"seed {seed}: {reason}" for seed, reason in signs.reasons.items())
     return (
-        f"**{bad} of {count} GANs have collapsed** ({told}). Numbers of the GAN in this book are means over all seeds "
-        "and hold these, too; they say little about a GAN that trains well."
+        f"**{bad} of {count} GANs have collapsed** ({reasons}). Numbers of the GAN in this book are means over all "
+        "seeds, with these among them. They say little about a GAN that trains well."
     )

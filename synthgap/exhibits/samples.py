@@ -208,11 +208,11 @@ def _told_apart(rows: pd.DataFrame) -> str:
             parts.append(f"{title} nothing is measured ({UNMEASURED})")
             continue
         e = in_percent(chosen.accuracy)
-        told = f"{title} {e.mean:.1f}% of images are judged rightly"
+        share = f"{title} {e.mean:.1f}% of images are classified correctly"
         if np.isnan(e.half_width):
-            parts.append(f"{told} (one seed: no interval)")
+            parts.append(f"{share} (one seed: no interval)")
             continue
-        parts.append(f"{told} ({between(e)})")
+        parts.append(f"{share} ({between(e)})")
     return f"At reverse step 100, {' and '.join(parts)}; 50% is chance ({detector} detector, 95% intervals over seeds)."
 
 
@@ -236,7 +236,7 @@ def memorization_table(d: Design, rows: pd.DataFrame) -> list[str]:
 
 def _copied(t_re: int, score: pd.Series) -> str:
     if score.isna().any():
-        return f"at reverse step {t_re} there are too few images to tell"
+        return f"at reverse step {t_re} there are too few images for this test"
     mean = score.mean()
     words = "no sign of copying"
     if mean < COPYING_BELOW:

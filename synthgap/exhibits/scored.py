@@ -18,13 +18,13 @@ RESAMPLED = 100  # draws of the test images, for the part of a score's variance 
 class Scored:
     """Logits of the answer's arms on the test images, by arm: seeds (or redraws, as of `Compared`) × images × classes.
 
-    positive : the class that the measures are about, None: all of them alike.
+    positive : the class that the measures are about, None: all of them alike. redrawn : as of `Compared`.
     """
 
     logits: dict[tuple, np.ndarray]
     labels: np.ndarray
     positive: int | None
-    redrawn: bool
+    redrawn: int
 
     def first(self, count: int) -> Scored:
         """The same of so many seeds, the first ones."""
@@ -41,8 +41,9 @@ class Scored:
         return of_scores(rows, again, len(self.labels), redrawn=self.redrawn)
 
     def shown(self, cell: tuple) -> np.ndarray:
-        """What the classifiers of an arm say, one a seed; without those on redrawn images."""
-        return self.logits[cell][:1] if self.redrawn else self.logits[cell]
+        """What the classifiers of an arm say, one a seed or generator; without those on redrawn images."""
+        rows = self.logits[cell]
+        return rows[:: len(rows) // self.redrawn] if self.redrawn else rows
 
     def _rows(self, measure: str, cell: tuple) -> np.ndarray:
         """A score of each row, on all test images."""
@@ -50,7 +51,7 @@ class Scored:
         return np.array([how(logits, self.labels, even) for logits in self.logits[cell]])
 
     def _again(self, measure: str, cell: tuple) -> np.ndarray:
-        """The mean score over the seeds (or the first row's) after each draw of the test images."""
+        """The mean score of those that are shown, after each draw of the test images."""
         how, rows = score(measure, self.positive), self.shown(cell)
         return np.array([np.mean([how(logits, self.labels, w) for logits in rows]) for w in self._weights])
 

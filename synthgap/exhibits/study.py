@@ -18,10 +18,11 @@ from ..design.split_file import split_rows
 from ..graph.run import check_workers
 from ..graph.specs import Spec
 from ..graph.store import Store
+from .answer_text import Answer, answer
 from .base import EXHIBITS, Lab, Shown
 from .growing import NONE, Growth
 from .sections import results as all_results
-from .your_data import Answer, answer
+from .your_data import known
 
 OF_RUN = "run:"
 
@@ -171,8 +172,8 @@ class Study:
     def answer(self) -> Answer:
         """The plain answer, a sentence or more a question; printing it shows them all. Seeds are added before."""
         self.decide()
-        self.compute(answer.specs(self.design))
-        return self.lab.value(answer)
+        self.compute(known.specs(self.design))
+        return answer(self.lab.value(known))
 
     def decide(
         self, forecast: Callable[[Design], float] | None = None, compute: Callable[[], object] | None = None
@@ -186,7 +187,7 @@ class Study:
             return ""
         while True:
             if compute is None:
-                self.compute(answer.specs(self.design))
+                self.compute(known.specs(self.design))
             else:
                 compute()
             following = self.growth.following(self.lab, forecast)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import difference, escaped, p_value, percent
+from ..base.words import difference, escaped, p_value, percent, plural
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..metrics.scores import MEASURES, calibration_error
@@ -28,7 +28,7 @@ from .answer import (
     verdicts,
 )
 from .answer_images import Copying, Coverage, Misread, copying, coverage, misread, nearest_pairs
-from .answer_text import QUESTIONS, Answer, Known
+from .answer_text import QUESTIONS, Known, answer
 from .answer_words import given_that, model_behind
 from .base import WHOLE, exhibit, result, sentences
 from .drawing import image_rows, nothing
@@ -41,8 +41,8 @@ NOTES = ("notes", "found", "passed")  # of a data set's record: what was done, a
 MOST_DRAWN, MOST_LISTED = 12, 20  # classes, in the figure and in the table
 
 
-@result("sentences", reads=[task, compared, mixes, verdicts, copying, coverage], no_rows=WHOLE)
-def answer(
+@result("known", reads=[task, compared, mixes, verdicts, copying, coverage], no_rows=WHOLE)
+def known(
     d: Design,
     task: Task,
     compared: Compared,
@@ -50,16 +50,16 @@ def answer(
     decided: Decided,
     copying: Copying,
     coverage: Coverage | None,
-) -> Answer:
-    """The sentences, one a question; printing it shows them all."""
-    return Known(d, task, compared, mixes, decided, copying, coverage).answer()
+) -> Known:
+    """What the sentences are made from; `answer_text.answer` makes them."""
+    return Known(d, task, compared, mixes, decided, copying, coverage)
 
 
 for _question in QUESTIONS:
 
-    @sentences(f"answer-{_question.replace('_', '-')}", [answer])
-    def _said(d: Design, answer: Answer, *, question: str = _question) -> str:
-        return answer[question].markdown
+    @sentences(f"answer-{_question.replace('_', '-')}", [known])
+    def _said(d: Design, known: Known, *, question: str = _question) -> str:
+        return answer(known)[question].markdown
 
 
 @exhibit("tab-settings", [task], apart=OWN)
@@ -93,7 +93,7 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         "class_weights": d.preset.classifier.training.class_weights,
         "preset": d.preset.name,
     }
-    if not d.heads:
+    if not d.given or not d.heads:
         rows["seeds"] = ", ".join(map(str, d.seeds))
     if model_behind(d):
         rows["generator"] = "; ".join(record["generator"])
@@ -113,7 +113,8 @@ def judge_words(d: Design) -> str:
     if not d.heads:
         return "ResNet-18, trained from scratch"
     network = d.heads.network
-    redraws = f"{d.preset.head.draws} redraws of the images"
+    redraws = f"{d.heads.draws} redraws of the images"
+    redraws += "" if d.given else f" for each of {plural(d.heads.generators, 'generator')}"
     return f"a linear classifier on {network.dimensions:,} features of {network.extractor}; {redraws}"
 
 
@@ -168,13 +169,13 @@ def nearest_figure(d: Design, pairs: dict[str, np.ndarray]) -> Figure:
 
 @exhibit("fig-by-class", [task, compared, verdicts], apart=OWN)
 def classes_figure(d: Design, task: Task, compared: Compared, decided: Decided) -> Figure:
-    """Shares told rightly, class by class, the worst ones first."""
+    """Shares classified correctly, class by class, the worst ones first."""
     return drawn.by_class(by_class(d, task, compared, best_mix(decided)).head(MOST_DRAWN), about(d))
 
 
 @exhibit("tab-by-class", [task, compared, verdicts], apart=OWN)
 def classes_table(d: Design, task: Task, compared: Compared, decided: Decided) -> str:
-    """Shares told rightly, class by class, with their intervals."""
+    """Shares classified correctly, class by class, with their intervals."""
     rows = by_class(d, task, compared, best_mix(decided))
     lines = [
         {

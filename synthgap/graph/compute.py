@@ -13,7 +13,7 @@ import torch
 from ..base.errors import UserError
 from ..base.threads import one_thread
 from ..classifier.evaluate import Prediction, evaluate
-from ..classifier.head import Features, Judged, Lesson, judge
+from ..classifier.head import Features, Judged, Lesson, joined, judge
 from ..classifier.train import Classifier, Member, train_block
 from ..data.imageset import ImageSet
 from ..data.splits import bootstrap, halves, spread, stratified_lowest, stratified_take
@@ -254,7 +254,7 @@ def extract(spec: Extract, job: Job) -> Features:
 def fit_heads(spec: FitHead, job: Job) -> Judged:
     lesson = Lesson(
         [job.get(view) for view in spec.real],
-        job.get(spec.synthetic) if spec.synthetic else None,
+        joined([job.get(several) for several in spec.synthetic]),
         spec.beside,
         spec.count,
         spec.drawn,

@@ -174,7 +174,7 @@ def image_shape(images: Spec) -> tuple[int, int, int]:
 def lesson_count(spec: FitHead) -> int:
     """How many sets of features a head is fitted to."""
     real = spec.count or image_count(spec.real[0])
-    synthetic = 0 if spec.synthetic is None else spec.drawn or image_count(spec.synthetic)
+    synthetic = spec.drawn or sum(map(image_count, spec.synthetic))
     return len(spec.real) * real * spec.beside + synthetic
 
 

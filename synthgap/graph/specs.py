@@ -182,7 +182,7 @@ class FitHead(Spec):
     code: ClassVar[tuple[str, ...]] = ("synthgap.classifier.head", "synthgap.graph.compute:fit_heads")
 
     real: tuple[Extract, ...] = Field(min_length=1)
-    synthetic: Extract | None = None
+    synthetic: tuple[Extract, ...] = ()
     beside: bool = True
     count: int | None = Field(None, gt=0)
     drawn: int | None = Field(None, gt=0)

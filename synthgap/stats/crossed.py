@@ -174,30 +174,44 @@ def _quantiles(level: float, freedom: float) -> tuple[float, float]:
     return float(stats.t.ppf(0.5 + level / 2, freedom)), float(stats.norm.ppf(0.5 + level / 2))
 
 
-def redrawn(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
+def redrawn(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE, seeds: int = 1) -> Crossed:
     """Mean of one classifier's values, which must hold for other training images and other test images.
 
     values : (1 + draws) × test images: of the classifier itself, then of those that were trained on redrawn images. By
         how much these vary tells how much the first would with other images (Efron 1979); the mean is the first's.
     groups, span, errors : as of `crossed`.
+    seeds : of generators, where each has such rows, one after another. The mean over them must then hold for other
+        generators, too: it is a value of `crossed`, to whose images' part that of the training images is added.
     """
-    itself = crossed(np.asarray(values)[:1], groups, span)
-    again = crossed(np.asarray(values)[1:], groups, span)
-    return replace(itself, seed_part=again.seed_part * again.seeds, seeds=again.seeds, redrawn=True)
+    rows = np.asarray(values).reshape(seeds, -1, np.shape(values)[1])
+    itself = crossed(rows[:, 0], groups, span)
+    again = crossed(rows[:, 1:].mean(axis=0), groups, span)
+    by_training = again.seed_part * again.seeds
+    if seeds > 1:
+        return replace(itself, image_part=itself.image_part + by_training)
+    return replace(itself, seed_part=by_training, seeds=again.seeds, redrawn=True)
 
 
 def of_scores(
-    rows: np.ndarray, again: np.ndarray, images: int, *, redrawn: bool = False, span: Range = DIFFERENCE
+    rows: np.ndarray, again: np.ndarray, images: int, *, redrawn: int = 0, span: Range = DIFFERENCE
 ) -> Crossed:
     """A score that is no mean over images, such as an area under a curve, or a difference of two.
 
-    rows : of each seed on all test images, or (`redrawn`) of the classifier itself and of those on redrawn images.
-    again : of all seeds together, or of the classifier itself, after each draw of the test images with replacement.
+    rows : of each seed on all test images, or (`redrawn`: of so many generators, as of the function of that name) of
+        the classifier itself and of those on redrawn images.
+    again : of all seeds together, or of the classifiers themselves, after each draw of the test images with
+        replacement.
     """
-    first, others = (rows[0], rows[1:]) if redrawn else (rows.mean(), rows)
-    seed_part = others.var(ddof=1) / (1 if redrawn else len(others)) if len(others) > 1 else math.nan
-    parts = float(seed_part), float(again.var(ddof=1)), 0.0
-    return Crossed(float(first), *parts, len(others), images, span, redrawn=redrawn)
+    by_images, by_training = float(again.var(ddof=1)), 0.0
+    if redrawn:
+        several = rows.reshape(redrawn, -1)
+        by_training = float(several[:, 1:].mean(axis=0).var(ddof=1))
+        if redrawn == 1:
+            draws = several.shape[1] - 1
+            return Crossed(float(rows[0]), by_training, by_images, 0.0, draws, images, span, redrawn=True)
+        rows = several[:, 0]
+    seed_part = float(rows.var(ddof=1)) / len(rows) if len(rows) > 1 else math.nan
+    return Crossed(float(rows.mean()), seed_part, by_images + by_training, 0.0, len(rows), images, span)
 
 
 def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:

@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_code_cell, new_notebook
 from test_guards import PNG, executed_cell
 
 from synthgap.base.errors import UserError
@@ -20,6 +20,31 @@ def test_cleaning_drops_times_and_paths_and_nothing_else():
     assert "now" not in text
     assert notebook.cells[0].metadata.tags == ["kept"]
     assert notebook.cells[0].outputs == cell.outputs
+
+
+def test_pages_leave_out_what_opens_a_chapter_and_what_only_calls_for_an_exhibit():
+    given = new_code_cell("preset = 'full'", metadata={"tags": ["injected-parameters"]})
+    own = new_code_cell('print(show("fig-1"))', outputs=executed_cell().outputs)
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        for cell in code:
+            if "parameters" not in cell.metadata.get("tags", []) and "open_book" not in cell.source:
+                cell.outputs = executed_cell().outputs
+        code += [given, own]
+        book.clean(new_notebook(cells=code))
+        tags = {cell.source: cell.metadata.get("tags", []) for cell in code}
+        assert [t for t in tags.values() if "parameters" in t] == [["parameters", "remove-cell"]]
+        assert tags[given.source] == ["injected-parameters", "remove-cell"]
+        assert tags[own.source] == []
+        for source, several in tags.items():
+            assert "hide-input" not in several
+            if source.startswith("show") and source.count("(") == 1:
+                assert several == ["remove-input"], source
+            if "open_book" in source:
+                assert several == ["remove-cell"]
+            if "def " in source:
+                assert several == [], "code that is there to be read"
 
 
 def test_the_figure_of_the_front_page_is_found_by_its_name(tmp_path):

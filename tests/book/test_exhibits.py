@@ -130,6 +130,13 @@ def test_the_source_behind_an_exhibit_is_that_of_its_view_and_of_what_makes_its_
     assert exhibit_text.code_behind("fig-graph") == []
 
 
+def test_the_call_for_an_exhibit_names_the_preset_of_the_run_and_the_exhibit():
+    assert exhibit_text.call_of(record(), "fig-6") == 'synthgap.Study(preset="quick").show("fig-6")'
+    assert exhibit_text.call_of(record(), "fig-headline") == 'synthgap.Study(preset="quick").show("fig-1")'
+    assert exhibit_text.call_of(record(preset="mine"), "fig-6") == 'synthgap.Study(…).show("fig-6")'
+    assert exhibit_text.call_of(record(), "fig-graph") == ""
+
+
 # the file
 
 

@@ -95,7 +95,7 @@ def test_where_all_images_are_tested_in_turn_the_file_says_so_and_parts_keep_gro
     assert len(heads.groups) == len(pool)
     assert len(set(zip(heads.groups, pool, strict=True))) == len(set(pool)) == max(heads.groups) + 1
     assert not set(pool) & {row["group"] for row in rows if row["split"] == "validation"}
-    assert heads.head(REAL).groups == heads.groups
+    assert study.design.head(REAL).groups == heads.groups
     assert Outlook(f"folder:{root}", "smoke", device="cpu", **options).design.heads.groups == heads.groups
     again = Record.model_validate_json(Record.of(study.design).model_dump_json()).design()
     assert again.heads.groups == heads.groups

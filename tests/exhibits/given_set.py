@@ -38,3 +38,17 @@ def lab_of(dataset: str, results: Path, seeds="auto", synthetic: str = "none", p
     store = Store(results / "store")
     loaded = load(dataset, preset, results, seeds, "cpu", synthetic, Options(**options))
     return Lab(loaded.design(store.put), store, 1)
+
+
+def drawn_lab(folder: Path, judge: str) -> Lab:
+    """Two classes as above, at 12×12, with generators of the study's own that draw 8×8."""
+    real = folder / "larger.npz"
+    with FileLock(folder.with_suffix(".drawn.lock")):
+        if not real.is_file():
+            folder.mkdir(exist_ok=True)
+            rng = np.random.default_rng(0)
+            labels = (np.arange(150) % 5 == 0).astype(np.int64)
+            images = np.clip(rng.normal(100 + 25 * labels[:, None, None], 40, (150, 12, 12)), 0, 255).astype(np.uint8)
+            np.savez(real, images=images, labels=labels, classes=np.array(["dark", "light"]))
+    preset = str(few_preset(folder / "few_drawn.yaml"))
+    return lab_of(f"npz:{real}", folder / "drawn", preset=preset, judge=judge, image_size=8)

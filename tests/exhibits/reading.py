@@ -1,12 +1,18 @@
 """What tests of exhibits read and make: tables as readers see them, what is behind an artifact, made-up studies."""
 
+import json
 import math
 import re
+import shutil
+import subprocess
+from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from synthgap.book.execute import find_root
 from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.claims import ClaimVerdict
 from synthgap.exhibits.hits import Hits
@@ -16,6 +22,9 @@ from synthgap.paper.published import claims
 from synthgap.stats.intervals import estimate_mean
 from synthgap.stats.judge import INCONCLUSIVE, UNTESTED, VERDICTS, Effect
 from synthgap.stats.verdict import DECIDED, LEANING, OPEN
+
+EXTENSIONS = find_root() / "book" / "_ext"
+needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser here")
 
 
 def cells_of(markdown: str) -> list[list[str]]:
@@ -123,3 +132,23 @@ def judged() -> list[ClaimVerdict]:
         rest = "3 seeds", "a_b", "accuracy|x"
         several.append(ClaimVerdict(claim, word, standing, effect if tested else None, p, *rest))
     return several
+
+
+def in_browser(folder, body, probe, opened=False):
+    """What `probe`, a script that calls tell(value) once, finds on a page of this body with the slider's script; in a
+    Chromium without network. opened : what folds is open."""
+    script, style = ((EXTENSIONS / f"reverse_step.{end}").read_text() for end in ("js", "css"))
+    tell = "const tell = (value) => { document.title = JSON.stringify(value); };"
+    if opened:
+        probe = f"document.querySelectorAll('details').forEach((one) => {{ one.open = true; }});{probe}"
+    page = folder / "page.html"
+    page.write_text(
+        f"<!DOCTYPE html><meta charset='utf-8'><style>{style}</style><body>{body}<script>{script}</script>"
+        f"<script>addEventListener('load', () => {{ {tell} {probe} }});</script>",
+        encoding="utf-8",
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    options += ["--virtual-time-budget=5000", f"--user-data-dir={folder / 'profile'}"]
+    command = ["chromium", *options, "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return json.loads(unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1]))

@@ -85,7 +85,7 @@ def test_what_the_next_look_takes_is_told_by_what_the_seeds_before_took(looked):
     seconds = growing.expected(study.lab, grown)
     spent = sum(
         study.store.provenance(spec)["seconds"]
-        for spec in growing.in_order(growing.answer.specs(study.design))
+        for spec in growing.in_order(growing.known.specs(study.design))
         if spec.kind != "data"
     )
     assert 0.5 * spent < seconds < 2 * spent  # twice the seeds
@@ -100,7 +100,7 @@ def test_a_chapter_adds_seeds_before_it_shows_anything(looked, smoke):
     given |= {"device": "cpu", "workers": 1, "synthetic": "none", "max_images": "auto", "flip": "auto", "grey": False}
     study = open_study({**given, "class_weights": "none", "judge": "auto", "minutes": 5, **UNASKED})
     assert (study.seeds, study.design.looks) == ((0, 1), (2,))  # 2 is the most
-    assert "it was looked at with 2 of them" in study.answer()["sure"].markdown
+    assert "looked at its answer with 2 seeds" in study.answer()["sure"].markdown
     assert "looked at" not in smoke.answer()["sure"].markdown
 
 

@@ -22,12 +22,13 @@ from synthgap.design.record import Record
 from synthgap.design.values import GIVEN, REAL
 from synthgap.exhibits.answer import compared, scored, verdicts
 from synthgap.exhibits.answer_files import CSV, JSON, write_answer
+from synthgap.exhibits.answer_text import answer
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.next_steps import Findings, Labels, findings, labels, next_steps, summary
 from synthgap.exhibits.scored import Scored
 from synthgap.exhibits.study import Study
 from synthgap.exhibits.task import task
-from synthgap.exhibits.your_data import answer
+from synthgap.exhibits.your_data import known
 from synthgap.graph.specification import in_order
 from synthgap.metrics.scores import MEASURES, calibration_error, probabilities, score
 from synthgap.stats.crossed import DIFFERENCE, Crossed, redrawn
@@ -54,7 +55,7 @@ def test_no_network_is_trained(heads):
 
 def test_a_level_is_the_heads_own_and_all_images_are_tested(heads):
     d = heads.design
-    judged = heads.store.get(d.heads.head(REAL))
+    judged = heads.store.get(d.head(REAL))
     asked = heads.value(task)
     assert len(asked.test) == d.judged["train"].count == d.judged["test"].count == 120
     level = heads.value(compared).level(REAL)
@@ -74,7 +75,7 @@ def test_copies_of_the_training_images_neither_help_nor_harm_by_the_verdicts(hea
 
 def test_a_finished_run_is_read_again_with_its_heads(heads):
     again = Record.model_validate_json(Record.of(heads.design).model_dump_json()).design()
-    assert again.heads.head((GIVEN, 0.417)).key == heads.design.heads.head((GIVEN, 0.417)).key
+    assert again.head((GIVEN, 0.417)).key == heads.design.head((GIVEN, 0.417)).key
     assert again.heads.record["sizes"] == heads.design.heads.record["sizes"]
 
 
@@ -149,7 +150,7 @@ def test_the_calibration_error_is_0_where_certainty_is_the_share_that_is_right()
 def test_the_spread_of_a_score_over_images_is_the_one_of_the_mean():
     logits, labels = drawn(count=400, rows=21)
     arms = {("a", 0): logits, ("b", 0): logits[:, :, ::-1].copy()}
-    found = Scored(arms, labels, None, redrawn=True)
+    found = Scored(arms, labels, None, redrawn=1)
     right = (logits.argmax(axis=2) == labels).astype(float)
     for one, other in (
         (found.level("accuracy", ("a", 0)), redrawn(right)),
@@ -169,7 +170,7 @@ def test_the_verdicts_go_by_the_measure_that_was_asked_for(heads):
     labels = lab.value(task).test
     areas = [roc_auc_score(labels, probabilities(logits[cell][0])[:, 1]) for cell in (arm, REAL)]
     assert verdict.difference.mean == pytest.approx(areas[0] - areas[1])
-    assert "area under the ROC curve of class light" in lab.value(answer)["replace"].sentence
+    assert "area under the ROC curve of class light" in answer(lab.value(known))["replace"].sentence
 
 
 @pytest.mark.parametrize(
@@ -186,11 +187,15 @@ def test_an_unknown_judge_or_measure_is_refused(options, says):
         Options(**options)
 
 
-def test_a_class_that_is_none_is_refused_with_its_neighbour_and_features_want_given_images():
+def test_a_class_that_is_none_is_refused_with_its_neighbour():
     with pytest.raises(UserError, match="positive is 'defect', no class; did you mean defective"):
         Options(positive="defect").place(("defective", "functional"))
-    with pytest.raises(UserError, match="judge is features, which judges given images"):
-        Options(judge="features").by_features("none")
+
+
+def test_features_judge_given_images_unless_asked_otherwise_and_others_where_asked():
+    several = [(judge, synthetic) for judge in ("auto", "resnet18", "features") for synthetic in ("none", "folder:x")]
+    judged = [pair for pair in several if Options(judge=pair[0]).by_features(pair[1])]
+    assert judged == [("auto", "folder:x"), ("features", "none"), ("features", "folder:x")]
 
 
 def test_minutes_are_refused_where_there_are_no_seeds_to_add(tmp_path):
@@ -240,9 +245,10 @@ def test_other_steps_follow_from_what_other_things_gave(heads):
     for said in (
         "Augment first: mirroring",
         "More images of your own help",
-        "Collect images of class dark first: 50.0%",
+        "Collect images of class dark first",
     ):
         assert said in steps
+    assert "50.0%" in steps.rpartition("class dark first")[2]
     _, steps = told(heads.design, UNKNOWN, OPEN, doubling=-0.02, policy=-0.04)
     assert "would help little" in steps
     assert "Augment" not in steps

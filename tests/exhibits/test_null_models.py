@@ -60,7 +60,7 @@ def test_a_preset_with_fewer_bootstrap_arms_leaves_them_out(run):
     assert found.gaps[3].excess is not None
     first, second, _ = a1.against_nulls(found)
     assert "not run" in first
-    assert "a memoriser's" in second
+    assert "memoriser's" in second
 
 
 def test_the_measure_is_that_of_the_plain_answer(run):

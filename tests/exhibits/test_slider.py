@@ -4,23 +4,20 @@ import base64
 import io
 import math
 import re
-import shutil
-import subprocess
-from html import unescape
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
+from reading import EXTENSIONS, in_browser, needs_browser
 
-from synthgap.book import execute as book
+from synthgap.data.imageset import ImageSet
 from synthgap.design.arms import CROSSFIT
 from synthgap.exhibits import slider
 from synthgap.exhibits.base import Html
 from synthgap.exhibits.slider import Walk
 from synthgap.stats.intervals import Estimate, estimate_mean
-
-EXTENSIONS = book.find_root() / "book" / "_ext"
 
 
 def walk(shape=(1, 8, 8), count=4, steps=(0, 30, 50, 100), seeds=3, seed=0):
@@ -93,6 +90,31 @@ def test_the_walk_shows_what_a_run_measured_of_images_made_from_test_images(smok
     assert steps == [0, 20, 25, 30, 40, 50, 60, 70, 75, 80, 100]
     real = smoke.store.get(smoke.main.data["grid"]).images
     assert Found(told).all("img")[0]["src"] == slider.strip(real)
+    train = smoke.store.get(smoke.main.data["train"])
+    places = slider.chosen(train, len(smoke.main.preset.curves))
+    assert len(places) == 10
+    for t in smoke.main.preset.curves:
+        several = train if t == 0 else smoke.store.get(smoke.main.samples(0, t))
+        assert slider.sheet(several.images[places]) in told
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "most"), [((1, 8, 8), 10, 10), ((3, 32, 32), 10, 3), ((3, 64, 64), 200, 1)]
+)
+def test_of_each_class_as_many_images_are_shown_as_leave_the_page_small(shape, classes, most):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(classes), 7))
+    some = ImageSet(np.zeros((len(labels), *shape), np.uint8), labels, tuple(map(str, range(classes))))
+    places = slider.chosen(some, 11)
+    assert len(places) == most
+    assert places.shape[1] <= slider.EACH
+    for label, mine in enumerate(places):
+        assert mine.tolist() == np.flatnonzero(labels == label)[: len(mine)].tolist()
+    assert 11 * places.size * np.prod(shape) <= max(slider.CLASS_BYTES, 11 * np.prod(shape))
+
+
+def test_a_class_with_one_image_leaves_one_of_each():
+    some = ImageSet(np.zeros((5, 1, 4, 4), np.uint8), np.array([0, 0, 1, 0, 0]), ("a", "b"))
+    assert slider.chosen(some, 3).tolist() == [[0], [2]]
 
 
 def test_one_seed_has_no_interval():
@@ -135,40 +157,60 @@ def test_it_needs_no_network_and_no_name_becomes_markup():
         assert not re.search(r"https?:|@import|url\(", (EXTENSIONS / name).read_text())
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser here")
+@needs_browser
 def test_the_slider_moves_by_the_keyboard_and_tells_each_step(tmp_path):
     """In a browser without network: arrows change image and text, a cursor moves in the charts."""
     shown = walk()
-    script, style = ((EXTENSIONS / f"reverse_step.{end}").read_text() for end in ("js", "css"))
-    probe = """
-      addEventListener("load", () => {
+    before, after = in_browser(
+        tmp_path,
+        slider.html(shown),
+        """
         const input = document.querySelector("input");
         const state = () => [input.value, input.getAttribute("aria-valuetext"),
           document.querySelector("output").textContent, document.querySelectorAll(".live img")[1].src.slice(-40),
           document.querySelector(".cursor").getAttribute("x1"),
-          getComputedStyle(document.querySelector("ol")).display,
-          document.querySelector("label").htmlFor === input.id].join("|");
+          getComputedStyle(document.querySelector(".reverse-steps")).display,
+          document.querySelector("label").htmlFor === input.id];
         const before = state();
         input.stepUp();
         input.dispatchEvent(new Event("input"));
-        document.title = before + "##" + state();
-      });"""
-    page = tmp_path / "page.html"
-    page.write_text(
-        f"<!DOCTYPE html><meta charset='utf-8'><style>{style}</style><body>{slider.html(shown)}"
-        f"<script>{script}</script><script>{probe}</script>",
-        encoding="utf-8",
+        tell([before, state()]);""",
     )
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command = ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    title = unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1])
-    before, after = (state.split("|") for state in title.split("##"))
-    assert before[:2] == ["2", "50"]
+    assert before[:2] == ["2", "t_re = 50"]
     assert before[2] == slider.sentence(shown, 50)
-    assert after[:2] == ["3", "100"]
+    assert after[:2] == ["3", "t_re = 100"]
     assert after[2] == slider.sentence(shown, 100)
     assert before[3] == slider.strip(shown.images[50])[-40:]
     assert after[3] == slider.strip(shown.images[100])[-40:]
     assert float(after[4]) == slider.WIDTH - slider.RIGHT
-    assert before[5:] == ["none", "true"]  # the list has made room; the label is the slider's
+    assert before[5:] == ["none", True]  # the list has made room; the label is the slider's
+
+
+@needs_browser
+def test_a_class_that_is_chosen_is_seen_alone_at_its_own_steps(tmp_path):
+    """What of the picture the window shows is that class's row, by its place and form."""
+    shown = walk()
+    rows = {t: np.random.default_rng(t).integers(0, 256, (3, 2, 1, 8, 8), dtype=np.uint8) for t in (0, 40, 50, 100)}
+    shown = replace(shown, by_class=rows, classes=("a", "<b>", "c"), sigmas=shown.sigmas | {40: 4.1})
+    names, mixed, steps, sources, shapes, places = in_browser(
+        tmp_path,
+        slider.html(shown),
+        """
+        const select = document.querySelector("select");
+        const steps = () => Array.from(document.querySelectorAll(".live li span"), (e) => e.textContent);
+        const mixed = steps();
+        select.value = 1;
+        select.dispatchEvent(new Event("change"));
+        const windows = Array.from(document.querySelectorAll(".live img"));
+        tell([Array.from(select.options, (o) => o.textContent), mixed, steps(), windows.map((w) => w.src.slice(-40)),
+          windows.map((w) => w.getBoundingClientRect().width / w.getBoundingClientRect().height),
+          windows.map((w) => getComputedStyle(w).objectPosition)]);""",
+        opened=True,
+    )
+    assert names == ["the first of the training set", "class a", "class <b>", "class c"]
+    assert mixed == ["real", "t_re = 30", "t_re = 50", "t_re = 100"]
+    assert steps == ["real", "t_re = 40", "t_re = 50", "t_re = 100"]
+    expected = {t: slider.sheet(several)[-40:] for t, several in rows.items()}
+    assert sources == [expected[t] for t in (0, 50, 0, 40, 50, 100)]  # the real ones, those at the step, all steps
+    assert shapes == pytest.approx([17 / 8] * 6, rel=0.01)
+    assert set(places) == {"0px 50%"}

@@ -13,11 +13,11 @@ from reading import cells_of
 
 from synthgap.base.words import ONE_SEED, escaped
 from synthgap.exhibits.answer import task, tested
-from synthgap.exhibits.answer_text import QUESTIONS, Answer, Said
+from synthgap.exhibits.answer_text import QUESTIONS, Answer, Said, answer
 from synthgap.exhibits.answer_words import against_words, match_words, needed_words, standing_words, worth_words
 from synthgap.exhibits.base import EXHIBITS
 from synthgap.exhibits.text import myst_table
-from synthgap.exhibits.your_data import answer, settings
+from synthgap.exhibits.your_data import known, settings
 from synthgap.stats.crossed import DIFFERENCE, Crossed, Crossing, Needed, crossed
 from synthgap.stats.verdict import BETTER, DECIDED, LEANING, OPEN, SAME, UNKNOWN, WORSE, Verdict, decide
 
@@ -41,7 +41,7 @@ def numbers(text):
 
 
 def test_every_question_is_answered_by_a_number_and_an_interval(smoke):
-    found = smoke.lab.value(answer)
+    found = answer(smoke.lab.value(known))
     assert list(found.said) == list(QUESTIONS)
     for question, said in found.said.items():
         assert numbers(said.sentence), question
@@ -51,7 +51,7 @@ def test_every_question_is_answered_by_a_number_and_an_interval(smoke):
 
 
 def test_uneven_classes_given_images_and_one_multiple_are_told_of(given):
-    found = given.value(answer)
+    found = answer(given.value(known))
     assert "balanced accuracy" in found["replace"].sentence
     assert "plain accuracy" in found["replace"].sentence
     assert "copying" in found["copying"].sentence
@@ -61,7 +61,7 @@ def test_uneven_classes_given_images_and_one_multiple_are_told_of(given):
 
 
 def test_one_seed_is_said_to_decide_nothing(smoke):
-    found = lab_of("auto", smoke.results, seeds=1).value(answer)
+    found = answer(lab_of("auto", smoke.results, seeds=1).value(known))
     assert found["sure"].sentence.startswith("**Not at all**")
     assert "nan" not in str(found)
     assert ONE_SEED in found["replace"].sentence
@@ -185,7 +185,7 @@ def test_beyond_the_curve_the_exchange_rate_is_not_identifiable(value, edge):
         (Crossing(2.34, 0, INF), [2.3, 95, 1, 5], "×1 or less to beyond ×5"),
         (Crossing(INF, 2.5, INF), [5, 95, 2.5, 5], "not reached by ×5"),
         (Crossing(0, 0, 3.0), [1, 95, 1, 3.0], "is ×1 or less"),
-        (Crossing(0, 0, 1), [1, 95], "match your real images already"),
+        (Crossing(0, 0, 1), [1, 95], "match your real ones already"),
         (Crossing(INF, INF, INF), [5, 95], "don't match"),
         (Crossing(2.34, 0, INF, (1, 3)), [1, 3], "not identifiable"),
     ],

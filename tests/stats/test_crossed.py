@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthgap.stats.crossed import Crossed, at_spread, crossed, crossing
+from synthgap.stats.crossed import Crossed, at_spread, crossed, crossing, of_scores, redrawn
 from synthgap.stats.intervals import ANY, SHARE
 
 
@@ -220,3 +220,24 @@ def test_p_values_are_the_levels_at_which_the_interval_reaches_0_or_the_interest
     assert d.half_width(1 - d.p) == pytest.approx(0.02)
     assert d.half_width(1 - d.p_within(0.03)) == pytest.approx(0.01)
     assert d.p_within(0.02) == 1.0
+
+
+def test_several_generators_are_the_seeds_and_other_training_images_widen_the_interval():
+    """Of each generator a row as it is and rows after redraws of the training images, which move all test images."""
+    rng = np.random.default_rng(0)
+    level = np.array([0.70, 0.75, 0.80])[:, None] + np.hstack([[0.0], rng.normal(0, 0.03, 40)])
+    values = (rng.random((3, 41, 500)) < level[..., None]).astype(float)
+    rows = values.reshape(-1, 500)
+    found, plain = redrawn(rows, span=SHARE, seeds=3), crossed(values[:, 0], span=SHARE)
+    by_training = values[:, 1:].mean(axis=(0, 2)).var(ddof=1)
+    assert (found.mean, found.seeds, found.redrawn) == (plain.mean, 3, False)
+    assert found.seed_part == plain.seed_part
+    assert found.image_part == pytest.approx(plain.image_part + by_training)
+    (alone,) = {redrawn(values[0], span=SHARE, seeds=1), redrawn(values[0], span=SHARE)}
+    assert (alone.mean, alone.seeds, alone.redrawn) == (values[0, 0].mean(), 40, True)
+    scores = values.mean(axis=2)
+    again = np.linspace(-0.1, 0.1, 50)
+    score = of_scores(scores.ravel(), again, 500, redrawn=3, span=SHARE)
+    assert (score.mean, score.seeds) == (pytest.approx(found.mean), 3)
+    assert score.seed_part == pytest.approx(found.seed_part)
+    assert score.image_part == pytest.approx(again.var(ddof=1) + by_training)

@@ -13,7 +13,7 @@ import nbformat
 from ..exhibits.drawing import DPI, MESSAGE, NARROW
 
 WHOLE = "whole"  # class of a picture that is narrow enough to be read on a phone without scrolling
-ESCAPE = re.compile(r"\\(?=[^\w\s])")  # of a character that Markdown would read; alternative texts have none
+ESCAPE = re.compile(r"\\(?=[^A-Za-z0-9\s])")  # of a character that Markdown would read; alternative texts have none
 ROOM = 1.15  # what labels may add to a chart's width
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import capital, difference, mean_over, plain
+from ..base.words import capital, difference, plain
 from ..data.splits import spread
 from ..design.arms import Arms
 from ..design.loading import Design
@@ -18,7 +18,7 @@ from ..metrics.gradcam import cam_layer, cross_similarity
 from ..stats.intervals import paired_difference, range_of
 from .base import IMAGES, Cells, Values, by_seed, exhibit, on_steps, result
 from .drawing import attention_rows, saying
-from .text import mean_of, myst_table
+from .text import mean_of, mean_told, myst_table
 
 HARDLY = 0.5  # a correlation below which two maps share less than a quarter of their variance
 
@@ -119,6 +119,6 @@ def attention_table(d: Design, rows: pd.DataFrame, seen: Maps) -> list[str]:
         )
     caption = (
         "Correlation of a test image's GradCAM maps between a classifier trained on real images and classifiers of "
-        f"other seeds trained at t_re. {capital(mean_over(rows.seed.nunique()))}"
+        f"other seeds trained at t_re. {capital(mean_told(rows.seed.nunique()))}"
     )
     return [myst_table(out, caption, "tab-attention"), layer]

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, mean_over, plus_minus
+from ..base.words import NOT_RUN
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
 from ..design.values import (
@@ -27,7 +27,15 @@ from ..stats.intervals import VarianceParts, variance_parts
 from .base import ACCURACY, Cells, Values, exhibit, known, measured, of_arm, result
 from .hits import hits
 from .samples import FEW
-from .text import TOO_FEW, in_percent, mean_of, myst_table, paper_table, published
+from .text import (
+    TOO_FEW,
+    mean_of,
+    mean_told,
+    myst_table,
+    paper_table,
+    percent_told,
+    published,
+)
 
 GENERATORS = (  # last rows of Table 4: title, t_re, measure; cross-fitted
     ("Fréchet distance of the samples, t_re = 100", REVERSE_STEPS, "frechet"),
@@ -169,7 +177,7 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
         row: dict[str, object] = {"method": arm_title(arm)}
         for k in multiples:
             cell = mine[mine.multiple == (0 if alone else k)].accuracy
-            shown = plus_minus(in_percent(cell)) if len(cell) else NOT_RUN
+            shown = percent_told(cell) if len(cell) else NOT_RUN
             row[f"×{k:g} (%)"] = "" if alone and k != 1 else shown
         for k in (1, 3, 5):
             theirs = published(paper.get(arm, {}).get(0 if alone else k))
@@ -177,7 +185,7 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
         out.append(row)
     caption = (
         f"Dataset replication and augmentation (the paper's Table 3). Ours: {d.arms.name}, "
-        f"{mean_over(rows.seed.nunique())}, {rows.n.iloc[0]:,} test images. Paper: "
+        f"{mean_told(rows.seed.nunique())}, {rows.n.iloc[0]:,} test images. Paper: "
         f"Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
     return myst_table(out, caption, "tab-3")
@@ -192,7 +200,7 @@ def data_sets_table(d: Design, rows: pd.DataFrame, generators: pd.DataFrame) -> 
         shown: dict[str, object] = {"method": cell_title(row)}
         for name in datasets:
             mine = of_arm(rows[rows.dataset == name], parse_cell(row))
-            shown[f"{name} (%)"] = plus_minus(in_percent(mine.accuracy)) if len(mine) else NOT_RUN
+            shown[f"{name} (%)"] = percent_told(mine.accuracy) if len(mine) else NOT_RUN
         out.append(shown | {f"{column}, paper (%)": published(pair) for column, pair in theirs.items()})
     fitted = generators[generators.protocol == CROSSFIT] if len(generators) else generators
     for title, t, column in GENERATORS:
@@ -204,7 +212,7 @@ def data_sets_table(d: Design, rows: pd.DataFrame, generators: pd.DataFrame) -> 
         out.append(shown | {f"{c}, paper (%)": f"{fid[c]:.1f} (FID)" if c in fid else "" for c in paper[REAL_ONLY]})
     caption = (
         f"Replication, traditional and synthetic augmentation on several data sets (the paper's Table 4). Ours: "
-        f"{mean_over(rows.seed.nunique())}. Last rows: the generator, cross-fitted, "
+        f"{mean_told(rows.seed.nunique())}. Last rows: the generator, cross-fitted, "
         f"FD-classifier (not a percentage; the paper: FID). “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
     return myst_table(out, caption, "tab-4")

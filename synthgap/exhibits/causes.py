@@ -314,8 +314,10 @@ def _aside(one: Cause) -> str:
 def _measured(found: Loss | Symptom) -> str:
     if isinstance(found, Loss):
         return f"real images lose {_interval(found.loss)} points"
-    return f"{found.what}: {_interval(found.change)} {found.unit}".rstrip()
+    digits = 1 if found.unit == "points" else None
+    return f"{found.what}: {_interval(found.change, digits)} {found.unit}".rstrip()
 
 
-def _interval(e: Crossed | Estimate) -> str:
-    return difference(e) + (" (one seed: no interval)" if math.isnan(e.low) else "")
+def _interval(e: Crossed | Estimate, digits: int | None = 1) -> str:
+    """With one decimal, as points are written; digits: None for as many as the size needs."""
+    return difference(e, digits) + (" (one seed: no interval)" if math.isnan(e.low) else "")

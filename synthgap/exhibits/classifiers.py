@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import capital, difference, mean_over, plus_minus
+from ..base.words import capital, difference
 from ..classifier.evaluate import Prediction
 from ..design.arms import CROSSFIT, PAPER, Arms
 from ..design.loading import Design
@@ -18,18 +18,20 @@ from ..graph.specs import Predict
 from ..metrics.entropy import marginal_entropy, output_entropy
 from ..metrics.projection import concentration as concentration_of
 from ..stats.crossed import crossed
-from ..stats.intervals import PERCENT, estimate_mean
+from ..stats.intervals import PERCENT
 from ..stats.judge import slope_and_turn
 from ..stats.trends import FALLS, Trend
 from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, read, result
 from .hits import Hits, hits
 from .text import (
     by_step,
-    in_percent,
     left_out,
+    mean_told,
     myst_table,
     paper_table,
+    percent_told,
     published,
+    seeds_told,
     trend_of,
     trend_table,
     trends_by_protocol,
@@ -162,15 +164,15 @@ def accuracy_table(d: Design, rows: pd.DataFrame, known: Hits) -> str:
             mine = rows[rows.dataset == name]
             cell = 100 * by_seed(d, mine[mine.t_re == t], "accuracy")
             line[f"σ, {name}"] = f"{mine[mine.t_re == t].sigma.iloc[0]:.3g}"
-            line[f"{name} (%)"] = plus_minus(estimate_mean(cell, span=PERCENT))
+            line[f"{name} (%)"] = seeds_told(cell, span=PERCENT)
             change = crossed(known.minus((name, t), (name, first))).in_points
-            line[f"{name}: change"] = "–" if t == first else difference(change, 2)
+            line[f"{name}: change"] = "–" if t == first else difference(change, 1)
         for name, column in paper_table("table2").items():
             line[f"{name}, paper (%)"] = published(column.get(int(t)))
         out.append(line)
     n = ", ".join(f"{name} {rows[rows.dataset == name].n.iloc[0]:,}" for name in datasets)
     caption = (
-        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: {mean_over(rows.seed.nunique())}; "
+        f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: {mean_told(rows.seed.nunique())}; "
         f"change: points from t_re = {first}, with 95% intervals over seeds and test images ({n})"
     )
     return myst_table(out, caption, "tab-2")
@@ -199,10 +201,10 @@ def disagreement(d: Design, right: Hits) -> str:
         other = right[t,] if t else np.roll(real, -1, axis=0)
         shares = {"real alone": real & ~other, "the other alone": ~real & other, "neither": ~real & ~other}
         row = {"the other is trained on": f"t_re = {t}" if t else "real images, another seed"}
-        out.append(row | {f"{who} (%)": plus_minus(in_percent(share.mean(axis=1))) for who, share in shares.items()})
+        out.append(row | {f"{who} (%)": percent_told(share.mean(axis=1)) for who, share in shares.items()})
     caption = (
         f"Who tells a test image rightly: the classifier of real images, or another ({d.main.name}; "
-        f"{mean_over(len(d.seeds))}, {real.shape[1]:,} test images). The first row is what another seed alone changes"
+        f"{mean_told(len(d.seeds))}, {real.shape[1]:,} test images). The first row is what another seed alone changes"
     )
     return myst_table(out, caption, "tab-disagreement")
 
@@ -229,7 +231,7 @@ def concentration_table(d: Design, rows: pd.DataFrame) -> str:
         return left_out("Concentration within the classes", "tab-concentration")
     caption = (
         "Concentration within the classes, set against real images; 1 is as spread as they are. "
-        f"{capital(mean_over(rows.seed.nunique()))}"
+        f"{capital(mean_told(rows.seed.nunique()))}"
     )
     return myst_table(by_step(rows, titles), caption, "tab-concentration")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..base.words import difference, plural, plus_minus
+from ..base.words import difference, plural
 from ..design.loading import Design
 from ..design.values import (
     BOOTSTRAP,
@@ -24,7 +24,7 @@ from ..design.values import (
 from .augmentation import CrossedSeeds, crossed_seeds, table3, table3_hits, validation
 from .base import exhibit, of_arm
 from .hits import Hits, arm_difference
-from .text import difference_sentence, folded, in_percent, listed, myst_table
+from .text import difference_sentence, folded, listed, myst_table, percent_told
 
 Pair = tuple[ArmCell, ArmCell]
 TOO_SMALL = "too small to be seen"  # of a variance whose estimate is negative: what is left over is larger
@@ -86,7 +86,7 @@ def comparison_table(d: Design, known: Hits, pairs: list[Pair], caption: str, la
     out = []
     for first, second in pairs:
         line = {"arm": cell_title(cell_name(first)), "against": cell_title(cell_name(second))}
-        out.append(line | {"difference (points)": difference(arm_difference(d, known, first, second), 2)})
+        out.append(line | {"difference (points)": difference(arm_difference(d, known, first, second), 1)})
     table = pd.DataFrame(out)
     if table["against"].nunique() == 1:  # the caption says it
         table = table.drop(columns="against")
@@ -107,8 +107,8 @@ def choice_table(d: Design, rows: pd.DataFrame, tested: pd.DataFrame, known: Hit
         out.append(
             {
                 "arm": cell_title(cell_name((arm, multiple))),
-                "validation (%)": plus_minus(in_percent(mine.accuracy)),
-                "test (%)": plus_minus(in_percent(theirs.accuracy)),
+                "validation (%)": percent_told(mine.accuracy),
+                "test (%)": percent_told(theirs.accuracy),
                 "chosen": "**yes**" if chosen[multiple] == arm else "",
             }
         )

@@ -151,8 +151,18 @@ def _says(claim: PublishedClaim) -> str:
     if claim.direction in ("rises", "falls"):
         return f"{claim.direction} with t_re"
     word = "equal to" if claim.direction == EQUAL else f"{claim.direction} than"
-    level = plain(claim.level, 0 if claim.level.is_integer() else 2)
-    return f"{word} {level} {claim.interest.unit}"
+    return f"{word} {_with_unit(plain(claim.level, 0 if claim.level.is_integer() else 2), claim)}"
+
+
+def _with_unit(number: str, claim: PublishedClaim) -> str:
+    """A claim's number as its measure is written: "×0.6", "50%"; a ratio and a share have no unit."""
+    unit = claim.interest.unit
+    if unit == "multiples":
+        return f"×{number}"
+    if unit == "%" or (unit == "points" and claim.level > 0):  # a level, not a difference
+        first, space, rest = number.partition(" ")
+        return f"{first}%{space}{rest}"
+    return number if unit in ("ratio", "share") else f"{number} {unit}"
 
 
 def _interest(claim: PublishedClaim) -> str:
@@ -168,11 +178,11 @@ def _effect(v: ClaimVerdict) -> str:
     def show(value: float) -> str:
         if unit == "multiples" and value == 0:
             return "0"
-        return write(value, 2 if unit in ("points", "%") else digits_for(value))
+        return write(value, 1 if unit in ("points", "%") else digits_for(value))
 
     if math.isnan(e.low):
-        return f"{show(e.mean)} {unit} (one seed: no interval)"
-    return f"{show(e.mean)} ({show(e.low)} to {show(e.high)}) {unit}"
+        return f"{_with_unit(show(e.mean), v.claim)} (one seed: no interval)"
+    return _with_unit(f"{show(e.mean)} ({show(e.low)} to {show(e.high)})", v.claim)
 
 
 # the paper's own numbers

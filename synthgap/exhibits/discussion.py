@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..base.words import capital, difference, mean_over, plus_minus, points
+from ..base.words import capital, difference, points
 from ..data.splits import halves, stratified_lowest
 from ..design.arms import CROSSFIT, Arms, Sets
 from ..design.loading import Design
@@ -18,7 +18,7 @@ from ..graph.specs import MeasureLikelihood, Snapshot, Subset
 from ..metrics.likelihood import Likelihood
 from ..metrics.projection import centralities
 from ..stats.crossed import Crossed, crossed
-from ..stats.intervals import Estimate, estimate_mean, range_of
+from ..stats.intervals import Estimate, range_of
 from ..stats.trends import RISES
 from .base import ACCURACY, Cells, Values, exhibit, measured, read, result, sentences
 from .classifiers import concentration, concentration_numbers, other_real
@@ -37,7 +37,16 @@ from .drawing import (
     titled,
 )
 from .hits import Hits, hits
-from .text import in_percent, moves, myst_table, trend_of, trend_table
+from .text import (
+    in_percent,
+    mean_told,
+    moves,
+    myst_table,
+    percent_told,
+    seeds_told,
+    trend_of,
+    trend_table,
+)
 
 PLATEAU = 1.5  # points; a generator gains less by the second half of its training; chosen by us, before any run
 NO_LIKELIHOOD = "the paper measures no likelihood"
@@ -294,13 +303,13 @@ def trimming_table(d: Design, rows: pd.DataFrame, right: Hits, spread: pd.DataFr
     for count, mine in rows.groupby("real_images", sort=True):
         mine = mine.sort_values("seed")
         whole = count == rows.real_images.max()
-        lost = "–" if whole else difference(crossed(right.minus(("random", count), ("central", count))).in_points, 2)
+        lost = "–" if whole else difference(crossed(right.minus(("random", count), ("central", count))).in_points, 1)
         out.append(
             {
                 "training images": f"{count:,}" + (" (all)" if whole else " most central"),
                 **_spread_of(mine),
-                "accuracy (%)": plus_minus(in_percent(mine.central)),
-                "as many random (%)": plus_minus(in_percent(mine.random)),
+                "accuracy (%)": percent_told(mine.central),
+                "as many random (%)": percent_told(mine.random),
                 "lost (points)": lost,
             }
         )
@@ -309,7 +318,7 @@ def trimming_table(d: Design, rows: pd.DataFrame, right: Hits, spread: pd.DataFr
     caption = (
         f"Real images without their outskirts, {d.main.name}: what is kept lies nearest to the means of its classes, "
         "by features of a classifier that has not seen it. Spread: cross-fitted, against other real images. "
-        f"{capital(mean_over(rows.seed.nunique()))}; lost: 95% interval over seeds and {rows.n.iloc[0]:,} test images"
+        f"{capital(mean_told(rows.seed.nunique()))}; lost: 95% interval over seeds and {rows.n.iloc[0]:,} test images"
     )
     return myst_table(out, caption, "tab-trimming")
 
@@ -323,5 +332,5 @@ def _spread_of(rows: pd.DataFrame) -> dict[str, str]:
     out = {}
     for column, title in titles.items():
         unknown = rows.empty or rows[column].isna().any()
-        out[title] = TOO_FEW_LEFT if unknown else plus_minus(estimate_mean(rows[column], span=range_of(column)))
+        out[title] = TOO_FEW_LEFT if unknown else seeds_told(rows[column], 2, range_of(column))
     return out

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import NOT_RUN, capital, difference, mean_over, plural, plus_minus, points
+from ..base.words import NOT_RUN, capital, difference, plural, points
 from ..design.arms import DEFAULT, Arms
 from ..design.loading import Design
 from ..design.variants import VARIANTS
@@ -17,7 +17,7 @@ from .base import ACCURACY, Cells, Values, exhibit, known, measured, result, sen
 from .drawing import SMALL, across, forest_rows, nothing, saying, seeds_and_bars
 from .hits import Hits, hits
 from .samples import FEW, FIDELITY
-from .text import folded, in_percent, left_out, listed, mean_of, myst_table
+from .text import folded, left_out, listed, mean_of, mean_told, myst_table, percent_told
 
 NOT_VARIED = "the paper does not vary these choices"
 GAPS = range_of_difference(DIFFERENCE)  # of changes of a gap, in shares
@@ -88,14 +88,14 @@ def sensitivity_table(d: Design, rows: pd.DataFrame, right: Hits, levels: pd.Dat
     for variant, mine in rows.groupby("variant", sort=False):
         line: dict[str, object] = {"changed": variant_title(d, variant)}
         for t in (0, *steps):
-            line[f"t_re = {t} (%)"] = plus_minus(in_percent(mine[mine.t_re == t].accuracy))
+            line[f"t_re = {t} (%)"] = percent_told(mine[mine.t_re == t].accuracy)
         for t in steps:
-            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else difference(changes[variant, t], 2)
+            line[f"gap at {t}: change"] = "–" if variant == DEFAULT else difference(changes[variant, t], 1)
         sampled = levels[(levels.variant == variant) & (levels.t_re == steps[-1])]
         line["evaluations"] = f"{sampled.evaluations.iloc[0]}" if len(sampled) else "as usual"
         out.append(line)
     caption = (
-        f"The paper's Table 2 with one choice changed, {d.main.name}: {mean_over(rows.seed.nunique())}. "
+        f"The paper's Table 2 with one choice changed, {d.main.name}: {mean_told(rows.seed.nunique())}. "
         "Gap: accuracy of real images minus that at the reverse step, under the same choice; its change with a 95% "
         f"interval over seeds and test images. Evaluations: of the network for one image at t_re = {steps[-1]}"
     )
@@ -120,7 +120,7 @@ def _told(d: Design, changes: dict[tuple[str, int], Crossed]) -> str:
     for (name, t), e in changes.items():
         if e.side:
             moved = "wider" if e.side > 0 else "narrower"
-            told.append(f"{capital(variant_title(d, name))}: the gap at t_re = {t} is **{moved}**: {points(e, 2)}.")
+            told.append(f"{capital(variant_title(d, name))}: the gap at t_re = {t} is **{moved}**: {points(e)}.")
     count = f"{len(told)} have" if len(told) > 1 else "1 has" if told else "none has"
     first = f"Of {plural(len(changes), 'change')} of the gap {count} an interval that excludes 0"
     rest = "; for the others the direction is open" if told else ": their directions are open"
@@ -163,7 +163,7 @@ def fidelity_by_variant(d: Design, rows: pd.DataFrame, levels: pd.DataFrame) -> 
     for (variant, t, protocol), mine in rows.groupby(["variant", "t_re", "protocol"], sort=False):
         line = {"changed": variant_title(d, variant), "t_re": t, "σ": f"{sigmas[variant, t]:.3g}", "protocol": protocol}
         out.append(line | {title: mean_of(mine, column) for column, title in FIDELITY.items()})
-    seeds = mean_over(rows.seed.nunique())
+    seeds = mean_told(rows.seed.nunique())
     return folded(myst_table(out, f"{caption}, {d.main.name}: {seeds}", "tab-sensitivity-fidelity"), caption)
 
 

@@ -21,10 +21,8 @@ from ..base.words import (
     difference,
     escaped,
     interval,
-    mean_over,
     plain,
     plural,
-    plus_minus,
     signed,
     times,
 )
@@ -43,7 +41,7 @@ from .classifiers import all_step_hits, entropy_cells, table2_hits
 from .drawing import SMALL, label_steps, reference, rival, saying, seeds_and_bars, series, step_panels
 from .hits import Hits, arm_difference, hits
 from .introduction import ALONE, alone_hits
-from .text import in_percent, listed, myst_table
+from .text import listed, mean_told, myst_table, seeds_told
 
 TRAIN, TEST = "GAN-train", "GAN-test"
 STEPS = {0: REAL, REVERSE_STEPS: (SYNTHETIC_ONLY, 1), GAN: (GAN_ONLY, 1)}  # arms that are sets at a step
@@ -136,7 +134,7 @@ def both_ways(d: Design, steps: Hits, arms: Hits, labels: Hits) -> BothWays:
 class Score:
     """The classification accuracy score of one set of synthetic images, in percent; against : minus real-on-real.
 
-    real : real-on-real of the same data set.
+    real : real-on-real of the same data set. by_seed : of both, real-on-real first.
     """
 
     dataset: str
@@ -145,6 +143,7 @@ class Score:
     real: Estimate
     accuracy: Estimate
     against: Crossed
+    by_seed: tuple[np.ndarray, np.ndarray]
 
 
 def scores(d: Design, alone: Hits, steps: Hits, four: Hits) -> list[Score]:
@@ -162,8 +161,9 @@ def scores(d: Design, alone: Hits, steps: Hits, four: Hits) -> list[Score]:
             known, cells = steps, {cell: (arms.name, t) for t, cell in STEPS.items() if (arms.name, t) in steps}
         real = cells.pop(REAL, None)
         for cell, name in cells.items() if real else ():
-            levels = (in_percent(known[n].mean(axis=1)) for n in (real, name))
-            found.append(Score(arms.name, *cell, *levels, crossed(known.minus(name, real)).in_points))
+            by_seed = tuple(100 * known[n].mean(axis=1) for n in (real, name))
+            levels = (estimate_mean(values, span=PERCENT) for values in by_seed)
+            found.append(Score(arms.name, *cell, *levels, crossed(known.minus(name, real)).in_points, by_seed))
     return found
 
 
@@ -199,7 +199,7 @@ def both_ways_curves(d: Design, found: BothWays) -> Figure:
 def both_ways_table(d: Design, found: BothWays) -> list[str]:
     """GAN-train and GAN-test by reverse step, each against real-on-real; and what the two say together."""
     out: list[dict[str, object]] = [
-        {"images": "real (real-on-real)", f"{TRAIN} (%)": plus_minus(estimate_mean(found.real, span=PERCENT))}
+        {"images": "real (real-on-real)", f"{TRAIN} (%)": seeds_told(found.real, span=PERCENT)}
     ]
     for t in found.steps:
         step = f"t_re = {t}" + (" (fully synthetic)" if t == REVERSE_STEPS else "")
@@ -212,7 +212,7 @@ def both_ways_table(d: Design, found: BothWays) -> list[str]:
     caption = (
         f"Both ways, {d.main.name}: {TRAIN} (the classification accuracy score) is the accuracy of a classifier "
         f"trained on these images on {found.n:,} real test images; {TEST} that of a classifier trained on real images "
-        f"on these ({tested}, or the GAN's samples). {capital(mean_over(len(found.real)))}; "
+        f"on these ({tested}, or the GAN's samples). {capital(mean_told(len(found.real)))}; "
         "difference from real-on-real in points, with its 95% interval over seeds and images"
     )
     told = [reading(found, t) for t in found.steps if t in SOURCES]
@@ -222,8 +222,8 @@ def both_ways_table(d: Design, found: BothWays) -> list[str]:
 def _cells(way: str, side: Side | None) -> dict[str, object]:
     if side is None:
         return {f"{way} (%)": NOT_RUN, f"{way} − real-on-real": ""}
-    level = plus_minus(estimate_mean(side.values, span=PERCENT))
-    return {f"{way} (%)": level, f"{way} − real-on-real": difference(side.against, 2)}
+    level = seeds_told(side.values, span=PERCENT)
+    return {f"{way} (%)": level, f"{way} − real-on-real": difference(side.against, 1)}
 
 
 def reading(found: BothWays, t: int) -> str:
@@ -268,11 +268,11 @@ def seeds_table(d: Design, found: BothWays) -> str:
     """Both directions of fully synthetic images, a line a seed."""
     out = []
     for place, seed in enumerate(d.seeds):
-        row: dict[str, object] = {"seed": seed, "real-on-real (%)": plain(found.real[place], 2)}
+        row: dict[str, object] = {"seed": seed, "real-on-real (%)": plain(found.real[place])}
         for t in [t for t in found.steps if t in SYNTHETIC]:
             for way in (TRAIN, TEST):
                 side = found.sides.get((t, way))
-                row[f"{way}, {SYNTHETIC[t]} (%)"] = NOT_RUN if side is None else plain(side.values[place], 2)
+                row[f"{way}, {SYNTHETIC[t]} (%)"] = NOT_RUN if side is None else plain(side.values[place])
         out.append(row)
     caption = f"Both ways of fully synthetic images ×1, seed by seed, {d.main.name}"
     return myst_table(out, caption, "tab-both-ways-seeds")
@@ -285,9 +285,9 @@ def scores_table(d: Design, alone: Hits, steps: Hits, four: Hits) -> str:
         {
             "data": escaped(s.dataset),
             "trained on": f"{INSTEAD[GAN] if s.arm == GAN_ONLY else 'EDM'} ×{s.multiple:g}",
-            "real-on-real (%)": plus_minus(s.real),
-            "CAS (%)": plus_minus(s.accuracy),
-            "difference (points)": difference(s.against, 2),
+            "real-on-real (%)": seeds_told(s.by_seed[0], span=PERCENT),
+            "CAS (%)": seeds_told(s.by_seed[1], span=PERCENT),
+            "difference (points)": difference(s.against, 1),
             "errors, times": times(error_ratio(s.real.mean, s.accuracy.mean)),
         }
         for s in scores(d, alone, steps, four)
@@ -304,7 +304,7 @@ def scores_table(d: Design, alone: Hits, steps: Hits, four: Hits) -> str:
             }
         )
     caption = (
-        f"Classification accuracy score, ours ({mean_over(len(d.seeds))}; differences with 95% intervals over seeds "
+        f"Classification accuracy score, ours ({mean_told(len(d.seeds))}; differences with 95% intervals over seeds "
         "and test images) and published. Errors, times: those of the classifier trained on synthetic images over "
         "those of the one trained on real images"
     )
@@ -335,8 +335,8 @@ def effect(what: str, first: str, second: str, e: Crossed | None) -> str:
     """One sentence on an effect that a neighbour reports; e: first − second, in points, None where it was not run."""
     if e is None:
         return f"{what}: {NOT_RUN} at this preset."
-    told = f"{what}: {first} minus {second} is {signed(e.mean, 2)} points here"
+    told = f"{what}: {first} minus {second} is {signed(e.mean)} points here"
     if math.isnan(e.low):
         return f"{told} ({interval(e)})."
     word = {1: "it rises", -1: "it falls", 0: "the direction is open"}[e.side]
-    return f"{told} ({interval(e, 2)}, {plural(e.seeds, 'seed')}): **{word}**."
+    return f"{told} ({interval(e)}, {plural(e.seeds, 'seed')}): **{word}**."

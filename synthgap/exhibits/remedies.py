@@ -212,7 +212,7 @@ def gains_table(d: Design, several: list[Gain], rows: pd.DataFrame, costs: pd.Da
         line: dict[str, object] = {"images": titles(d)[name]}
         for setting in SETTINGS:
             one = found.get((name, setting))
-            shown = "" if one is None else difference(one.gain, 2) + (f" **{one.word}**" if one.word else "")
+            shown = "" if one is None else difference(one.gain, 1) + (f" **{one.word}**" if one.word else "")
             at = f" (weight {one.strength:g})" if one is not None and one.strength else ""
             line[f"{setting} (points)"] = shown + at
         spent = costs[costs.remedy == name].flop.mean() / plain

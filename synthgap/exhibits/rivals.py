@@ -7,17 +7,17 @@ import math
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, mean_over, plus_minus
+from ..base.words import NOT_RUN
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL_ONLY, SYNTHETIC_ONLY
 from ..diffusion.schedule import REVERSE_STEPS
-from ..stats.intervals import PERCENT, estimate_mean, range_of
+from ..stats.intervals import PERCENT, range_of
 from .base import WHOLE, exhibit, result
 from .classifiers import entropy
 from .introduction import accuracies
 from .samples import FEW, FIDELITY, Collapses, collapse, fidelity, memorization
-from .text import mean_of, myst_table
+from .text import mean_of, mean_told, myst_table, seeds_told
 
 
 @result("rivals", reads=[fidelity, entropy, memorization, accuracies], no_rows=WHOLE)
@@ -65,7 +65,7 @@ def rivals_table(d: Design, rows: pd.DataFrame, signs: Collapses) -> list[str]:
             values, span = mine[column].to_numpy(dtype=float), range_of(column)
             if "%" in title:
                 values, span = 100 * values, PERCENT
-            line[title] = "" if np.isnan(values).any() else plus_minus(estimate_mean(values, span=span))
+            line[title] = "" if np.isnan(values).any() else seeds_told(values, 1 if "%" in title else 2, span)
         if source == INSTEAD[GAN]:
             line["diversity within classes, real = 1"] = mean_of(signs.rows, "diversity")
             if signs.reasons:
@@ -74,7 +74,7 @@ def rivals_table(d: Design, rows: pd.DataFrame, signs: Collapses) -> list[str]:
     if signs.rows.empty:
         out.append({"images": INSTEAD[GAN]} | dict.fromkeys(titles.values(), NOT_RUN))
     caption = (
-        f"The diffusion model and its rival, {d.main.name}: {mean_over(rows.seed.nunique())}. "
+        f"The diffusion model and its rival, {d.main.name}: {mean_told(rows.seed.nunique())}. "
         "Fidelity and labels: cross-fitted, by a classifier of half of the training set on the other "
         "half; real: that half itself. Accuracy: of classifiers trained on ×k of these images alone. C_T: far below 0 "
         f"means copying. “{NOT_RUN}”: not part of the preset {d.preset.name}"

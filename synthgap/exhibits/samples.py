@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..base.words import NOT_RUN, between, capital, mean_over, plus_minus, signed
+from ..base.words import NOT_RUN, between, capital, signed
 from ..design.arms import CROSSFIT, PAPER
 from ..design.loading import Design
 from ..design.values import FLOOR, GAN, INSTEAD
@@ -27,8 +27,10 @@ from .text import (
     folded,
     in_percent,
     left_out,
+    mean_told,
     myst_table,
     paper_table,
+    percent_told,
     trend_table,
     trends_by_protocol,
 )
@@ -164,7 +166,7 @@ def fidelity_table(d: Design, rows: pd.DataFrame) -> str:
     if rows.empty:
         return left_out("Fidelity by reverse step", "tab-fidelity")
     sizes = "; ".join(f"{p} {g.n_fake.iloc[0]:,}" for p, g in rows.groupby("protocol", sort=False))
-    caption = f"Fidelity by reverse step: {mean_over(rows.seed.nunique())}. Images of each set: {sizes}"
+    caption = f"Fidelity by reverse step: {mean_told(rows.seed.nunique())}. Images of each set: {sizes}"
     return folded(myst_table(by_step(rows, titles), caption, "tab-fidelity"), "Fidelity by reverse step: the numbers")
 
 
@@ -180,7 +182,7 @@ def detection_table(d: Design, rows: pd.DataFrame) -> list[str]:
         line: dict[str, object] = {"generator": f"{model}, {name}", "t_re": step, "detector": detector}
         for domain, title in TITLES.items():
             mine = group[group.domain == domain]
-            line[title] = plus_minus(in_percent(mine.accuracy)) if len(mine) else TOO_FEW
+            line[title] = percent_told(mine.accuracy) if len(mine) else TOO_FEW
         out.append(line)
     if not (rows.t_re == GAN).any():
         line = {"generator": f"{INSTEAD[GAN]}, {name}", "t_re": "–", "detector": NOT_RUN}
@@ -190,7 +192,7 @@ def detection_table(d: Design, rows: pd.DataFrame) -> list[str]:
         out.append(line | {title: f"{theirs[domain]:.2f}" for domain, title in TITLES.items()})
     caption = (
         f"Fake detection accuracy (the paper's Table 1; 50% is chance). Ours: five-fold cross-validation over "
-        f"{rows.n.iloc[0]:,} pairs, {mean_over(rows.seed.nunique())}"
+        f"{rows.n.iloc[0]:,} pairs, {mean_told(rows.seed.nunique())}"
     )
     return [myst_table(out, caption, "tab-1"), _told_apart(rows)]
 
@@ -224,7 +226,7 @@ def memorization_table(d: Design, rows: pd.DataFrame) -> list[str]:
         "closest": "smallest distance to train (grey levels)",
     }
     caption = (
-        f"Signs of copying in pixels, {rows.n_fake.iloc[0]:,} images: {mean_over(rows.seed.nunique())}. "
+        f"Signs of copying in pixels, {rows.n_fake.iloc[0]:,} images: {mean_told(rows.seed.nunique())}. "
         "C_T: z score, far below 0 means copying. Distances are Euclidean"
     )
     parts = [_copied(t, rows[rows.t_re == t].copying) for t in (int(rows.t_re[rows.t_re > 0].min()), REVERSE_STEPS)]

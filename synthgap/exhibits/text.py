@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
-from ..base.words import PM, difference, interval, plain, plural, plus_minus, signed
+from ..base.words import PM, difference, interval, mean_over, plain, plural, plus_minus, signed
 from ..design.loading import Design
 from ..design.values import INSTEAD, ArmCell, cell_name
 from ..paper.published import read_paper
 from ..stats.crossed import Crossed
-from ..stats.intervals import PERCENT, Estimate, estimate_mean, range_of
+from ..stats.intervals import ANY, PERCENT, Estimate, Range, estimate_mean, range_of
 from ..stats.trends import FALLS, RISES, Trend, Turn, trend
 from .base import by_seed, of_arm, on_steps
 
+FEW_SEEDS = 3  # so many or fewer are printed, each
 TOO_FEW, NOT_IDENTIFIABLE = "too few images", "not identifiable"
 UNMEASURED = "too few images, or too many that are alike, to measure this"
 
@@ -102,10 +103,32 @@ def in_percent(shares: pd.Series | np.ndarray) -> Estimate:
     return estimate_mean(100 * np.asarray(shares, dtype=float), span=PERCENT)
 
 
+def seeds_told(values: Sequence[float] | np.ndarray, digits: int = 1, span: Range = ANY) -> str:
+    """A mean over seeds: "71.5 (57.2, 72.1, 85.3)", each in brackets, where they are few, for an interval from three
+    values is mostly as wide as a guess; of more seeds "71.5 ± 1.2"."""
+    values = np.sort(np.asarray(values, dtype=float))
+    e = estimate_mean(values, span=span)
+    if 1 < len(values) <= FEW_SEEDS:
+        return f"{plain(e.mean, digits)} ({', '.join(plain(v, digits) for v in values)})"
+    return plus_minus(e, digits)
+
+
+def percent_told(shares: pd.Series | np.ndarray) -> str:
+    """The same of shares in [0, 1], in percent."""
+    return seeds_told(100 * np.asarray(shares, dtype=float), span=PERCENT)
+
+
+def mean_told(seeds: int) -> str:
+    """What a cell of a table shows that `seeds_told` writes."""
+    if seeds == 1:
+        return "one seed"
+    return f"mean over {seeds} seeds, each in brackets" if seeds <= FEW_SEEDS else mean_over(seeds)
+
+
 def mean_of(rows: pd.DataFrame, column: str) -> str:
-    """Mean ± half of a column, one row a seed, in the range that the column has; NaN: too few images."""
+    """Mean of a column, one row a seed, in the range that the column has (`seeds_told`); NaN: too few images."""
     values = rows[column].to_numpy()
-    return TOO_FEW if np.isnan(values).any() else plus_minus(estimate_mean(values, span=range_of(column)))
+    return TOO_FEW if np.isnan(values).any() else seeds_told(values, 2, range_of(column))
 
 
 def arm_percent(d: Design, rows: pd.DataFrame, cell: ArmCell) -> np.ndarray:
@@ -128,7 +151,7 @@ def moves(first: float, last: float, digits: int = 1, unit: str = "") -> str:
 
 
 def by_step(rows: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
-    """A line for each protocol (where there are several) and reverse step, the columns of `titles` as mean ± half."""
+    """A line for each protocol (where there are several) and reverse step, with `mean_of` the columns of `titles`."""
     keys = ["protocol", "t_re"] if "protocol" in rows else ["t_re"]
     out = []
     for (*protocol, t), group in rows.groupby(keys, sort=False):
@@ -142,8 +165,8 @@ def difference_sentence(first: str, second: str, e: Crossed) -> str:
     """One sentence on first − second (points), with its interval; it holds no verdict."""
     if e.seeds < 2:
         return f"With one seed nothing can be said of {first} against {second}: run two seeds or more."
-    span = f"{interval(e, 2)}, {plural(e.seeds, 'seed')}"
-    return f"{first} − {second}: {signed(e.mean, 2)} points ({span})."
+    span = f"{interval(e)}, {plural(e.seeds, 'seed')}"
+    return f"{first} − {second}: {signed(e.mean)} points ({span})."
 
 
 def trend_of(rows: pd.DataFrame, column: str, measure: str, protocol: str, direction: int) -> Trend:
@@ -171,8 +194,9 @@ def trend_table(several: list[Trend], label: str) -> str:
     out = []
     for t in several:
         line = {"measure": t.measure, "seen by": t.protocol, "paper": {RISES: "rises", FALLS: "falls"}[t.direction]}
-        line["change from t_re = 0 to 100"] = difference(t.change)
-        out.append(line | ({"it turns": turn_words(t.turn)} if t.turn else {}))
+        digits = 1 if "%" in t.measure else None
+        line["change from t_re = 0 to 100"] = difference(t.change, digits)
+        out.append(line | ({"it turns": turn_words(t.turn, digits)} if t.turn else {}))
     change = several[0].change
     seeds, images = (change.seeds, " and test images") if isinstance(change, Crossed) else (change.n, " (Student's t)")
     over = plural(seeds, "seed") + images
@@ -188,7 +212,7 @@ def trend_table(several: list[Trend], label: str) -> str:
     return myst_table(out, caption, label)
 
 
-def turn_words(turn: Turn) -> str:
+def turn_words(turn: Turn, digits: int | None = None) -> str:
     """What a measure that turns does: "−0.20 (−0.30 to −0.10) up to t_re = 50, +0.30 (…) from there"."""
-    before, after = difference(turn.before), difference(turn.after)
+    before, after = difference(turn.before, digits), difference(turn.after, digits)
     return f"{before} up to t_re = {turn.step}, {after} from there (each per 100 steps)"

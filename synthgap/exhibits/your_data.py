@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..base.words import difference, escaped, mean_over, p_value, percent, plural, plus_minus
+from ..base.words import difference, escaped, p_value, percent, plural
 from ..design.loading import Design
 from ..design.values import GIVEN, NAIVE, REAL, arm_words, cell_words
 from ..metrics.scores import MEASURES, calibration_error
@@ -33,7 +33,7 @@ from .answer_words import given_that, model_behind
 from .base import WHOLE, exhibit, result, sentences
 from .drawing import image_rows, nothing
 from .scored import Scored
-from .text import in_percent, myst_table
+from .text import mean_told, myst_table, percent_told
 
 COLUMNS = {"auc": "AUC", "average-precision": "AP"}
 OWN = "this chapter is for a reader's own data"
@@ -285,10 +285,10 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
     for cell, mine in rows.groupby(["arm", "multiple"], sort=False):
         line = {"trained on": cell_words(cell)}
         for column, title in (("accuracy", "accuracy (%)"), ("balanced", "balanced accuracy (%)")):
-            line[title] = plus_minus(in_percent(mine[column]))
+            line[title] = percent_told(mine[column])
         lines.append(line)
     seeds = rows.seed.nunique()
-    over = f": {mean_over(seeds)} over seeds, on these" if seeds > 1 else " on"
+    over = f": {mean_told(seeds)}, on these" if seeds > 1 else " on"
     caption = (
         f"Every classifier of this page{over} {rows.n.iloc[0]:,} test images. Balanced: the mean of the classes' shares"
     )

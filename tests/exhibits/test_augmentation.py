@@ -10,8 +10,18 @@ from reading import behind, cell, design, legend, parsed, right
 
 from synthgap.base.errors import UserError
 from synthgap.base.words import difference
-from synthgap.design.values import BOOTSTRAP, EPOCH_MATCHED, GAN_ONLY, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm, cell_name
-from synthgap.exhibits import augmentation, comparisons
+from synthgap.design.values import (
+    BOOTSTRAP,
+    EPOCH_MATCHED,
+    GAN_ONLY,
+    NAIVE,
+    REAL,
+    REAL_ONLY,
+    SYNTHETIC_ONLY,
+    Arm,
+    cell_name,
+)
+from synthgap.exhibits import augmentation, comparisons, comparisons_drawn
 from synthgap.exhibits.hits import arm_difference
 from synthgap.stats.crossed import crossed
 from synthgap.stats.intervals import variance_parts
@@ -35,9 +45,9 @@ def test_table_3_has_every_row_of_the_paper_and_says_what_was_not_run(rows3):
     out = parsed(text)
     assert len(out) == 10
     naive = "real + naïve (t_re = 100)"
-    assert cell(out, naive, "×1").startswith("70.50 ± ")
+    assert cell(out, naive, "×1").startswith("70.5 (70.0, 71.0)")
     assert cell(out, naive, "×3") == "not run"
-    assert cell(out, naive, "×5").startswith("80.50 ± ")
+    assert cell(out, naive, "×5").startswith("80.5 (80.0, 81.0)")
     assert {cell(out, "real + t_re = 25", f"×{k}") for k in (1, 3, 5)} == {"not run"}
     assert cell(out, "real + t_re = rand(50, 100)", "×5", paper=True) == "75.52 ± 0.21"
     assert "not part of the preset quick" in text
@@ -48,7 +58,7 @@ def test_table_3_has_every_row_of_the_paper_and_says_what_was_not_run(rows3):
 def test_table_3_gives_an_arm_of_real_images_alone_once(rows3, arm, title):
     rows = rows3.assign(arm=rows3.arm.replace("real only", arm))
     out = parsed(augmentation.arms_table(design((0, 1)), rows))
-    assert cell(out, title, "×1").startswith("50.50 ± ")
+    assert cell(out, title, "×1").startswith("50.5 (50.0, 51.0)")
     assert cell(out, title, "×1", paper=True) == {"real only": "64.71 ± 0.91"}.get(title, "–")
     assert {cell(out, title, f"×{k}", paper=whose) for whose in (True, False) for k in (3, 5)} == {""}
 
@@ -117,13 +127,13 @@ def test_table_4_sets_the_papers_fid_beside_the_generators_distance(smoke):
     assert table.loc["synthetic only ×5", "digits (%)"] == "not run"
     rows = smoke.rows("table4")
     mine = rows[(rows.dataset == "mnist5k") & (rows.arm == "synthetic only") & (rows.multiple == 1)]
-    assert table.loc["synthetic only ×1", "mnist5k (%)"].startswith(f"{100 * mine.accuracy.mean():.2f}")
+    assert table.loc["synthetic only ×1", "mnist5k (%)"].startswith(f"{100 * mine.accuracy.mean():.1f}")
 
 
 def test_table_4_says_where_no_generator_could_be_measured(rows3):
     table = parsed(augmentation.data_sets_table(design((0, 1)), rows3.assign(dataset="digits"), pd.DataFrame()))
     assert table.iloc[-4:]["digits (%)"].tolist() == ["too few images"] * 4
-    assert table.loc["real + naïve (t_re = 100) ×5", "digits (%)"].startswith("80.50 ± ")
+    assert table.loc["real + naïve (t_re = 100) ×5", "digits (%)"].startswith("80.5 (80.0, 81.0)")
 
 
 # differences
@@ -158,7 +168,7 @@ def test_every_arm_stands_against_real_images_with_its_interval_and_no_verdict(s
     out = parsed(smoke.show("tab-against-real"))
     assert list(out.columns) == ["difference (points)"]
     e = arm_difference(smoke.design, smoke.lab.value(augmentation.table3_hits), (Arm("50-100"), 3), (REAL_ONLY, 0))
-    assert out.loc["real + t_re = rand(50, 100) ×3", "difference (points)"] == difference(e, 2).replace("−", "-")
+    assert out.loc["real + t_re = rand(50, 100) ×3", "difference (points)"] == difference(e, 1).replace("−", "-")
     assert len(out) == len(pairs)
 
 
@@ -201,7 +211,7 @@ def test_the_chosen_arm_is_the_best_on_validation_whatever_test_says(rows3):
     assert parsed(table)["chosen"].tolist() == ["", "**yes**", "**yes**", ""]
     first, second = told.split("\n")
     assert "rand(50, 100) ×1" in first
-    assert "real only: +30.00 points" in second  # 80 and 50
+    assert "real only: +30.0 points" in second  # 80 and 50
 
 
 # variance
@@ -236,3 +246,26 @@ def test_variance_is_that_of_the_crossed_predictions_in_points():
     assert "0.00" not in comparisons.variance_table(design(), negative).split("classifier")[0]
     alone = augmentation.crossed_seeds.make(design((0,)), {(0, 0): values[0, 0]})
     assert "run two seeds or more" in comparisons.variance_table(design((0,)), alone)
+
+
+def test_a_forest_has_a_line_a_comparison_and_a_gan_far_off_is_printed_at_its_edge(smoke):
+    pairs = comparisons.against_real(smoke.design)
+    figure = smoke.show("fig-against-real")
+    (axes,) = figure.axes
+    assert len(axes.get_yticklabels()) == len(pairs)
+    assert len(axes.containers) + len([text for text in axes.texts if "◂" in text.get_text()]) == len(pairs)
+    assert figure.get_label().startswith(f"Of {len(pairs)} differences")
+    shares = {REAL: (0.9, 0.91), (Arm(SYNTHETIC_ONLY), 1): (0.86, 0.87), (Arm(GAN_ONLY), 1): (0.1, 0.11)}
+    groups = {"": [(cell, REAL) for cell in list(shares)[1:]]}
+    (axes,) = comparisons_drawn.forest(smoke.design, right(shares, (0, 1)), groups, "real images alone").axes
+    assert axes.get_xlim()[0] > -30
+    assert "−80.0" in axes.texts[0].get_text()
+
+
+def test_comparisons_with_controls_stand_under_their_control(smoke):
+    (axes,) = smoke.show("fig-against-controls").axes
+    titles = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    controls = [title for title in titles if title.startswith("against ")]
+    assert len(titles) - len(controls) == len(comparisons.against_controls(smoke.design))
+    italic = [label for label in axes.get_yticklabels() if label.get_style() == "italic"]
+    assert len(italic) == len(controls)

@@ -60,7 +60,7 @@ def test_a_symptom_is_written_in_its_own_direction():
     fall = Symptom(about(7, 1), "label agreement", "points", -1)
     assert (fall.change.mean, fall.change.low, fall.change.high) == pytest.approx((-7, -8, -6))
     table, _ = c.causes_table(DESIGN, [Cause("labels", "p", fall)], GAP)
-    assert "label agreement: −7.00 (−8.00 to −6.00) points" in table
+    assert "label agreement: −7.0 (−8.0 to −6.0) points" in table
     assert "**as it predicts**" in table
 
 
@@ -165,7 +165,7 @@ def test_the_sentences_sort_candidates_by_what_they_say():
     ]
     enough, against, missing, rest = c.verdict(several, about(4, 1)).splitlines()
     assert c.IN_WORDS[ENOUGH] in enough
-    assert "copying (loses +4.00 (+3.00 to +5.00) points" in enough
+    assert "copying (loses +4.0 (+3.0 to +5.0) points" in enough
     assert c.IN_WORDS[AGAINST] in against
     assert "crowding." in against  # an interval around 0 is no finding
     assert "length (not there)" in missing

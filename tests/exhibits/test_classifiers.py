@@ -16,7 +16,6 @@ from synthgap.exhibits import classifiers
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Predict, TrainDiffusion
 from synthgap.stats.crossed import crossed
-from synthgap.stats.intervals import estimate_mean
 from synthgap.stats.judge import slope
 
 # Table 2
@@ -47,8 +46,7 @@ def test_table_2_puts_ours_beside_the_papers(hits2):
     assert list(out.index) == ["0 (real)", "30", "100 (synthetic)"]
     assert cell(out, "0 (real)", "CIFAR-10", "%", paper=True) == "95.58 ± 0.16"
     assert cell(out, "100 (synthetic)", "CIFAR-100", "%", paper=True) == "77.68 ± 0.73"
-    e = estimate_mean([100 * (0.86 - s / 1000) for s in range(3)])
-    assert cell(out, "100 (synthetic)", "digits", "%") == f"{e.mean:.2f} ± {e.half_width:.2f}"
+    assert cell(out, "100 (synthetic)", "digits", "%") == "85.9 (85.8, 85.9, 86.0)"
     assert cell(out, "100 (synthetic)", "digits", "σ") == "20"
     assert "3 seeds" in text
     assert "digits 1,000, pairs 1,000" in text
@@ -58,15 +56,15 @@ def test_the_change_is_over_seeds_and_images_whatever_the_order_of_the_rows(hits
     out = parsed(classifiers.accuracy_table(design(), rows_of_hits(hits2).sample(frac=1, random_state=0), hits2))
     e = crossed(hits2.minus(("pairs", 100), ("pairs", 0))).in_points
     assert e.mean == pytest.approx(-4.1)
-    assert cell(out, "100 (synthetic)", "pairs", "change") == f"{e.mean:+.2f} ({e.low:+.2f} to {e.high:+.2f})"
+    assert cell(out, "100 (synthetic)", "pairs", "change") == f"{e.mean:+.1f} ({e.low:+.1f} to {e.high:+.1f})"
     assert cell(out, "0 (real)", "pairs", "change") == "–"
 
 
 def test_one_seed_has_no_interval_and_a_step_that_the_paper_lacks_is_a_dash():
     known = right({("digits", 0): 0.9, ("digits", 40): 0.89}, (0,), 1000)
     out = parsed(classifiers.accuracy_table(design((0,)), rows_of_hits(known), known))
-    assert cell(out, "40", "digits", "%") == "89.00"
-    assert cell(out, "40", "digits", "change") == "-1.00"
+    assert cell(out, "40", "digits", "%") == "89.0"
+    assert cell(out, "40", "digits", "change") == "-1.0"
     assert cell(out, "40", "CIFAR-10", paper=True) == cell(out, "40", "CIFAR-100", paper=True) == "–"
 
 
@@ -123,9 +121,9 @@ def test_a_trend_is_the_slope_of_its_table(hits2):
     assert list(out["seen by"]) == ["classifier trained on them"] * 2
     slopes = [np.polyfit(g.t_re, 100 * g.accuracy, 1)[0] for _, g in rows2[rows2.dataset == "digits"].groupby("seed")]
     said = out.loc["test accuracy (%), digits", "change from t_re = 0 to 100"]
-    assert float(said.split()[0]) == pytest.approx(100 * np.mean(slopes), abs=0.005)
+    assert float(said.split()[0]) == pytest.approx(100 * np.mean(slopes), abs=0.05)
     whole = slope(classifiers.steps_of(hits2, "digits"))  # what the claim is judged by
-    assert said == difference(whole).replace("−", "-")
+    assert said == difference(whole, 1).replace("−", "-")
 
 
 @pytest.mark.parametrize(

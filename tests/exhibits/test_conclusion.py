@@ -68,6 +68,19 @@ def test_the_scoreboard_lists_every_claim_by_verdict_and_then_by_place():
     assert kinds == sorted(kinds, key=("Abstract", "Section", "Figure", "Table").index)
 
 
+def test_the_scoreboard_begins_with_the_verdict():
+    assert next(iter(rows_of(conclusion.scoreboard(design(), judged()))[0])) == "verdict"
+
+
+def test_the_figure_of_verdicts_counts_every_claim_once_by_how_it_stands():
+    several = judged()
+    (axes,) = conclusion.verdicts_figure(design(), several).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(VERDICTS)
+    assert sum(bar.get_width() for bar in axes.patches) == len(several)
+    assert sum(int(text.get_text()) for text in axes.texts) == len(several)
+    assert len({(bar.get_hatch(), bar.get_facecolor()) for bar in axes.patches}) == 4
+
+
 def test_claims_in_the_papers_order_are_numbered_with_what_was_compared():
     rows = rows_of(conclusion.judged(design(), judged()))
     assert [int(row["no."]) for row in rows] == list(range(1, len(claims()) + 1))
@@ -80,18 +93,18 @@ def test_effects_are_written_in_the_unit_and_with_the_signs_of_their_claim():
     def here(name, *effect):
         return conclusion._effect(ClaimVerdict(by_id[name], INCONCLUSIVE, OPEN, Effect(*effect)))
 
-    assert here("gap-at-equal-size", 1.234, -0.5, math.pi) == "+1.23 (−0.50 to +3.14) points"
-    assert here("gap-at-equal-size", 1, math.nan, math.nan) == "+1.00 points (one seed: no interval)"
-    assert here("recall-falls", -0.1234, -0.2, -0.1) == "−0.123 (−0.200 to −0.100) share"
-    assert here("match-above-three", math.inf, 0.0, math.inf) == "∞ (0 to ∞) multiples"
-    assert here("nearly-undetectable", 58.9, 55, 60.04) == "58.90 (55.00 to 60.04) points"
+    assert here("gap-at-equal-size", 1.234, -0.5, math.pi) == "+1.2 (−0.5 to +3.1) points"
+    assert here("gap-at-equal-size", 1, math.nan, math.nan) == "+1.0 points (one seed: no interval)"
+    assert here("recall-falls", -0.1234, -0.2, -0.1) == "−0.123 (−0.200 to −0.100)"
+    assert here("match-above-three", math.inf, 0.0, math.inf) == "×∞ (0 to ∞)"
+    assert here("nearly-undetectable", 58.9, 55, 60.04) == "58.9% (55.0 to 60.0)"
     verdict = ClaimVerdict(by_id["looks-real"], NOT_TESTED)
     assert conclusion._effect(verdict) == "–"
-    wanted = {"match-above-three": "larger than 3 multiples", "mix-at-least-competitive": "larger than −1 points"}
-    wanted |= {"nearly-undetectable": "equal to 50 points", "recall-falls": "falls with t_re"}
+    wanted = {"match-above-three": "larger than ×3", "mix-at-least-competitive": "larger than −1 points"}
+    wanted |= {"nearly-undetectable": "equal to 50%", "recall-falls": "falls with t_re"}
     assert {name: conclusion._says(by_id[name]) for name in wanted} == wanted
     between = by_id["match-above-three"].model_copy(update={"level": 2.5})
-    assert conclusion._says(between) == "larger than 2.50 multiples"
+    assert conclusion._says(between) == "larger than ×2.50"
 
 
 # the paper's own numbers

@@ -204,15 +204,15 @@ def test_one_comparison_has_one_interval_and_one_standing_wherever_it_is_shown(s
         else:
             mine = controls[(controls.arm == title) & (controls.against == cell_title(cell_name(second)))]
             (shown,) = mine["difference (points)"]
-        assert shown == f"{e.mean:+.2f} ({ends(e, 2)})".replace("−", "-")
+        assert shown == f"{e.mean:+.1f} ({ends(e)})".replace("−", "-")
 
     by_id = {v.claim.id: (i, v) for i, v in enumerate(smoke.lab.value(claims_of), start=1)}
     number, found = by_id["gap-at-equal-size"]
     assert between(as_many) == ends(replace(found.effect, low=-found.effect.high, high=-found.effect.low))
     assert open_ones[found.standing] in as_many.split("**")[1]
-    assert scores[str(number)]["here"] == f"{signed(found.effect.mean, 2)} ({ends(found.effect, 2)}) points"
+    assert scores[str(number)]["here"] == f"{signed(found.effect.mean)} ({ends(found.effect)}) points"
     assert scores[str(number)]["p, corrected"] == p_value(found.p)
-    mirrored = f"{-found.effect.mean:+.2f} ({-found.effect.high:+.2f} to {-found.effect.low:+.2f})"
+    mirrored = f"{-found.effect.mean:+.1f} ({-found.effect.high:+.1f} to {-found.effect.low:+.1f})"
     assert real["synthetic only ×1"] == mirrored
     steps = parsed(smoke.lab.show("tab-2")[0])
     assert steps.loc["100 (synthetic)", "digits: change"] == mirrored

@@ -85,8 +85,8 @@ def test_the_gap_is_a_difference_in_points_with_its_interval_and_no_verdict():
     d.main.preset = alone.main.preset = SimpleNamespace(replication=(1, 3))
     cells = dict(zip(((Arm(arm), k) for arm, k in CELLS), ((0.9,) * 3, (0.85, 0.84, 0.83), (0.78,) * 3), strict=False))
     one, three = gaps(d, right(cells))
-    assert one.startswith("real − synthetic ×1: +6.00 points (95% interval ")
-    assert three.startswith("real − synthetic ×3: +12.00 points")
+    assert one.startswith("real − synthetic ×1: +6.0 points (95% interval ")
+    assert three.startswith("real − synthetic ×3: +12.0 points")
     assert "3 seeds" in one
     assert "run two seeds or more" in gaps(alone, right({cell: share[0] for cell, share in cells.items()}, (0,)))[0]
 

@@ -48,7 +48,7 @@ def test_changes_of_the_gap_are_over_seeds_and_test_images():
         assert changes[name, 100].half_width() == pytest.approx(100 * crossed(by_hand).half_width())
     table = parsed(shown({DEFAULT: USUAL, "no-momentum": NARROWER})[0])
     assert cell(table, "nothing", "change") == "–"
-    assert cell(table, limitation.variant_title(design(), "no-momentum"), "change").startswith("-5.00 (")
+    assert cell(table, limitation.variant_title(design(), "no-momentum"), "change").startswith("-5.0 (")
 
 
 def test_a_change_whose_direction_is_known_is_listed_with_it():
@@ -57,9 +57,9 @@ def test_a_change_whose_direction_is_known_is_listed_with_it():
     assert "2 have an interval that excludes 0; for the others the direction is open" in first
     assert len(lines) == 2
     assert "churn" in lines[0]
-    assert "**wider**: +10.00" in lines[0]
+    assert "**wider**: +10.0" in lines[0]
     assert "SGD" in lines[1]
-    assert "**narrower**: −5.00" in lines[1]
+    assert "**narrower**: −5.0" in lines[1]
 
 
 def test_an_interval_around_0_or_one_seed_leaves_the_direction_open():
@@ -131,3 +131,12 @@ def test_levels_are_those_that_the_variants_samplers_run_at(smoke):
         assert row.evaluations == arms.preset.generator.solver.evaluations(t)
     assert rows.sigma["sigma-80", 100] == pytest.approx(80)
     assert rows.evaluations["half-steps", 100] < rows.evaluations[DEFAULT, 100]
+
+
+def test_the_figure_has_a_line_a_choice_and_a_mark_a_reverse_step(smoke):
+    figure = smoke.show("fig-sensitivity")
+    (axes,) = figure.axes
+    choice = smoke.main.preset.sensitivity
+    assert len(axes.get_yticklabels()) == len(choice.variants)
+    assert len(axes.containers) == len(choice.variants) * len(choice.steps)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [f"t_re = {t}" for t in choice.steps]

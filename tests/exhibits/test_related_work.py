@@ -187,7 +187,7 @@ def test_one_seed_has_numbers_and_no_verdict():
     assert "**open**" in reading(single, 100)
     d = design(seeds=(4,))
     table, _ = related_work.both_ways_table(d, single)
-    assert parsed(table).iloc[1][f"{TRAIN} − real-on-real".replace("−", "-")] == "-3.00"
+    assert parsed(table).iloc[1][f"{TRAIN} − real-on-real".replace("−", "-")] == "-3.0"
     assert "nan" not in table
     assert parsed(related_work.seeds_table(d, single)).index.tolist() == ["4"]
     related_work.both_ways_curves(d, single)
@@ -198,10 +198,10 @@ def test_a_table_of_seeds_has_both_models_both_ways():
     both.sides[GAN, TRAIN] = side(-5, 1)
     out = parsed(related_work.seeds_table(design(seeds=(2, 0, 1)), both))
     assert out.index.tolist() == ["2", "0", "1"]
-    assert cell(out, "0", "GAN-train", "EDM") == "87.00"
-    assert cell(out, "0", "GAN-train", "StyleGAN3") == "85.00"
+    assert cell(out, "0", "GAN-train", "EDM") == "87.0"
+    assert cell(out, "0", "GAN-train", "StyleGAN3") == "85.0"
     assert cell(out, "0", "GAN-test", "StyleGAN3") == "not run"
-    assert cell(out, "0", "real-on-real") == "91.00"
+    assert cell(out, "0", "real-on-real") == "91.0"
 
 
 def test_the_figure_has_a_line_a_direction_and_the_gan_beside_them():
@@ -234,6 +234,6 @@ def test_effects_are_the_differences_of_table_3():
     d.arms.preset = SimpleNamespace(augmentation={NAIVE: (1, 5), MIX: (1,)})
     known = right({(NAIVE, 1): (0.5, 0.5, 0.5), (NAIVE, 5): (0.6, 0.61, 0.62), (MIX, 1): (0.5, 0.5, 0.5)})
     more, instead = related_work.effects(d, known).split("\n")
-    assert "is +11.00 points here" in more  # of seeds 0, 1, 2: 10, 11, 12
+    assert "is +11.0 points here" in more  # of seeds 0, 1, 2: 10, 11, 12
     assert "**it rises**" in more
     assert "not run" in instead

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from reading import design, legend, parsed
+from reading import design, parsed
 
 from synthgap.base.errors import UserError
 from synthgap.design.arms import CROSSFIT
@@ -37,8 +37,7 @@ def test_the_gan_stands_beside_the_reverse_steps(smoke, name):
 
 @pytest.mark.parametrize("name", ["fig-6", "fig-copies"])
 def test_figures_name_the_gan(smoke, name):
-    labels = [label for ax in smoke.show(name).axes if ax.get_legend() for label in legend(ax)]
-    assert any("StyleGAN3" in label for label in labels)
+    assert any("StyleGAN3" in ax.get_xlabel() for ax in smoke.show(name).axes)
 
 
 def test_each_models_images_have_a_row_of_their_own(smoke):
@@ -81,7 +80,7 @@ def test_a_collapse_is_named_with_its_seed_and_marks_the_row():
     table, told = rivals_table(design(seeds=(0, 1)), rows, signs)
     assert told.startswith("**1 of 2 GANs have collapsed** (seed 1: 10 of 500 images are distinct)")
     assert parsed(table).index.tolist() == ["StyleGAN3 (**1 of 2 collapsed**)"]
-    assert parsed(table)["accuracy ×1 (%)"].tolist() == ["80.00 (all seeds agree)"]
+    assert parsed(table)["accuracy ×1 (%)"].tolist() == ["80.0 (80.0, 80.0)"]
 
 
 def test_a_collapsed_gan_is_found_by_its_seed():

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from reading import parsed
 
-from synthgap.base.words import AGREE
 from synthgap.design.values import FLOOR, GAN
 from synthgap.exhibits import drawing
 from synthgap.exhibits.text import (
@@ -15,14 +14,19 @@ from synthgap.exhibits.text import (
     UNMEASURED,
     by_step,
     difference_sentence,
+    folded,
     in_percent,
     left_out,
     mean_of,
+    mean_told,
+    moves,
     multiple_span,
     myst_table,
     paper_table,
+    percent_told,
     published,
     rate_span,
+    seeds_told,
     trend_of,
     trend_table,
     trends_by_protocol,
@@ -120,15 +124,38 @@ def test_shares_become_percent_and_stay_within_the_possible():
     assert (e.mean, e.low, e.high) == (75, 0, 100)
 
 
+def test_of_few_seeds_each_is_printed_and_of_more_the_interval():
+    assert seeds_told([85.3, 57.24, 72.1]) == "71.5 (57.2, 72.1, 85.3)"
+    assert seeds_told([50.0]) == "50.0"
+    assert " ± " in seeds_told([1.0, 2.0, 3.0, 4.0]).replace("\u00a0", " ")
+    assert percent_told(np.array([0.5, 0.6])) == "55.0 (50.0, 60.0)"
+    assert ["brackets" in mean_told(n) for n in (1, 3, 5)] == [False, True, False]
+
+
+def test_a_folded_table_is_whole_for_those_who_read_it_out_and_in_print():
+    table = myst_table([{"a": 1}], "Numbers", "tab-a")
+    shown = folded(table, "All numbers")
+    assert shown.startswith('<details class="folded">\n<summary>All numbers</summary>\n\n')  # Markdown goes on inside
+    assert f"\n\n{table}\n\n</details>" in shown
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [(90.94, 86.6, "falls from 90.9% to 86.6%"), (1, 2, "rises from 1.0% to 2.0%"), (5, 5.01, "stays at 5.0%")],
+)
+def test_a_mean_falls_rises_or_stays(first, last, words):
+    assert moves(first, last, 1, "%") == words
+
+
 def test_a_line_is_a_protocol_and_a_step_and_what_stands_beside_the_steps_is_named():
     cells = [(p, t, s) for p in ("a", "b") for t in (0, 50, FLOOR, GAN) for s in (0, 1)]
     rows = pd.DataFrame(cells, columns=["protocol", "t_re", "seed"]).assign(recall=0.5)
     rows.loc[0, "recall"] = math.nan
     out = by_step(rows, {"recall": "R"})
     assert out.iloc[:, 0].tolist()[:4] == ["a: 0", "a: 50", "a: other real images", "a: StyleGAN3"]
-    assert out.R.tolist() == [TOO_FEW] + [f"0.50 ({AGREE})"] * 7
+    assert out.R.tolist() == [TOO_FEW] + ["0.50 (0.50, 0.50)"] * 7
     assert by_step(rows.drop(columns="protocol"), {}).iloc[:, 0].tolist()[1] == "50"
-    assert mean_of(rows.iloc[2:4].assign(recall=[0.4, 0.6]), "recall") == "0.50 (0.00 to 1.00)"
+    assert mean_of(rows.iloc[2:4].assign(recall=[0.4, 0.6]), "recall") == "0.50 (0.40, 0.60)"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +185,7 @@ def test_an_interval_of_a_multiple_ends_where_nothing_was_tried(ends, words):
 def test_a_difference_is_said_with_its_interval_and_without_a_verdict():
     e = Crossed(3.0, 0.0, (1 / 1.959964) ** 2, 0.0, 5, 40, ANY)
     assert difference_sentence("real", "synthetic", e) == (
-        "real − synthetic: +3.00 points (95% interval +2.00 to +4.00, 5 seeds)."
+        "real − synthetic: +3.0 points (95% interval +2.0 to +4.0, 5 seeds)."
     )
     assert "run two seeds or more" in difference_sentence("a", "b", crossed(np.ones((1, 10))).in_points)
 

@@ -80,7 +80,7 @@ def test_every_arm_is_a_line_of_its_table_with_its_mean(given):
     (table,) = given.show("tab-arms")
     means = given.value(tested).groupby(["arm", "multiple"], sort=False)[["accuracy", "balanced"]].mean()
     lines = [row[1:3] for row in cells_of(table)[1:]]
-    assert [[numbers(cell)[0] for cell in line] for line in lines] == (100 * means.round(4)).to_numpy().tolist()
+    assert [[numbers(cell)[0] for cell in line] for line in lines] == (100 * means).to_numpy().round(1).tolist()
 
 
 def test_options_are_told_with_the_result(results):

@@ -13,7 +13,7 @@ from ..data.groups import SUBFOLDERS
 from ..metrics.scores import MEASURES
 from .preset import Preset, changed
 
-JUDGES = ("auto", "resnet18", "features")
+JUDGES = ("auto", "resnet18", "features", "both")
 CLASS_WEIGHTS = get_args(ClassifierTraining.model_fields["class_weights"].annotation)
 
 
@@ -23,9 +23,9 @@ class Options:
 
     image_size : longest side, pixels. max_images : most training images. flip : may classifiers see images mirrored
     left to right? grey : take colour away. class_weights : of the classifiers' loss, "none" or "balanced".
-    judge : of the plain answer: "resnet18", trained from scratch (the default), or "features", a linear head on those
-    of a frozen network (the default for given images). measure : what the verdicts go by, of `scores.MEASURES`;
-    "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
+    judge : of the plain answer: "resnet18", trained from scratch (the default), "features", a linear head on those of a
+    frozen network (the default for given images), or "both": features, and ResNets beside them. measure : of the
+    verdicts, one of `scores.MEASURES`; "auto" is accuracy, balanced where classes are uneven. positive : name of the class that recall, precision, the area
     and the average precision are about; "none": all classes alike. groups : images that belong together, which no split
     parts: a CSV file, "subfolders" of class folders, or "none" (see `data.groups`). generator : a model's file in the
     place of the generator that a study trains, see `design.generators`; "none" where the preset names none either.
@@ -79,7 +79,7 @@ class Options:
 
     def by_features(self, synthetic: str) -> bool:
         """Is the plain answer given by frozen features?"""
-        return self.judge == "features" or (self.judge == "auto" and synthetic != "none")
+        return self.judge in ("features", "both") or (self.judge == "auto" and synthetic != "none")
 
     @property
     def grouped(self) -> str | None:

@@ -37,9 +37,10 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "answer_remedy": "A2 Your data",
     "your_data": "A2 Your data",
     "next_steps": "A2 Your data",
+    "judges": "A2 Your data",
     "elsewhere": "Other pages",
 }
-ANSWER = ("your_data", "next_steps")  # what the page of the plain answer shows
+ANSWER = ("your_data", "next_steps", "judges")  # what the page of the plain answer shows
 for module in TITLES:
     import_module(f".{module}", __package__)
 

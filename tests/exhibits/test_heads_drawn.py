@@ -2,20 +2,22 @@
 
 import numpy as np
 import pytest
-from reading import behind
+from given_set import drawn_lab
+from reading import behind, rows_of
 
 from synthgap.design.record import Record
 from synthgap.design.values import NAIVE, REAL, SYNTHETIC_ONLY
 from synthgap.exhibits.answer import REDUCED_REAL, answer_cells, compared, verdicts
 from synthgap.exhibits.answer_text import answer
-from synthgap.exhibits.base import EXHIBITS
+from synthgap.exhibits.base import EXHIBITS, RESULTS
 from synthgap.exhibits.next_steps import labels
+from synthgap.exhibits.sections import ANSWER
 from synthgap.exhibits.your_data import known
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Synthesize
 from synthgap.stats.crossed import crossed
 
-MINE = [name for name, one in EXHIBITS.items() if one.section in ("your_data", "next_steps")]
+MINE = [name for name, one in EXHIBITS.items() if one.section in ANSWER]
 
 
 def every_head(d):
@@ -97,3 +99,20 @@ def test_a_finished_run_is_read_again_with_its_heads(drawn):
     again = Record.model_validate_json(Record.of(drawn.design).model_dump_json()).design()
     for cell, seed in ((REAL, 0), ((NAIVE, 1), 1), (REDUCED_REAL, 0)):
         assert again.head(cell, seed).key == drawn.design.head(cell, seed).key
+
+
+def test_a_second_judge_stands_beside_the_first_where_both_are_asked_for(drawn, shared):
+    (alone,) = drawn.show("tab-judges")
+    assert "`--judge both`" in alone
+    both = drawn_lab(shared / "drawn", "both")
+    assert both.design.head(REAL).key == drawn.design.head(REAL).key
+    (table,) = both.show("tab-judges")
+    rows = {row["trained on"]: row for row in rows_of(table)}
+    cells = answer_cells(both.design)
+    assert len(rows) == len(cells["alone"]) + len(cells["beside"])
+    row = rows["synthetic images ×1"]
+    by_features = both.value(compared).difference((SYNTHETIC_ONLY, 1), REAL, plain=True).in_points
+    accuracies = both.rows(RESULTS["table3"]).groupby(["arm", "multiple"]).accuracy.mean()
+    from_scratch = 100 * (accuracies["synthetic only", 1] - accuracies["real only", 0])
+    shown = [float(row[name].split(" ")[0].replace("−", "-")) for name in row if "points" in name]
+    assert shown == pytest.approx([by_features.mean, from_scratch], abs=0.051)

@@ -27,10 +27,11 @@ class Options:
     frozen network (the default for given images), or "both": features, and ResNets beside them. measure : of the
     verdicts, one of `scores.MEASURES`; "auto" is accuracy, balanced where classes are uneven. positive : name of the
     class that recall, precision, the area and the average precision are about; "none": all classes alike. groups :
-    images that belong together, which no split parts: a CSV file, "subfolders" of class folders, or "none" (see
+    images that belong together, which no split separates: a CSV file, "subfolders" of class folders, or "none" (see
     `data.groups`). generator : a model's file in the place of the generator that a study trains, see
-    `design.generators`; "none" where the preset names none either. Raises UserError for a value of the wrong type or
-    out of range (the size is checked where images are loaded).
+    `design.generators`; "none" where the preset names none either.
+
+    Raises UserError for a value of the wrong type or out of range (the size is checked where images are loaded).
     """
 
     image_size: int | str = "auto"

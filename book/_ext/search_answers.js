@@ -11,3 +11,15 @@
     return Object.hasOwn(searchTexts, name) ? Promise.resolve(new Response(searchTexts[name])) : ask(address, ...more);
   };
 })();
+
+// Words that every question has would hide the pages that answer it: all words of a query must be on a page.
+document.addEventListener("DOMContentLoaded", function () {
+  if (typeof Search === "undefined") return;
+  const asking = new Set("a am an any are be can could did do does for get how i in is it many me much my need of on or our should the to use what when which why will with would you your".split(" "));
+  const parse = Search._parseQuery;
+  Search._parseQuery = function (query) {
+    const words = query.split(/\s+/).filter((word) => !asking.has(word.toLowerCase().replace(/\W/g, "")));
+    const parsed = parse(words.join(" ") || query);
+    return [query.replace(/\?+\s*$/, ""), ...parsed.slice(1)];
+  };
+});

@@ -108,10 +108,15 @@ class Provenance(_Model):
 
 
 class Apart(_Model):
-    """A chapter that another run made, published later. told : changes of the code that were known then."""
+    """A chapter that another run made.
+
+    told : changes of the code that the book had accounted for when it was published; later ones are the chapter's, too.
+    own : changes between that run and the book's, where the book's is younger.
+    """
 
     record: Provenance
     told: int = 0
+    own: tuple[Change, ...] = ()
 
 
 Provenance.model_rebuild()

@@ -137,7 +137,7 @@ def account(folder: Path, changes: list[Change]) -> Provenance:
     record = read(folder)
     others = {}
     for chapter, one in record.apart.items():
-        later = changes[one.told :]
+        later = [*one.own, *changes[one.told :]]
         several = _accounted(one.record, later) if _changed(one.record, _present(one.record)) else one.record
         others[chapter] = one.model_copy(update={"record": several})
     if not _changed(record, _present(record)):

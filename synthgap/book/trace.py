@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..exhibits.sections import exhibits
 from ..graph.specification import in_order
 from ..graph.specs import Data, Spec
 from ..graph.store import Store
-from .provenance import Apart, Images, Made, Provenance
+from .provenance import Apart, Change, Images, Made, Provenance
 from .stale import STATISTICS, code_versions, preset_hash
 
 SOURCES = ("synthgap", "chapters", "pyproject.toml", "requirements.lock")  # what a run's numbers depend on
@@ -69,14 +69,17 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
     )
 
 
-def with_chapter(record: Provenance, chapter: str, other: Provenance) -> Provenance:
-    """The record of a published book with one more chapter, or another version of one, that another run made."""
+def with_chapter(record: Provenance, chapter: str, other: Provenance, own: Sequence[Change] = ()) -> Provenance:
+    """The record of a published book with one more chapter, or another version of one, that another run made.
+
+    own : what has changed between that run and the book's, where the book's is younger; `stale.account` adds the rest.
+    """
     told = len(record.since.changes) if record.since else 0
     alone = other.model_copy(update={"chapters": {chapter: other.chapters[chapter]}})
     return record.model_copy(
         update={
             "chapters": record.chapters | alone.chapters,
-            "apart": record.apart | {chapter: Apart(record=alone, told=told)},
+            "apart": record.apart | {chapter: Apart(record=alone, told=told, own=tuple(own))},
         }
     )
 

@@ -117,23 +117,34 @@ def datasets(
         Path | None, typer.Option(help="The data folder; default: the variable SYNTHGAP_DATA, or data/.")
     ] = None,
     download: Annotated[bool, typer.Option(help="Fetch it first, where torchvision has an address.")] = False,
+    unpack: Annotated[bool, typer.Option(help="Unpack its archives first, which lie in the data folder.")] = False,
+    check: Annotated[bool, typer.Option(help="Without a name: say of each of the paper's sets what is there.")] = False,
 ) -> None:
     """Say which data sets there are and where each comes from; with a name, verify a local copy of it.
 
-    Checked are the numbers of images and classes, and the published checksums.
+    Checked are the numbers of images and classes, and the published checksums. --check looks at all five sets: which
+    are ready, which archives are partial, and what to download or unpack next.
 
-    Example: synthgap datasets cifar10 --root ~/data --download
+    Example: synthgap datasets --check, then synthgap datasets cifar10 --unpack
     """
+    from ..data import archives
     from ..data.publicfiles import download as fetch
     from ..data.publicfiles import verify
     from ..data.sources import DESCRIPTIONS
 
     if name is not None:
+        if check:
+            raise UserError("--check looks at all sets; leave out the name, or --check")
         if download:
             fetch(name, root)
+        if unpack:
+            archives.unpack(name, root)
         typer.echo("\n".join(verify(name, root)))
         return
-    if download or root is not None:
+    if check and not (download or unpack):
+        typer.echo("\n".join(archives.survey(root)))
+        return
+    if download or unpack or root is not None:
         raise UserError("which data set? give its name, for instance: synthgap datasets cifar10")
     for known, text in DESCRIPTIONS.items():
         typer.echo(f"{known}\n    {text}")

@@ -166,6 +166,7 @@ class Preset(_Model):
     probe: int = Field(gt=0)  # test images that are reconstructed for Figure 8
     grid: tuple[int, ...]
     grid_images: int = Field(gt=0)
+    frozen: Literal["auto", "none", "inception", "pixels"] = "auto"  # of FID; auto: Inception, if there
     detectors: tuple[Literal["logistic", "cnn", "resnet18"], ...]  # of Table 1, in both domains
     attention_images: int = Field(gt=0)  # test images that GradCAM maps are compared on
     likelihood: LikelihoodChoice

@@ -13,6 +13,7 @@ TITLES = {  # modules of this folder, in the order of the book → section, as a
     "film": "3 Preliminary",
     "samples": "4.1 Synthetic samples",
     "samples_drawn": "4.1 Synthetic samples",
+    "inception": "4.1 Synthetic samples",
     "rivals": "4.1 Synthetic samples",
     "slider": "4.1 Synthetic samples",
     "classifiers": "4.2 Training classifiers",

@@ -61,6 +61,7 @@ from .specs import (
     MeasureCollapse,
     MeasureDetection,
     MeasureFidelity,
+    MeasureFrozen,
     MeasureLikelihood,
     MeasureMemorization,
     Predict,
@@ -212,6 +213,15 @@ def measure_fidelity(spec: MeasureFidelity, job: Job) -> Fidelity:
         return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor="classifier")
 
 
+def measure_frozen(spec: MeasureFrozen, job: Job) -> Fidelity:
+    """NaN where there are too few images, or too many that are alike."""
+    (real, fake), name = (job.get(seen).features for seen in (spec.real, spec.fake)), spec.real.network.extractor
+    try:
+        return fidelity_of_features(real, fake, name, intervals=False, floor=False)
+    except UserError:
+        return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor=name)
+
+
 def measure_detection(spec: MeasureDetection, job: Job) -> Detection:
     """NaN where there are too few pairs, or too many that are alike."""
     real, fake = job.get(spec.real), job.get(spec.fake)
@@ -311,6 +321,7 @@ KINDS: dict[type[Spec], Kind] = {
     Extract: Kind(extract, *record(Features)),
     FitHead: Kind(fit_heads, *record(Judged)),
     MeasureFidelity: Kind(measure_fidelity, *record(Fidelity)),
+    MeasureFrozen: Kind(measure_frozen, *record(Fidelity)),
     MeasureDetection: Kind(measure_detection, *record(Detection)),
     MeasureLikelihood: Kind(measure_likelihood, *record(Likelihood)),
     MeasureMemorization: Kind(measure_memorization, *record(Memorization)),

@@ -29,6 +29,7 @@ from .specs import (
     Guided,
     MeasureDetection,
     MeasureFidelity,
+    MeasureFrozen,
     MeasureLikelihood,
     Predict,
     Reconstruct,
@@ -49,6 +50,7 @@ GAN_OVERHEAD = 0.045  # the same of a GAN's step, which has two of them, and R1 
 CLASSIFIER_OVERHEAD = 0.0075  # the same of a block of classifiers: its step has it once (measured at width 8)
 POLICY_SECONDS = {"none": 0.0, "flip": 0.0, "turns": 2e-5, "RandAugment": 5e-5, "TrivialAugment": 5e-5}  # an image
 EXTRACT_SECONDS = {"efficientnet-lite0": 0.03, "inception": 0.25, "pixels": 2e-4}  # an image
+SQUARE_ROOT = 60  # FLOP of a matrix square root, over its side cubed; inferred
 HEAD_SECONDS = 1.5e-8  # of fitting one to a feature of one image, for two classes
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
@@ -130,6 +132,9 @@ def work_of(spec: Spec) -> Work:
             directions = dimensions if spec.settings.method == "exact" else spec.settings.probes
             evaluations = image_count(spec.images) * EVALUATIONS * spec.settings.steps
             return Work(evaluations, evaluations * (1 + BACKWARD * directions) * unet_flop(spec.model.network))
+        case MeasureFrozen():
+            count, dimensions = image_count(spec.real), spec.real.network.dimensions
+            return Work(flop=4 * count**2 * dimensions + SQUARE_ROOT * dimensions**3)
         case MeasureFidelity():
             count = image_count(spec.real.images)
             return Work(flop=4 * count**2 * 8 * spec.real.classifier.network.width * 2)

@@ -170,6 +170,16 @@ class Extract(Spec):
     view: int = Field(0, ge=0, lt=8)
 
 
+class MeasureFrozen(Spec):
+    """What `MeasureFidelity` measures, in the features of a frozen network: FID, where that is Inception."""
+
+    kind: Literal["frozen-fidelity"] = "frozen-fidelity"
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.graph.compute:measure_frozen")
+
+    real: Extract
+    fake: Extract
+
+
 class FitHead(Spec):
     """Linear heads on frozen features, one and `draws` more, and what they say of `test`; see `classifier.head.Lesson`.
 
@@ -239,6 +249,7 @@ KINDS: tuple[type[Spec], ...] = (  # of artifacts
     MeasureLikelihood,
     MeasureMemorization,
     MeasureCollapse,
+    MeasureFrozen,
 )
 for _kind in (Seeded, OneClassifier, *KINDS):
     _kind.model_rebuild()  # a classifier may be trained on what predictions of another one chose

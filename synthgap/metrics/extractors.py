@@ -154,9 +154,18 @@ def _in_folder(name: str) -> Path | None:
     return file if file is not None and file.is_file() else None
 
 
+def inception_there() -> bool:
+    """Are Inception's weights on this machine: in the folder of SYNTHGAP_WEIGHTS, or where they were downloaded to?"""
+    return _in_folder(INCEPTION_FILE) is not None or _downloaded(INCEPTION_FILE).is_file()
+
+
+def _downloaded(name: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
 def _download(url: str, name: str) -> Path:
     """The file in torch's own folder of downloads, fetched once and checked against the hash in its name."""
-    target = Path(torch.hub.get_dir()) / "checkpoints" / name
+    target = _downloaded(name)
     if not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ def _arrays(spec: Spec) -> float:
             return 4 * spec.classes * ((1 + spec.draws) * asked + image_count(spec.validation))
         case MeasureMemorization():
             return 8 * (image_count(spec.fake) + image_count(spec.test))
-        case _ if spec.kind.startswith(("fidelity", "collapse")):
+        case _ if spec.kind in ("fidelity", "frozen-fidelity", "collapse"):
             return 0
         case _:
             return _values(spec) + 8 * image_count(spec)

@@ -270,6 +270,24 @@ def test_its_code_is_checked_and_accounted_for_by_what_has_changed_since_it_was_
     assert [one.what for one in told] == ["other neighbours"]
 
 
+def test_a_chapter_that_is_older_than_the_book_keeps_what_had_changed_before(with_another, edited):
+    """The book is run anew, by code of which the chapter knew nothing: its own changes stand, the book has none."""
+    folder, _ = with_another
+    chapter = read(folder).behind("tab-new")
+    edited("metrics/fidelity.py", "NEIGHBOURS = 3", "NEIGHBOURS = 5")
+    book = read(folder).model_copy(update={"code": stale.code_versions(), "since": None, "apart": {}})
+    own = [Change(what="other neighbours", effect="another recall")]
+    write(trace.with_chapter(book, "a9_new", chapter, own), folder)
+    assert "fidelity (shown by a9_new)" in stale.stale(read(folder))
+    edited("metrics/fidelity.py", "NEIGHBOURS = 5", "NEIGHBOURS = 7")
+    later = Change(what="even more", effect="yet another recall")
+    record = stale.account(folder, [later])
+    assert stale.stale(record) == []
+    assert record.since.changes == (later,)
+    told = stale.changes_for(record.behind("tab-new"), record.behind("tab-new").exhibits["tab-new"])
+    assert [one.what for one in told] == ["other neighbours", "even more"]
+
+
 # the build
 
 

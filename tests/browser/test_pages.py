@@ -118,15 +118,45 @@ def test_tables_sort_by_any_column_in_both_directions(browser, published):
             assert sorted(column(browser, table, 0)) == rows
 
 
+def searched(browser, published, query):
+    """Links of the results, the first first."""
+    from urllib.parse import quote
+
+    from selenium.webdriver.common.by import By
+
+    browser.get((published / "_build" / "html" / "search.html").as_uri() + "?q=" + quote(query))
+    patience = time.monotonic() + 30
+    while not (found := browser.find_elements(By.CSS_SELECTOR, "#search-results li a")):
+        assert time.monotonic() < patience, f"no result for {query!r}"
+        time.sleep(0.05)
+    return [link.get_attribute("href") for link in found]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("should I use synthetic images", "questions.html#should-i-use-synthetic-images"),
+        ("Should I use synthetic data?", "questions.html#should-i-use-synthetic-images"),
+        ("how many", "questions.html#how-many-synthetic-images-do-i-need"),
+        ("is it copying", "questions.html#are-synthetic-images-copies-of-my-images"),
+        ("reverse step", "questions.html#what-is-a-reverse-step"),
+        ("my own images", "questions.html#how-do-i-run-it-on-my-own-images"),
+        ("how long does it take", "questions.html#how-long-does-it-take-and-do-i-need-a-gpu"),
+        ("does it work on photographs", "questions.html#does-it-work-on-photographs"),
+        ("why are synthetic images worse", "questions.html#why-are-synthetic-images-worse-than-real-images"),
+        ("compare with the paper", "questions.html#how-do-these-numbers-compare-with-the-paper"),
+        ("glossary", "glossary.html"),
+    ],
+)
+def test_a_newcomers_question_is_answered_by_the_first_result(browser, published, query, first):
+    assert first in searched(browser, published, query)[0]
+
+
 def test_the_search_finds_a_word_without_a_server(browser, published):
     from selenium.webdriver.common.by import By
 
-    browser.get((published / "_build" / "html" / "search.html").as_uri() + "?q=augmentation")
-    patience = time.monotonic() + 30
-    while not (found := browser.find_elements(By.CSS_SELECTOR, "#search-results li a")):
-        assert time.monotonic() < patience, "no result"
-        time.sleep(0.05)
-    assert any("05_data_augmentation.html" in link.get_attribute("href") for link in found)
+    found = searched(browser, published, "augmentation")
+    assert any("05_data_augmentation.html" in link for link in found)
     quoted = [text.text.lower() for text in browser.find_elements(By.CSS_SELECTOR, "#search-results li .context")]
     assert len(quoted) >= len(found) / 2
     assert any("augmentation" in text for text in quoted)

@@ -35,6 +35,8 @@ from synthgap.exhibits.study import Study
         (["datasets", "cub", "--download"], "torchvision doesn't download CUB-200-2011"),
         (["datasets", "cars", "--root", "nowhere"], "no data folder nowhere"),
         (["datasets", "--download"], "which data set?"),
+        (["datasets", "cub", "--check"], "--check looks at all sets"),
+        (["datasets", "cub", "--unpack", "--root", "nowhere"], "CUB_200_2011.tgz is not in nowhere"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(synthgap, tmp_path, monkeypatch, words, says):
@@ -252,6 +254,15 @@ def test_exported_images_are_an_arm_when_given_back(synthgap, smoke, tmp_path):
     )
     rows = study.table3()
     assert set(rows[rows.arm == "given"].multiple) == {1, 3}
+
+
+def test_datasets_says_of_each_of_the_papers_sets_what_is_there(synthgap, tmp_path):
+    fabricate_cub(tmp_path)
+    code, out, _ = synthgap("datasets", "--check", "--root", tmp_path)
+    lines = out.strip().split("\n")
+    assert (code, len(lines)) == (0, 6)
+    assert sum("not there. Download" in line for line in lines) == 4
+    assert "faulty" in next(line for line in lines if line.startswith("cub "))  # too few images
 
 
 def test_datasets_verifies_a_local_copy(synthgap, tmp_path, monkeypatch):

@@ -8,11 +8,9 @@ from reading import behind, rows_of
 from synthgap.design.record import Record
 from synthgap.design.values import NAIVE, REAL, SYNTHETIC_ONLY
 from synthgap.exhibits.answer import REDUCED_REAL, answer_cells, compared, verdicts
-from synthgap.exhibits.answer_text import answer
 from synthgap.exhibits.base import EXHIBITS, RESULTS
 from synthgap.exhibits.next_steps import labels
 from synthgap.exhibits.sections import ANSWER
-from synthgap.exhibits.your_data import known
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Synthesize
 from synthgap.stats.crossed import crossed
@@ -87,7 +85,7 @@ def test_everything_on_the_page_is_there(drawn, name):
 
 
 def test_what_the_size_costs_is_said_and_is_no_advice(drawn):
-    said = " ".join(answer(drawn.value(known))["replace"].more)
+    said = str(drawn.show("answer-replace")[0])
     change = drawn.value(compared).difference(REDUCED_REAL, REAL).in_points
     assert "judged at 12×12 pixels. The generator draws 8×8" in said
     assert f"{change.low:+.1f}".replace("-", "−") in said

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from inception_weights import random_inception
 from torch_fidelity import feature_extractor_inceptionv3 as reference
 from torchvision.transforms.v2 import functional as transforms
 
@@ -308,17 +309,7 @@ def test_a_missing_classifier_and_a_useless_weights_file_are_refused(trained, tm
 @pytest.fixture(scope="module")
 def inception_file(tmp_path_factory):
     """A file with random weights in torch-fidelity's format and under its name."""
-
-    class Unloaded(reference.FeatureExtractorInceptionV3):
-        def load_state_dict(self, state):
-            pass
-
-    path = tmp_path_factory.mktemp("weights") / INCEPTION_FILE
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
-        torch.manual_seed(0)
-        patch.setattr(reference, "load_state_dict_from_url", lambda *args, **kwargs: {})
-        net = Unloaded("random", ["2048"])
-    torch.save(net.state_dict(), path)
+    path = random_inception(tmp_path_factory.mktemp("weights"))
     yield path
     path.unlink()  # 95 MB
 

@@ -31,6 +31,7 @@ from ..design.values import (
 )
 from ..graph.specs import Predict
 from ..metrics.scores import score
+from ..stats.clusters import widened
 from ..stats.crossed import DIFFERENCE, Crossed, Crossing, crossed, crossing, redrawn
 from ..stats.intervals import SHARE, Range
 from ..stats.pooling import contrast
@@ -145,7 +146,7 @@ class Compared:
     of Table 3, by which variances are told. redrawn : 0, or of how many generators there are rows like these: the first
     is of the images as they are, the others of redrawn ones (see `stats.crossed.redrawn`). scored : what classifiers
     say. measure : what differences and levels are of, where it is more than who is right: the area under a curve, for
-    instance; else "".
+    instance; else "". clusters : as of `Task`.
     """
 
     arms: Hits
@@ -155,10 +156,18 @@ class Compared:
     scored: Scored | None = None
     redrawn: int = 0
     measure: str = ""
+    clusters: np.ndarray | None = None
 
-    def cross(self, values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
-        """`stats.crossed.crossed`, or `redrawn`."""
-        return redrawn(values, groups, span, self.redrawn) if self.redrawn else crossed(values, groups, span)
+    def cross(
+        self,
+        values: np.ndarray,
+        groups: np.ndarray | None = None,
+        span: Range = DIFFERENCE,
+        of: np.ndarray | slice = slice(None),
+    ) -> Crossed:
+        """`stats.crossed.crossed`, or `redrawn`; of : the test images that the values are of."""
+        found = redrawn(values, groups, span, self.redrawn) if self.redrawn else crossed(values, groups, span)
+        return widened(found, values, groups, None if self.clusters is None else self.clusters[of])
 
     def first(self, count: int) -> Compared:
         """The same of so many seeds, the first ones; of heads, which have none, all of it."""
@@ -178,7 +187,8 @@ class Compared:
             return self.scored.difference(self.measure, first, second)
         if self.redrawn:
             return self.cross(self.right(first).astype(float) - self.right(second), groups)
-        return contrast(self.right, first, second, alike(self.listed, first, second), groups)
+        found = contrast(self.right, first, second, alike(self.listed, first, second), groups)
+        return widened(found, self.right(first).astype(float) - self.right(second), groups, self.clusters)
 
     def level(self, cell: ArmCell) -> Crossed:
         """The arm's own value of the answer's measure."""
@@ -210,7 +220,7 @@ def scored(d: Design, values: Values, task: Task) -> Scored:
     for (*cell, _), told in values.items():
         logits.setdefault(tuple(cell), []).extend(told.logits if isinstance(told, Judged) else [told.logits])
     rows = {cell: np.array(several) for cell, several in logits.items()}
-    return Scored(rows, task.test, task.positive, _redrawn(d))
+    return Scored(rows, task.test, task.positive, _redrawn(d), task.clusters)
 
 
 def _redrawn(d: Design) -> int:
@@ -223,7 +233,7 @@ def compared(d: Design, task: Task, arms: Hits, curve: Hits, scored: Scored) -> 
     """The arms of the answer on the test images."""
     known = [cell for cell in d.arms.listed() if cell in arms or cell == REAL]
     measure = "" if task.name in ("accuracy", "balanced") else task.name
-    return Compared(arms, curve, task.groups, tuple(known), scored, _redrawn(d), measure)
+    return Compared(arms, curve, task.groups, tuple(known), scored, _redrawn(d), measure, task.clusters)
 
 
 @result("verdicts", reads=[compared, mixes], no_rows=WHOLE)
@@ -332,7 +342,7 @@ def by_class(d: Design, task: Task, compared: Compared, mix: ArmCell) -> pd.Data
         if mine.any():
             levels = {"real": real, "alone": alone, "beside": beside}
             row = {"name": name, "n": int(mine.sum()), "train": int((task.train == label).sum())}
-            row |= {key: compared.cross(value[:, mine], span=SHARE) for key, value in levels.items()}
-            rows.append(row | {"change": compared.cross((alone - real)[:, mine])})
+            row |= {key: compared.cross(value[:, mine], span=SHARE, of=mine) for key, value in levels.items()}
+            rows.append(row | {"change": compared.cross((alone - real)[:, mine], of=mine)})
     order = sorted(range(len(rows)), key=lambda i: (rows[i]["change"].mean, rows[i]["alone"].mean))
     return pd.DataFrame([rows[i] for i in order])

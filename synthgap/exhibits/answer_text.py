@@ -295,9 +295,10 @@ def groups_words(d: Design) -> str:
     """What groups of images mean for intervals; nothing where there are none."""
     if "groups" not in d.record:
         return ""
+    redraws = " Redraws of training images are still over single images." if d.heads else ""
     return (
-        "No classifier was trained on images of a group that it was tested on. The intervals assume that test images "
-        "are independent of one another. If the images of a group are alike, the intervals are too short."
+        "No classifier was trained on images of a group that it was tested on. The intervals are for other groups of "
+        f"test images, not for other images of these groups.{redraws}"
     )
 
 

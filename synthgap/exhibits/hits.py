@@ -12,10 +12,12 @@ from ..base.errors import UserError
 from ..classifier.head import Judged
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
+from ..stats.clusters import widened
 from ..stats.crossed import Crossed
 from ..stats.pooling import contrast
 from .base import Cells, Result, Values, result
 from .raw import pack
+from .task import numbered
 
 ALIKE = (REAL_ONLY, SECOND_BATCH, GIVEN_ONLY, GIVEN)  # arms whose seeds differ in the classifier's training alone
 
@@ -100,7 +102,10 @@ def arm_difference(
         if (*where, *cell) not in known:
             raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
     cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    return contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), groups).in_points
+    found = contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), groups)
+    place = next((i for i, arms in enumerate(d.columns) if arms.name == dataset), d.columns.index(d.arms))
+    change = known.minus((*where, *first), (*where, *second))
+    return widened(found, change, groups, numbered(d.records[place])).in_points
 
 
 def alike(cells: Iterable[ArmCell], *asked: ArmCell) -> list[ArmCell]:

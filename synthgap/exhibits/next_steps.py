@@ -12,6 +12,7 @@ from ..design.loading import Design
 from ..design.values import REAL, SYNTHETIC_ONLY, ArmCell, arm_words, mix_words
 from ..metrics.memorization import COPYING_BELOW
 from ..stats.crossed import Crossed
+from ..stats.intervals import SHARE
 from ..stats.verdict import BETTER, DECIDED, LEANING, OF_INTEREST, SAME, UNKNOWN, WORSE, Verdict
 from .answer import Compared, Decided, chosen, compared, mix_means, mixes, verdicts
 from .answer_images import Copying, copying
@@ -93,7 +94,8 @@ def findings(
         policy = best, compared.difference(best, REAL)
     classes = {name: task.test == label for label, name in enumerate(task.classes)}
     right = compared.right(REAL).astype(float)
-    recalls = {name: compared.cross(right[:, mine], span=(0, 1)) for name, mine in classes.items() if mine.any()}
+    there = {name: mine for name, mine in classes.items() if mine.any()}
+    recalls = {name: compared.cross(right[:, mine], span=SHARE, of=mine) for name, mine in there.items()}
     copies = copying.score is not None and copying.score.mean < COPYING_BELOW
     return Findings(decided, _doubling(compared), policy, recalls, task.measure, copies, labels, offer)
 

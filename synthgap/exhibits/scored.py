@@ -19,12 +19,14 @@ class Scored:
     """Logits of the answer's arms on the test images, by arm: seeds (or redraws, as of `Compared`) × images × classes.
 
     positive : the class that the measures are about, None: all of them alike. redrawn : as of `Compared`.
+    clusters : as of `Task`; test images are drawn anew by these.
     """
 
     logits: dict[tuple, np.ndarray]
     labels: np.ndarray
     positive: int | None
     redrawn: int
+    clusters: np.ndarray | None = None
 
     def first(self, count: int) -> Scored:
         """The same of so many seeds, the first ones."""
@@ -58,4 +60,9 @@ class Scored:
     @functools.cached_property
     def _weights(self) -> np.ndarray:
         count = len(self.labels)
-        return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLED).astype(np.float64)
+        _, place = np.unique(np.arange(count) if self.clusters is None else self.clusters, return_inverse=True)
+        several = int(place.max()) + 1
+        drawn = np.random.default_rng(0).multinomial(several, np.full(several, 1 / several), RESAMPLED)
+        weights = drawn.astype(np.float64)[:, place]
+        whole = [np.bincount(self.labels, row)[np.unique(self.labels)].all() for row in weights]
+        return weights[whole] if sum(whole) > 1 else weights  # a draw without a class has no area under its curve

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,8 @@ class Task:
     """What classifiers are to tell apart; train, test: labels of the images, int64; classes: names.
 
     asked : the measure that was asked for, of `scores.MEASURES`; "auto" leaves it to the classes. positive : the class
-    that it is about, None: all alike.
+    that it is about, None: all alike. clusters : number of the group of each test image, where images belong together
+    (`--groups`); None: they are independent of one another.
     """
 
     train: np.ndarray
@@ -30,6 +33,7 @@ class Task:
     classes: tuple[str, ...]
     asked: str = "auto"
     positive: int | None = None
+    clusters: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -71,11 +75,25 @@ def task(d: Design, values: Values) -> Task:
     """The classes and how many images each has."""
     train, test = values["train",], values["test",]
     positive = d.options.place(test.classes)
-    return Task(train.labels, test.labels, test.classes, d.options.measure, positive)
+    return Task(train.labels, test.labels, test.classes, d.options.measure, positive, clusters(d))
+
+
+def clusters(d: Design) -> np.ndarray | None:
+    """The groups of the answer's test images, numbered; None where no groups are known."""
+    if d.heads and d.heads.crossed:
+        return np.array(d.heads.groups) if d.heads.groups else None
+    return numbered(d.record)
+
+
+def numbered(record: Mapping[str, Any]) -> np.ndarray | None:
+    """The groups of the test images of a data set, by how it was split; None where no groups are known."""
+    groups = record.get("groups")
+    return None if groups is None else np.unique(groups["test"], return_inverse=True)[1]
 
 
 @result("chapters_task", lambda d: {(part,): d.arms.data[part] for part in ("train", "test")}, no_rows=WHOLE)
 def chapters_task(d: Design, values: Values) -> Task:
     """The same of the other chapters, whose classifiers are trained from scratch: accuracy, balanced where uneven."""
     train, test = values["train",], values["test",]
-    return Task(train.labels, test.labels, test.classes)
+    record = d.records[d.columns.index(d.arms)]
+    return Task(train.labels, test.labels, test.classes, clusters=numbered(record))

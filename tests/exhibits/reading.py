@@ -79,7 +79,8 @@ def design(seeds=(0, 1, 2), name="digits", preset="quick", rivals=()) -> SimpleN
     """As much of a Design as tables read."""
     solver = SimpleNamespace(generator=SimpleNamespace(solver=Solver()))
     arms = SimpleNamespace(name=name, rivals=rivals, preset=solver, model=None)
-    return SimpleNamespace(seeds=seeds, main=arms, arms=arms, preset=SimpleNamespace(name=preset))
+    named = SimpleNamespace(name=preset)
+    return SimpleNamespace(seeds=seeds, main=arms, arms=arms, columns=(arms,), records=({},), preset=named)
 
 
 def behind(spec) -> set[str]:

@@ -31,7 +31,9 @@ LEVELS |= {(MIX, 5): 0.9}
 def design():
     policies = SimpleNamespace(policies=["RandAugment", "TrivialAugment"])
     arms = SimpleNamespace(name="a_b", data={"train": SimpleNamespace(count=1000)}, preset=policies)
-    return SimpleNamespace(arms=arms, columns=(arms,), preset=SimpleNamespace(name="made"), fitted_to=1000, heads=None)
+    return SimpleNamespace(
+        arms=arms, columns=(arms,), records=({},), preset=SimpleNamespace(name="made"), fitted_to=1000, heads=None
+    )
 
 
 NO_CHECKPOINTS = right({(128,): 0.6})

@@ -52,9 +52,9 @@ ClassWeights = Annotated[
 Judge = Annotated[
     str,
     typer.Option(
-        help="Who gives the answer: resnet18, trained from scratch; or features, a linear classifier on the features "
-        "of a network that was trained on ImageNet, at its own resolution; auto: features where --synthetic gives "
-        "images."
+        help="Who gives the answer: resnet18, trained from scratch; features, a linear classifier on the features of "
+        "a network that was trained on ImageNet, at its own resolution; or both; auto: features where --synthetic "
+        "gives images, else resnet18."
     ),
 ]
 Measure = Annotated[

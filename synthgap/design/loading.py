@@ -150,9 +150,8 @@ class Loaded:
         if self.sharp is None:
             return None
         splits, how, given = self.sharp
-        data = {}
-        if given is not None:
-            data["given"] = stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))
+        there = () if given is None else [("given", given, how.model_copy(update={"synthetic": self.given[1]}))]
+        data = {name: stored.one(images, whence) for name, images, whence in there}
         crossed, most = given is not None and "test" in splits.record.get("cut", ()), preset.head.most_pooled
         for split in SPLITS:
             mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})

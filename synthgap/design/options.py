@@ -24,10 +24,10 @@ class Options:
     image_size : longest side, pixels. max_images : most training images. flip : may classifiers see images mirrored
     left to right? grey : take colour away. class_weights : of the classifiers' loss, "none" or "balanced".
     judge : of the plain answer: "resnet18", trained from scratch (the default), "features", a linear head on those of a
-    frozen network (the default for given images), or "both": features, and ResNets beside them. measure : what the
-    verdicts go by, of `scores.MEASURES`; "auto" is accuracy, balanced where classes are uneven. positive : name of the
+    frozen network (the default for given images), or "both": features, and ResNets beside them. measure : of the
+    verdicts, one of `scores.MEASURES`; "auto" is accuracy, balanced where classes are uneven. positive : name of the
     class that recall, precision, the area and the average precision are about; "none": all classes alike. groups :
-    images that belong together, which no split parts: a CSV file, "subfolders" of class folders, or "none" (see
+    images that belong together, which no split separates: a CSV file, "subfolders" of class folders, or "none" (see
     `data.groups`). generator : a model's file in the place of the generator that a study trains, see
     `design.generators`; "none" where the preset names none either.
 

@@ -168,7 +168,7 @@ class Compared:
         return replace(self, arms=self.arms.first(count), curve=self.curve.first(count), scored=scored)
 
     def right(self, cell: ArmCell) -> np.ndarray:
-        """bool, seeds × test images: is the image's class told rightly by the classifier of this arm?"""
+        """bool, seeds × test images: does the classifier of this arm get the image's class right?"""
         return self.curve[max(self.curve.names)] if cell == REAL else self.arms[cell]
 
     def difference(self, first: ArmCell, second: ArmCell, *, plain: bool = False) -> Crossed:
@@ -319,7 +319,7 @@ def against_rival(d: Design, compared: Compared, best: ArmCell) -> tuple[ArmCell
 
 
 def by_class(d: Design, task: Task, compared: Compared, mix: ArmCell) -> pd.DataFrame:
-    """Share of a class's test images that are told rightly: columns name, n, train, real, alone, beside, change.
+    """Share of a class's test images classified correctly: columns name, n, train, real, alone, beside, change.
 
     real, alone (the most synthetic images), beside (that mix): Crossed; change: alone − real. Classes in the
     order of `change`, worst first.

@@ -123,7 +123,7 @@ def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figur
 
 
 def by_class(rows: pd.DataFrame, name: str) -> Figure:
-    """Shares told rightly of each class, three classifiers a class; rows as of `answer.by_class`."""
+    """Shares classified correctly of each class, three classifiers a class; rows as of `answer.by_class`."""
     figure, ax = forest_rows([f"{name} (n = {n:,})" for name, n in zip(rows["name"], rows.n, strict=True)], 0.45)
     titles = {"real": "trained on real", "alone": "on synthetic alone", "beside": "on both"}
     for number, (column, label) in enumerate(titles.items()):

@@ -127,7 +127,7 @@ def map_cells(d: Design) -> Cells:
 
 @result("misread", map_cells, reads=[compared], no_rows=IMAGES)
 def misread(d: Design, values: Values, compared: Compared) -> Misread:
-    """The smallest synthetic set is looked at; images that both classifiers tell rightly or wrongly fill the rest."""
+    """The smallest synthetic set is looked at; images that both get right or wrong fill the rest."""
     test = values["test",]
     among = spread(test.labels, len(test) if d.heads else attended(d.arms).count)
     alone = compared.right(answer_cells(d)["alone"][0])[0][among]

@@ -282,9 +282,8 @@ def heads_words(d: Design) -> str:
     judge = "The judge is a linear classifier on features of a network that was trained on other images"
     if not d.given:
         return (
-            f"{judge}. The intervals are for other generators, of which there are {d.heads.generators}, for other "
-            f"training images, which were drawn anew, with repetition, {d.heads.draws} times for each generator, and "
-            "for other test images."
+            f"{judge}. The intervals are for other generators ({d.heads.generators} were trained), for other training "
+            f"images (drawn anew, with repetition, {d.heads.draws} times for each generator) and for other test images."
         )
     return (
         f"{judge}. Nothing in its training is random. So the intervals are for other images: for each redraw yours and "

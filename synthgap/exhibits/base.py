@@ -31,7 +31,7 @@ from .raw import NAMES
 
 Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
 IMAGES, WHOLE = "images", "the table is all there is"  # reasons for having no CSV file
-ACCURACY = ("accuracy", "n")  # of a prediction: share of its n images that are told rightly
+ACCURACY = ("accuracy", "n")  # of a prediction: share of its n images that are classified correctly
 
 
 class Html(str):

@@ -190,7 +190,7 @@ def accuracy_trends(d: Design, known: Hits) -> str:
 
 @exhibit("tab-disagreement", [table2_hits], apart="the paper does not set its classifiers side by side")
 def disagreement(d: Design, right: Hits) -> str:
-    """Test images that one of two classifiers alone tells rightly: the one trained on real images, and the other.
+    """Test images that only one of two classifiers classifies correctly: the one trained on real images, and the other.
 
     In the row of t_re = 0 the other is the next seed's classifier of real images: what another seed alone changes.
     """
@@ -203,7 +203,7 @@ def disagreement(d: Design, right: Hits) -> str:
         row = {"the other is trained on": f"t_re = {t}" if t else "real images, another seed"}
         out.append(row | {f"{who} (%)": percent_told(share.mean(axis=1)) for who, share in shares.items()})
     caption = (
-        f"Who tells a test image rightly: the classifier of real images, or another ({d.main.name}; "
+        f"Who classifies a test image correctly: the classifier of real images, or another ({d.main.name}; "
         f"{mean_told(len(d.seeds))}, {real.shape[1]:,} test images). The first row is what another seed alone changes"
     )
     return myst_table(out, caption, "tab-disagreement")

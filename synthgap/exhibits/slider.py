@@ -118,7 +118,7 @@ def html(walk: Walk) -> Html:
         "title": "the same images at the reverse step below",
         "all": "All reverse steps of these images",
         "choice": "Images",
-        "mixed": "the first of the training set",
+        "mixed": "a few of the training set",
         "classes": json.dumps([f"class {name}" for name in walk.classes]),
     }
     charts = chart("output entropy (nats)", walk.entropy, 2) + chart(

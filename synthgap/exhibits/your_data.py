@@ -190,7 +190,7 @@ def classes_table(d: Design, task: Task, compared: Compared, decided: Decided) -
         for row in rows.head(MOST_LISTED).itertuples(index=False)
     ]
     listed = "" if len(rows) <= MOST_LISTED else f", the first {MOST_LISTED} of {len(rows)}"
-    caption = f"Test images told rightly, class by class{listed}, largest drop first; in brackets 95% intervals"
+    caption = f"Test images classified correctly, class by class{listed}, largest drop first; in brackets 95% intervals"
     caption += given_that(d)
     return myst_table(lines, caption, "tab-by-class")
 

@@ -111,12 +111,16 @@ def work_of(spec: Spec) -> Work:
             images = steps * step_images(spec) * len(spec.members)
             flop = 3 * images * resnet_flop(spec.network, *image_shape(spec)[1:])
             return Work(images, flop, images * POLICY_SECONDS[spec.training.policy] + steps * CLASSIFIER_OVERHEAD)
-        case Predict():
+        case Predict() | Attend():
             count = image_count(spec.images)
-            return Work(count, count * _classifier_pass(spec))
-        case Attend():
-            count = image_count(spec.images)
-            return Work(count, 3 * count * _classifier_pass(spec))
+            return Work(count, (3 if isinstance(spec, Attend) else 1) * count * _classifier_pass(spec))
+        case _:
+            return _measuring(spec)
+
+
+def _measuring(spec: Spec) -> Work:
+    """The same of what looks at images or features without training a network on them."""
+    match spec:
         case MeasureDetection():
             pixels = image_count(spec.real) * math.prod(image_shape(spec.real))
             return Work(overhead=DETECTOR_SECONDS[spec.detector] * pixels)

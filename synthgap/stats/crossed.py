@@ -197,10 +197,8 @@ def of_scores(
 ) -> Crossed:
     """A score that is no mean over images, such as an area under a curve, or a difference of two.
 
-    rows : of each seed on all test images, or (`redrawn`: of so many generators, as of the function of that name) of
-        the classifier itself and of those on redrawn images.
-    again : of all seeds together, or of the classifiers themselves, after each draw of the test images with
-        replacement.
+    rows : of each seed on all test images, or (`redrawn`: of so many generators) as the function of that name has them.
+    again : of all seeds, or of the classifiers themselves, after each draw of the test images with replacement.
     """
     by_images, by_training = float(again.var(ddof=1)), 0.0
     if redrawn:

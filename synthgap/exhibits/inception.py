@@ -6,7 +6,7 @@ import functools
 
 import pandas as pd
 
-from ..base.words import capital, escaped, mean_over, points
+from ..base.words import capital, escaped, points
 from ..design.heads import frozen
 from ..design.loading import Design
 from ..design.values import FLOOR, INSTEAD, NAIVE, REAL
@@ -18,7 +18,7 @@ from .augmentation import all_arm_hits
 from .base import Cells, Values, exhibit, measured, result
 from .hits import Hits, arm_difference
 from .samples import FEW
-from .text import mean_of, myst_table, paper_table
+from .text import mean_of, mean_told, myst_table, paper_table
 
 ABSENT = (
     "Fidelity is not measured in the paper's unit here: Inception's weights are not there. Put "
@@ -84,7 +84,7 @@ def fid_table(d: Design, rows: pd.DataFrame) -> str:
         out.append({"reverse step": INSTEAD.get(t, f"{t:g}"), **shown})
     caption = (
         f"Fidelity in the unit of the paper's Figure 6: the training set of {d.main.name} at each reverse step against "
-        f"itself, in features of {network}. {capital(mean_over(mine.seed.nunique()))}; {mine.n_fake.iloc[0]:,} images. "
+        f"itself, in features of {network}. {capital(mean_told(mine.seed.nunique()))}; {mine.n_fake.iloc[0]:,} images. "
         "With few images the distance is biased upwards, and can't be compared with one of 50,000"
     )
     return myst_table(out, caption, "tab-fid")

@@ -22,4 +22,11 @@ document.addEventListener("DOMContentLoaded", function () {
     const parsed = parse(words.join(" ") || query);
     return [query.replace(/\?+\s*$/, ""), ...parsed.slice(1)];
   };
+  // A question that is on the page of questions comes first; results are shown from the end of the list.
+  const perform = Search._performSearch;
+  const answered = (result) => result[0].endsWith("questions") && result[2];
+  Search._performSearch = function (...asked) {
+    const results = perform(...asked);
+    return [...results.filter((result) => !answered(result)), ...results.filter(answered)];
+  };
 });

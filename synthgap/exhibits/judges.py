@@ -6,11 +6,9 @@ from ..base.words import difference, plural
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, REAL, ArmCell, cell_words
 from .answer import Compared, answer_cells, compared
-from .base import Cells, exhibit
+from .base import Cells, sentences
 from .hits import Hits, arm_difference, hits
 from .text import myst_table
-
-OWN = "the paper has no second judge"
 
 
 def scratch_cells(d: Design) -> Cells:
@@ -29,7 +27,7 @@ def _arms(d: Design) -> list[ArmCell]:
 scratch_hits = hits("judges", scratch_cells, no_rows="they are in those of table3")
 
 
-@exhibit("tab-judges", [compared, scratch_hits], apart=OWN)
+@sentences("answer-judges", [compared, scratch_hits])
 def judges_table(d: Design, by_heads: Compared, by_scratch: Hits) -> str:
     """What each judge says of each arm, against the real images alone."""
     if not by_scratch.by_cell:

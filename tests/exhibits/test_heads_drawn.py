@@ -100,11 +100,11 @@ def test_a_finished_run_is_read_again_with_its_heads(drawn):
 
 
 def test_a_second_judge_stands_beside_the_first_where_both_are_asked_for(drawn, shared):
-    (alone,) = drawn.show("tab-judges")
+    (alone,) = drawn.show("answer-judges")
     assert "`--judge both`" in alone
     both = drawn_lab(shared / "drawn", "both")
     assert both.design.head(REAL).key == drawn.design.head(REAL).key
-    (table,) = both.show("tab-judges")
+    (table,) = both.show("answer-judges")
     rows = {row["trained on"]: row for row in rows_of(table)}
     cells = answer_cells(both.design)
     assert len(rows) == len(cells["alone"]) + len(cells["beside"])

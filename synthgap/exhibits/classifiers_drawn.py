@@ -117,6 +117,9 @@ def one_class(d: Design, planes: Planes, label: int | None = None) -> Figure:
         raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
     label = count - 1 if label is None else label
     figure = feature_planes(planes, tuple(planes.points), f"{d.main.name}, class {planes.classes[label]}", label)
-    ratios = {t: spread_on(planes, t, label) / spread_on(planes, 0, label) for t in planes.points if t > 0}
+    real = spread_on(planes, 0, label)
+    if real == 0:  # a few images that all lie on one point
+        return figure
+    ratios = {t: spread_on(planes, t, label) / real for t in planes.points if t > 0}
     told = " and ".join(f"{ratio:.1f} times (step {t})" for t, ratio in ratios.items())
     return saying(figure, f"Images of this class lie {told} as far from their middle as the real training images.")

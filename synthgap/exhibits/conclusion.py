@@ -155,11 +155,12 @@ def _says(claim: PublishedClaim) -> str:
 
 
 def _with_unit(number: str, claim: PublishedClaim) -> str:
-    """A claim's number as its measure is written: "×0.6", "50%"; a ratio and a share have no unit."""
+    """A claim's number as its measure is written: "×0.6", "50%", "+210.0 %" (a change of a measure against itself); a
+    ratio and a share have no unit."""
     unit = claim.interest.unit
     if unit == "multiples":
         return f"×{number}"
-    if unit == "%" or (unit == "points" and claim.level > 0):  # a level, not a difference
+    if unit == "points" and claim.level > 0:  # a level, not a difference
         first, space, rest = number.partition(" ")
         return f"{first}%{space}{rest}"
     return number if unit in ("ratio", "share") else f"{number} {unit}"

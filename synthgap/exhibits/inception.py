@@ -41,7 +41,7 @@ def frozen_cells(d: Design) -> Cells:
         return {}
     cells: Cells = {}
     for arms in [d.main, *(other for other in d.columns_of(4) if other is not d.main)]:
-        steps = (*d.preset.curves, FLOOR, *arms.rivals) if arms is d.main else (REVERSE_STEPS, FLOOR)
+        steps = (*d.preset.curves, FLOOR, *arms.rivals) if arms is d.main else (REVERSE_STEPS,)
 
         def seen(images: Images) -> Extract:
             return Extract(images=images, network=space)

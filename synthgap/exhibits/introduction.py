@@ -176,7 +176,10 @@ def gaps(d: Design, known: Hits) -> list[str]:
 def all_classes(d: Design, planes: Planes) -> Figure:
     """Features of all classes: real images, and fully synthetic ones beside them."""
     figure = feature_planes(planes, (0, REVERSE_STEPS), f"{d.main.name}, all classes")
-    ratio = spread_on(planes, REVERSE_STEPS) / spread_on(planes, 0)
+    real = spread_on(planes, 0)
+    if real == 0:  # a few images that all lie on one point
+        return figure
+    ratio = spread_on(planes, REVERSE_STEPS) / real
     return saying(
         figure,
         f"On this map synthetic images lie {ratio:.1f} times as far from the middle of their class as the real images "

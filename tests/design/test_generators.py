@@ -271,7 +271,7 @@ def test_a_released_file_drives_chapters_that_say_what_is_left_out(pickle, prese
         assert impossible(text) == [], name
         assert f"generators, trained elsewhere, and SHA-256 of their files: digits ({file_sha256(pickle)[:12]})" in text
     elsewhere = "the generator was trained elsewhere, and its file holds the end of its training alone"
-    assert f"Whether more training would still help is not known: {elsewhere}." in texts["04_3_discussion"]
+    assert f"It is not known whether more training would still help: {elsewhere}." in texts["04_3_discussion"]
     assert (
         f"| too little training | the second half of its training still helps | {elsewhere} |  | not tested |"
         in (texts["04_3_discussion"])

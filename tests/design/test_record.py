@@ -55,7 +55,8 @@ def test_a_run_that_grew_reads_its_looks_again_and_is_not_joined(smoke, runs, le
 
 def test_what_it_leaves_holds_no_image_and_no_weight(smoke, whole):
     kinds = {path.name for path in (whole.results / KEPT).iterdir() if path.is_dir()}
-    assert kinds == {"data", "predict", "attend", "fidelity", "detection", "likelihood", "memorization", "collapse"}
+    measures = {"fidelity", "frozen-fidelity", "detection", "likelihood", "memorization", "collapse"}
+    assert kinds == {"data", "predict", "attend"} | measures
     labels = whole.store.get(whole.main.data["test"])
     real = smoke.store.get(smoke.main.data["test"])
     np.testing.assert_array_equal(labels.labels, real.labels)

@@ -66,6 +66,8 @@ class Simulated:
             seeds=self.seeds,
             looks=(),
             columns_of=lambda table: self.columns,
+            columns=self.columns,
+            records=[{}] * 9,  # of any number of data sets
             preset=SimpleNamespace(name=preset),
             options=SimpleNamespace(image_size="auto", max_images="auto"),
         )

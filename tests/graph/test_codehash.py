@@ -164,6 +164,7 @@ def test_what_computes_a_kind_is_part_of_its_hash():
         specs.TrainGan: "gan.train gan.stylegan3 gan.synthesis gan.filters gan.discriminator gan.augment gan.losses",
         specs.SampleGan: "gan.sample gan.stylegan3 diffusion.noise",
         specs.MeasureCollapse: "gan.collapse",
+        specs.MeasureFrozen: "metrics.fidelity metrics.neighbours",
         specs.Guided: "diffusion.reconstruct diffusion.sampler diffusion.guidance diffusion.noise",
         specs.Selected: "metrics.selection classifier.evaluate",
         specs.Trim: "data.splits metrics.projection",

@@ -280,7 +280,7 @@ def test_a_released_file_drives_chapters_that_say_what_is_left_out(pickle, prese
     answer = texts["a2_your_data"]
     assert "**All intervals:** given this generator, which was trained elsewhere" in answer
     assert "All seeds draw from one generator, which was trained elsewhere: the intervals are for other draws" in answer
-    assert "points wide, given this generator." in answer
+    assert " points, given this generator." in answer
     assert "released.pkl: ddpm\\+\\+" in answer
 
 

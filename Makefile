@@ -1,8 +1,7 @@
 # Thin targets: the logic lives in the package. `make book` and `make test` set everything up first.
 PYTHON ?= python3.11
-TORCH ?=
-# `make env TORCH=cpu` takes PyTorch from here: the same versions, without the libraries for GPUs
-CPU_BUILDS := https://download.pytorch.org/whl/cpu
+# `make env TORCH_INDEX=ADDRESS` takes PyTorch from there: the same versions, such as those without libraries for GPUs
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -14,8 +13,8 @@ env: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-ifeq ($(strip $(TORCH)),cpu)
-	grep -E '^torch(vision)?==' requirements.lock | xargs $(PIP) --no-deps --index-url $(CPU_BUILDS)
+ifneq ($(strip $(TORCH_INDEX)),)
+	grep -E '^torch(vision)?==' requirements.lock | xargs $(PIP) --no-deps --index-url $(TORCH_INDEX)
 endif
 	$(PIP) -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .

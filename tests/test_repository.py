@@ -110,7 +110,7 @@ def test_an_environment_without_libraries_for_gpus_has_the_locks_versions_too():
         return [line for line in lines if "pip install" in line]
 
     usual = commands()
-    cpu = commands("TORCH=cpu")
+    cpu = commands("TORCH_INDEX=cpu-builds")
     assert cpu[1:] == usual  # what is there already in the lock's version, pip leaves
     assert "requirements.lock" in cpu[0]
     assert "--no-deps" in cpu[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from ..base.disk import writing
 from ..base.errors import UserError
-from .publicfiles import verify
+from .publicfiles import checked_archives, verify
 from .publicsets import PUBLIC, PublicSet, fault, known, root_or_default
 
 
@@ -35,7 +34,7 @@ def _state(name: str, public: PublicSet, root: Path) -> str:
             return f"faulty. {error}"
         return "ready, and as published"
     try:
-        found = _checked(name, public, root)
+        found = checked_archives(name, root)
     except UserError as error:
         return f"faulty. {error}"
     absent = [archive for archive in public.archives if archive not in found]
@@ -58,7 +57,7 @@ def unpack(name: str, root: Path | None = None) -> Path:
     top = root / Path(public.folder).parts[0]
     if top.exists() and public.unpack_in == "":
         raise UserError(f"{top} is there already; check it (synthgap datasets {name}), or remove it first")
-    found = _checked(name, public, root)
+    found = checked_archives(name, root)
     if absent := [archive for archive in public.archives if archive not in found]:
         raise fault(name, root, f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not in {root}")
     with writing(root):
@@ -71,31 +70,6 @@ def unpack(name: str, root: Path | None = None) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return root / public.folder
-
-
-def _checked(name: str, public: PublicSet, root: Path) -> dict[str, Path]:
-    """Archive → where it lies, of those that are there; UserError for one that is not the published file."""
-    places = (root, root / public.unpack_in)
-    found = {}
-    for archive, md5 in public.archives.items():
-        path = next((place / archive for place in places if (place / archive).is_file()), None)
-        if path is None:
-            continue
-        digest = _md5(path)
-        if digest != md5:
-            size = path.stat().st_size
-            what = f"{path} ({size:,} bytes, MD5 {digest}) is not the published file (MD5 {md5}): partial, or another"
-            raise fault(name, root, f"{what}; remove it")
-        found[archive] = path
-    return found
-
-
-def _md5(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise UserError(f"{path} can't be read ({error.strerror}); make it readable or get it again") from error
 
 
 def _extract(archive: str, path: Path, target: Path) -> None:

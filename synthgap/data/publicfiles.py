@@ -273,16 +273,30 @@ def _digest(path: Path, algorithm: str) -> str:
 def _check_md5(name: str, root: Path, path: Path, expected: str) -> None:
     found = _digest(path, "md5")
     if found != expected:
-        what = f"{path} is not the published file (MD5 {found}, published {expected}) and was not opened; remove it"
+        what = (
+            f"{path} is not the published file ({path.stat().st_size:,} bytes, MD5 {found}, published {expected}) and "
+            "was not opened; remove it"
+        )
         raise fault(name, root, what)
 
 
-def _archive_lines(name: str, root: Path) -> list[str]:
-    """Check the MD5 of each downloaded archive that still lies in the data folder or the set's own."""
-    public, lines = PUBLIC[name], []
+def checked_archives(name: str, root: Path) -> dict[str, Path]:
+    """Downloaded archive → where it lies, of those that are still in the data folder or the set's own; UserError for
+    one whose MD5 is not the published one."""
+    public, there = PUBLIC[name], {}
     for archive, md5 in public.archives.items():
-        found = [p for p in (root / archive, root / public.folder / archive) if p.is_file()]
+        places = dict.fromkeys(root / folder / archive for folder in ("", public.unpack_in, public.folder))
+        found = [path for path in places if path.is_file()]
         for path in found:
             _check_md5(name, root, path, md5)
-        lines.append(f"{archive}: " + (f"MD5 {md5} as published" if found else "not there, so its MD5 was not checked"))
-    return lines
+        if found:
+            there[archive] = found[0]
+    return there
+
+
+def _archive_lines(name: str, root: Path) -> list[str]:
+    there = checked_archives(name, root)
+    return [
+        f"{archive}: " + (f"MD5 {md5} as published" if archive in there else "not there, so its MD5 was not checked")
+        for archive, md5 in PUBLIC[name].archives.items()
+    ]

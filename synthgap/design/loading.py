@@ -42,9 +42,8 @@ class Design:
 
     columns : the arms of each data set, in the order of the preset; choices and records are theirs: what of the preset
         they are, and how they were read. found_in_given : what there is to say of the user's synthetic images.
-    heads : the second judge of given images, which the plain answer then goes by; None where ResNets are the judge.
-    looks : of a study that grows until it is decided, the numbers of seeds at which it was looked at, now the last; ()
-        where the number was fixed before.
+    heads : the second judge, which the plain answer then goes by; None where ResNets are the judge.
+    looks : of a study that grows until it is decided, the numbers of seeds at which it was looked at; else ().
     """
 
     options: Options
@@ -150,8 +149,9 @@ class Loaded:
         if self.sharp is None:
             return None
         splits, how, given = self.sharp
-        there = () if given is None else [("given", given, how.model_copy(update={"synthetic": self.given[1]}))]
-        data = {name: stored.one(images, whence) for name, images, whence in there}
+        data = {}
+        if given is not None:
+            data["given"] = stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))
         crossed, most = given is not None and "test" in splits.record.get("cut", ()), preset.head.most_pooled
         for split in SPLITS:
             mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})

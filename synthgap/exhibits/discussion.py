@@ -269,6 +269,13 @@ def late_gain(right: Hits) -> tuple[int, int, Crossed] | None:
     return before, end, crossed(right.minus((end,), (before,))).in_points
 
 
+def at_plateau(gain: Crossed) -> bool | None:
+    """Does more training no longer help, by what the last stretch gave, in points? None where that is open."""
+    if gain.high < PLATEAU:
+        return True
+    return False if gain.low > 0 else None
+
+
 def no_checkpoints(d: Design) -> str:
     """Why there are none."""
     if d.main.model is not None:
@@ -283,11 +290,11 @@ def plateau(d: Design, right: Hits) -> str:
     if found is None:
         return f"It is not known whether more training would still help: {no_checkpoints(d)}."
     before, end, gain = found
-    words = "**It is open whether the generator is at its plateau**"
-    if gain.high < PLATEAU:
-        words = "**The generator is at its plateau**"
-    elif gain.low > 0:
-        words = "**The generator is not at its plateau**: the gap to real images is partly that of too little training"
+    words = {
+        True: "**The generator is at its plateau**",
+        False: "**The generator is not at its plateau**: the gap to real images is partly that of too little training",
+        None: "**It is open whether the generator is at its plateau**",
+    }[at_plateau(gain)]
     return (
         f"{words}. From {before:,} to {end:,} training images seen, the accuracy with synthetic images ×1 changes by "
         f"{points(gain)}. It counts as a plateau if the upper end is below {PLATEAU:g} points."

@@ -22,16 +22,16 @@ from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
 from .conclusion import takeaway
-from .discussion import PLATEAU, checkpoint_hits, late_gain
-from .drawing import COLOURS, MARKERS, basis, one_panel
+from .discussion import at_plateau, checkpoint_hits, late_gain
+from .drawing import across, basis, one_panel
 from .hits import Hits, arm_difference
 from .next_steps import Findings, findings, steps_of
 from .task import Task, chapters_task, task
+from .your_data import told_by_seeds
 
 GAP = "gap-at-equal-size"  # the claim about as many synthetic images in the place of real ones
 CROWDING = "concentration-is-the-cause"
 SHOWS = {"digits": "handwritten digits", "mnist5k": "handwritten digits", "digit-pairs": "pairs of handwritten digits"}
-DOTS = 5  # seeds of which the figure shows each
 GROUPS = {  # of the figure: what is done with the real images → the number of its colour and marker
     "synthetic images in the place of the real ones": 1,
     "synthetic images beside the real ones": 2,
@@ -80,9 +80,8 @@ def answer_figure(d: Design, compared: Compared, decided: Decided, task: Task) -
         ax.text(0, place, group, fontsize=9, style="italic", backgroundcolor="white", **beside_axis)
         for cell, title in several.items():
             place += 1
-            e, colour = changes[cell].in_points, COLOURS[number]
-            ax.errorbar(e.mean, place, xerr=np.transpose([e.reach]), fmt=MARKERS[number], color=colour, capsize=4)
-            ax.scatter(*_dots(compared, task, cell, place), color="black", s=8, zorder=3)
+            e = changes[cell].in_points
+            across(ax, place, e, _by_seed(compared, cell) if told_by_seeds(task, compared) else (), number, None)
             ax.text(1.01, place, signed(e.mean), fontsize=10, **beside_axis)
             ticks.append((place, title))
         place += 1.2
@@ -106,12 +105,9 @@ def _ways(d: Design, mix: ArmCell) -> dict[str, dict[ArmCell, str]]:
     return {name: group for name, group in zip(GROUPS, (instead, beside, without), strict=True) if group}
 
 
-def _dots(compared: Compared, task: Task, cell: ArmCell, place: float) -> tuple[list[float], list[float]]:
-    """Each seed's change in points, where seeds are few and it is one of plain accuracy; slightly below the line."""
-    if compared.redrawn or compared.measure or task.groups is not None:
-        return [], []
-    changes = 100 * (compared.right(cell).astype(float) - compared.right(REAL)).mean(axis=1)
-    return (list(changes), [place + 0.25] * len(changes)) if len(changes) <= DOTS else ([], [])
+def _by_seed(compared: Compared, cell: ArmCell) -> np.ndarray:
+    """Each seed's change in points."""
+    return 100 * (compared.right(cell).astype(float) - compared.right(REAL)).mean(axis=1)
 
 
 @sentences("what-to-do", [findings, checkpoint_hits])
@@ -124,7 +120,7 @@ def what_to_do(d: Design, found: Findings, trained: Hits) -> str:
 def _train_longer(trained: Hits) -> Iterator[str]:
     """Where the generator was still learning."""
     late = late_gain(trained)
-    if late and not late[2].high < PLATEAU:
+    if late and not at_plateau(late[2]):
         yield (
             f"Train the generator longer before you give synthetic images up: the training from {late[0]:,} to "
             f"{late[1]:,} images seen changed what they teach by {points(late[2])}."
@@ -241,11 +237,11 @@ def _trained(trained: Hits) -> str:
     if late is None:
         return ""
     before, end, gain = late
-    lead = "It is open whether the generator was trained to its end"
-    if gain.high < PLATEAU:
-        lead = "The generator was trained to its end"
-    elif gain.low > 0:
-        lead = "The generator was not trained to its end"
+    lead = {
+        True: "The generator was trained to its end",
+        False: "The generator was not trained to its end",
+        None: "It is open whether the generator was trained to its end",
+    }[at_plateau(gain)]
     return f" {lead}: from {before:,} to {end:,} images seen, what its images teach changes by {points(gain)}."
 
 

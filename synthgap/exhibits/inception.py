@@ -13,7 +13,7 @@ from ..design.values import FLOOR, INSTEAD, NAIVE, REAL
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.settings import Frozen
 from ..graph.specs import Extract, Images, MeasureFrozen
-from ..metrics.extractors import INCEPTION_FILE, WEIGHTS_FOLDER, extractor, inception_there
+from ..metrics.extractors import INCEPTION_FILE, WEIGHTS_FOLDER, inception_there
 from .augmentation import all_arm_hits
 from .base import Cells, Values, exhibit, measured, result
 from .hits import Hits, arm_difference
@@ -67,7 +67,7 @@ def frozen_fidelity(d: Design, values: Values) -> pd.DataFrame:
 def _named(d: Design) -> tuple[str, str]:
     """How the network and its Fréchet distance are called."""
     name = _space(d.preset.frozen).extractor
-    return name, extractor(name).score
+    return name, "FID" if name == "inception" else f"FD-{name}"
 
 
 @exhibit("tab-fid", [frozen_fidelity], paper=["Figure 6"])

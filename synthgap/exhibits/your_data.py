@@ -123,7 +123,7 @@ def worth_figure(d: Design, task: Task, compared: Compared) -> Figure:
     """Accuracy against the number of real images, and where the synthetic sets stand on that scale."""
     curve = compared.curve_levels()
     alone = {f"synthetic ×{k:g}": compared.level((arm, k)) for arm, k in answer_cells(d)["alone"]}
-    seeds = {n: right.mean(axis=1) for n, right in compared.real_curve()} if _plain(task, compared) else {}
+    seeds = {n: right.mean(axis=1) for n, right in compared.real_curve()} if told_by_seeds(task, compared) else {}
     return drawn.worth(curve, seeds, alone, task.measure, about(d))
 
 
@@ -132,11 +132,11 @@ def gains_figure(d: Design, task: Task, compared: Compared, decided: Decided) ->
     """What each way of augmenting adds to the real images."""
     several = gains(d, compared)
     real = compared.right(REAL).astype(float)
-    seeds = {c: (compared.right(c) - real).mean(axis=1) for c in several} if _plain(task, compared) else {}
+    seeds = {c: (compared.right(c) - real).mean(axis=1) for c in several} if told_by_seeds(task, compared) else {}
     return drawn.gains(several, seeds, best_mix(decided), task.measure, about(d))
 
 
-def _plain(task: Task, compared: Compared) -> bool:
+def told_by_seeds(task: Task, compared: Compared) -> bool:
     """Is a seed's value the share of images that it is right on?"""
     return not (compared.redrawn or compared.measure) and task.groups is None
 
@@ -150,9 +150,10 @@ def multiples_figure(d: Design, task: Task, compared: Compared, decided: Decided
         mine = [cell for cell in cells["beside"] if cell[0] == arm]
         shown |= {f"beside real images: {arm_words(arm)}": mine} if mine else {}
     lines = {label: {cell[1]: compared.level(cell) for cell in several} for label, several in shown.items()}
-    seeds = {label: {c[1]: compared.right(c).mean(axis=1) for c in several} for label, several in shown.items()}
-    plain = _plain(task, compared)
-    return drawn.by_multiple(lines, seeds if plain else {}, compared.level(REAL), task.measure, about(d))
+    seeds = {}
+    if told_by_seeds(task, compared):
+        seeds = {label: {c[1]: compared.right(c).mean(axis=1) for c in several} for label, several in shown.items()}
+    return drawn.by_multiple(lines, seeds, compared.level(REAL), task.measure, about(d))
 
 
 @exhibit("fig-mixes", [task, mixes, verdicts], apart=OWN)

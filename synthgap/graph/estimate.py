@@ -111,9 +111,12 @@ def work_of(spec: Spec) -> Work:
             images = steps * step_images(spec) * len(spec.members)
             flop = 3 * images * resnet_flop(spec.network, *image_shape(spec)[1:])
             return Work(images, flop, images * POLICY_SECONDS[spec.training.policy] + steps * CLASSIFIER_OVERHEAD)
-        case Predict() | Attend():
+        case Predict():
             count = image_count(spec.images)
-            return Work(count, (3 if isinstance(spec, Attend) else 1) * count * _classifier_pass(spec))
+            return Work(count, count * _classifier_pass(spec))
+        case Attend():
+            count = image_count(spec.images)
+            return Work(count, 3 * count * _classifier_pass(spec))
         case _:
             return _measuring(spec)
 

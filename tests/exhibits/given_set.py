@@ -14,6 +14,15 @@ from synthgap.exhibits.base import Lab
 from synthgap.graph.store import Store
 
 
+def save_noise(path: Path, side: int) -> np.random.Generator:
+    """Save two classes, four to one, of dark and light noise; returns the generator as it is then."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(150) % 5 == 0).astype(np.int64)
+    images = np.clip(rng.normal(100 + 25 * labels[:, None, None], 40, (150, side, side)), 0, 255).astype(np.uint8)
+    np.savez(path, images=images, labels=labels, classes=np.array(["dark", "light"]))
+    return rng
+
+
 def given_lab(folder: Path, judge: str) -> Lab:
     """Two classes, four to one, of dark and light noise; the given images are the training set's own, shuffled.
 
@@ -23,10 +32,7 @@ def given_lab(folder: Path, judge: str) -> Lab:
     with FileLock(folder.with_suffix(".lock")):
         if not given.is_file():
             folder.mkdir(exist_ok=True)
-            rng = np.random.default_rng(0)
-            labels = (np.arange(150) % 5 == 0).astype(np.int64)
-            images = np.clip(rng.normal(100 + 25 * labels[:, None, None], 40, (150, 8, 8)), 0, 255).astype(np.uint8)
-            np.savez(real, images=images, labels=labels, classes=np.array(["dark", "light"]))
+            rng = save_noise(real, 8)
             train = load_splits(f"npz:{real}", limits={"train": 40, "validation": 20, "test": 40}).train
             save_npz(train.subset(rng.permutation(len(train))), given)
     preset = str(few_preset(folder / "few.yaml"))
@@ -46,9 +52,6 @@ def drawn_lab(folder: Path, judge: str) -> Lab:
     with FileLock(folder.with_suffix(".drawn.lock")):
         if not real.is_file():
             folder.mkdir(exist_ok=True)
-            rng = np.random.default_rng(0)
-            labels = (np.arange(150) % 5 == 0).astype(np.int64)
-            images = np.clip(rng.normal(100 + 25 * labels[:, None, None], 40, (150, 12, 12)), 0, 255).astype(np.uint8)
-            np.savez(real, images=images, labels=labels, classes=np.array(["dark", "light"]))
+            save_noise(real, 12)
     preset = str(few_preset(folder / "few_drawn.yaml"))
     return lab_of(f"npz:{real}", folder / "drawn", preset=preset, judge=judge, image_size=8)

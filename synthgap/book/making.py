@@ -17,7 +17,7 @@ from ..base.progress import Progress
 from ..design.record import leave
 from ..exhibits.answer_files import write_answer
 from ..exhibits.base import IMAGES
-from ..exhibits.files import ROWS, write_block, write_tables
+from ..exhibits.files import ROWS, write_block, write_images, write_tables
 from ..exhibits.sections import ANSWER, exhibits
 from ..exhibits.study import OF_RUN, Study
 from ..graph.kept import SMALL
@@ -114,6 +114,8 @@ class Making:
             execute.execute_chapters(self.root, executed, self.parameters, done=done, progress=self.progress)
             with self.progress.part(RAW):
                 write_tables(study.lab, executed)
+                if self.publish:
+                    write_images(study.lab, executed)
                 provenance.write(trace.provenance(study.lab, executed), executed)
         took = costs.measure(study.preset.name, plan, study.store, self.computed, time.monotonic() - self.started)
         kept = costs.save(took, folder / "costs.json")

@@ -20,7 +20,7 @@ from ..metrics.projection import covered_by, outermost
 from ..stats.intervals import Estimate, estimate_mean
 from .answer import Compared, answer_cells, compared
 from .attention import attended
-from .base import IMAGES, WHOLE, Cells, Values, measured, result
+from .base import IMAGES, WHOLE, Cells, Values, class_by_class, measured, result
 from .text import in_percent
 
 SHOWN = 6  # images a row of the answer's pictures
@@ -86,12 +86,16 @@ def nearest_cells(d: Design) -> Cells:
 
 @result("nearest", nearest_cells, no_rows=IMAGES)
 def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
-    """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 N × C × H × W."""
+    """The synthetic image nearest to a training image in each class, beside that and the nearest test image.
+
+    uint8 N × C × H × W; the second-nearest of each class where there are few classes.
+    """
     fake, train, test = (values[name, "images"].images for name in ("synthetic", "train", "test"))
     at_fake, at_train, at_test = (_flat(values[name, "places"]) for name in ("synthetic", "train", "test"))
     distance, to_train = nearest(at_fake, at_train)
     _, to_test = nearest(at_fake, at_test)
-    first = np.argsort(distance[:, 0], kind="stable")[:SHOWN]
+    nearest_first = np.argsort(distance[:, 0], kind="stable")
+    first = nearest_first[class_by_class(values["synthetic", "images"].labels[nearest_first])][:SHOWN]
     return {
         "synthetic": fake[first],
         "nearest training image": train[to_train[first, 0]],

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -279,6 +280,12 @@ def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Desig
 def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:
     """A column's values in the order of the design's seeds."""
     return rows.set_index("seed")[column].loc[list(d.seeds)].to_numpy()
+
+
+def class_by_class(labels: np.ndarray) -> np.ndarray:
+    """Positions: the first image of each class, then the second of each, …; classes in the order of their numbers."""
+    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    return np.lexsort((labels, place))
 
 
 def on_steps(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..base.disk import write_text
 from ..base.files import file_sha256, replacing
+from ..data.npz import save_npz
+from ..data.splits import spread
 from ..design.record import Record
 from .base import Lab, Result
 from .blocks import BLOCK, HITS, NUMBERS, About, Elsewhere, code_of
 from .raw import to_long
 from .sections import results
+from .slider import sets
 
 LONG = "results.csv"
 OF_SEEDS = {"seed", "generator"}  # columns of which a table with a row a seed has one
-
-
+MOST_BYTES = 1_900_000  # of pixels; files of a published book are limited to 2 MB
 ROWS = "rows"  # a run's block, beside its chapters
 
 
@@ -37,6 +41,17 @@ def write_tables(lab: Lab, folder: Path) -> None:
     for name, rows in {**several, LONG: to_long(numbers)}.items():
         with replacing(folder / name) as temporary:
             rows.to_csv(temporary, index=False)
+
+
+def write_images(lab: Lab, folder: Path) -> None:
+    """Write the first seed's images at the steps of the curves, a file a step, which `npz:FILE` reads: of more than
+    MOST_BYTES, an even choice through the classes."""
+    for (t,), images in lab.value(sets).items():
+        count = min(len(images), MOST_BYTES // math.prod(images.shape))
+        if t and count:
+            save_npz(
+                images.subset(np.sort(spread(images.labels, count))), folder / f"{lab.design.main.name}-t_re-{t}.npz"
+            )
 
 
 def joinable() -> list[Result]:

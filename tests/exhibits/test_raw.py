@@ -102,10 +102,11 @@ def test_the_images_are_files_that_can_be_judged(smoke, tmp_path):
     steps = [t for t in smoke.preset.curves if t]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"digits-t_re-{t}.npz" for t in steps)
     drawn = smoke.store.get(smoke.main.samples(0, 100))
-    again = load_pool(f"npz:{tmp_path / 'digits-t_re-100.npz'}")
+    again = read_npz(tmp_path / "digits-t_re-100.npz")[0]["train"]
     np.testing.assert_array_equal(again.images, drawn.images)
     np.testing.assert_array_equal(again.labels, drawn.labels)
     assert again.classes == drawn.classes
+    assert len(load_pool(f"npz:{tmp_path / 'digits-t_re-100.npz'}")) == len(drawn)
 
 
 def test_of_large_images_as_many_are_written_as_a_file_may_hold(smoke, tmp_path, monkeypatch):

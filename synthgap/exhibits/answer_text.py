@@ -212,17 +212,17 @@ def copying(known: Known) -> Said:
     if found.score is None:
         return Said(f"**Can't tell**: {found.images:,} images are too few for the test.", (authentic,))
     e = found.score
-    words = "**No sign of copying**"
+    # one value alone: the score is a z value, which for fresh images has a standard deviation of about 1
+    low, high = (e.mean - Z_SPREAD, e.mean + Z_SPREAD) if math.isnan(e.half_width) else (e.low, e.high)
+    words = "**No sign of copying**" if high > 0 else "**Nearer to your images than fresh ones are, but no copies**"
     if e.mean < COPYING_BELOW:
         words = "**It looks like copying**"
     elif e.mean > -COPYING_BELOW:
         words = "**No copying, but they are not like real images either**"
-    # one value alone: the score is a z value, which for fresh images has a standard deviation of about 1
-    low, high = (e.mean - Z_SPREAD, e.mean + Z_SPREAD) if math.isnan(e.half_width) else (e.low, e.high)
     score = f"C_T = {signed(e.mean)} (95% interval {signed(low)} to {signed(high)})"
     return Said(
-        f"{words}: in a test for copies {found.images:,} {whose} score {score}. Fresh real images score about 0, "
-        f"copies far below {signed(COPYING_BELOW, 0)}.",
+        f"{words}: in a test for copies {found.images:,} {whose} score {score}. Fresh real images score about 0; "
+        f"a score below {signed(COPYING_BELOW, 0)} is read as copying.",
         (authentic,),
     )
 
@@ -260,9 +260,9 @@ def sure(known: Known) -> Said:
     widest = min(1.0, max(v.difference.half_width() for v in several))
     leaning = f", {counts[LEANING]} more {'lean' if counts[LEANING] > 1 else 'leans'} to one side"
     return _said(
-        f"**{counts[DECIDED]} of {len(several)} questions are decided**{leaning if counts[LEANING] else ''}. The "
-        f"chance of an error is at most {ANSWER.alpha:.0%} for both together. With {basis} the 95% intervals reach up "
-        f"to ±{100 * widest:.1f} points{given_that(known.design)}.",
+        f"**{counts[DECIDED]} of {len(several)} questions are decided**{leaning if counts[LEANING] else ''}. A "
+        f"question counts as decided only where the chance of an error is at most {ANSWER.alpha:.0%}, for both "
+        f"together. With {basis} the 95% intervals reach up to ±{100 * widest:.1f} points{given_that(known.design)}.",
         generator_words(known.design),
         looks_words(known),
         heads_words(known.design),

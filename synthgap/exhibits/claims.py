@@ -97,7 +97,8 @@ def _answer(claim: PublishedClaim, asked: Task, decided: Decided) -> Reading | N
 def _answered(verdict: ClaimVerdict, answer: Reading) -> ClaimVerdict:
     claim = verdict.claim
     word, found = word_for(claim.direction, answer, claim.kind == "possibility")
-    return _stands(replace(verdict, why=f"{verdict.why}; a question of the plain answer, decided there"), word, found)
+    why = f"{verdict.why}; the plain answer asks this, too, and the verdict is from there"
+    return _stands(replace(verdict, why=why), word, found)
 
 
 def _looked(claim: PublishedClaim, d: Design, known: dict[Result, Any]) -> tuple[ClaimVerdict, Measured | None]:

@@ -22,7 +22,7 @@ from ..stats.judge import (
     UNTESTED,
     VERDICTS,
 )
-from ..stats.verdict import CLAIMS, DECIDED, LEANING, OPEN
+from ..stats.verdict import ANSWER, CLAIMS, DECIDED, LEANING, OPEN
 from .base import exhibit, sentences
 from .claims import ClaimVerdict, claims
 from .drawing import COLOURS, NARROW, SMALL, one_panel, saying
@@ -56,15 +56,24 @@ def takeaway(d: Design, several: list[ClaimVerdict]) -> str:
     """How many claims came out how."""
     counts = Counter(v.verdict for v in several)
     tested = sum(v.verdict not in UNTESTED for v in several)
-    words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word not in UNTESTED)
-    decided = plural(sum(v.standing == DECIDED for v in several), "of these verdicts is", "of these verdicts are")
-    leaning = plural(sum(v.standing == LEANING for v in several), "**leans**", "**lean**")
     return (
         f"Of the paper's {len(several)} claims {tested} are tested at the preset {escaped(d.preset.name)} on "
-        f"{escaped(_data_sets(d))}: {words}. {decided} **decided**, at an error of {CLAIMS.alpha:.0%} for all {tested} "
-        f"together; {leaning} that way by 95% intervals. {plural(counts[BY_CONSTRUCTION], 'holds', 'hold')} "
-        f"{BY_CONSTRUCTION}, of any generator, {plural(counts[NOT_TESTED], 'is', 'are')} {NOT_TESTED}."
+        f"{escaped(_data_sets(d))}: {_came_out(several, '**')}. Decided: at an error of {CLAIMS.alpha:.0%} for all "
+        f"{tested} together; leaning: by its own 95% interval alone. "
+        f"{plural(counts[BY_CONSTRUCTION], 'holds', 'hold')} {BY_CONSTRUCTION}, of any generator, "
+        f"{plural(counts[NOT_TESTED], 'is', 'are')} {NOT_TESTED}."
     )
+
+
+def _came_out(several: list[ClaimVerdict], mark: str = "") -> str:
+    """How many claims have which verdict, and how many of these are decided and leaning: "4 reproduced (1 decided,
+    3 leaning), …"; mark : what stands around a verdict."""
+    told = []
+    for word in (word for word in VERDICTS if word not in UNTESTED):
+        mine = [v.standing for v in several if v.verdict == word]
+        stands = [f"{mine.count(one)} {STANDINGS[one]}" for one in (DECIDED, LEANING) if one in mine]
+        told.append(f"{len(mine)} {mark}{word}{mark}" + (f" ({', '.join(stands)})" if stands else ""))
+    return ", ".join(told)
 
 
 @exhibit("tab-scoreboard", [claims], apart="it judges the paper's claims")
@@ -87,8 +96,8 @@ def scoreboard(d: Design, several: list[ClaimVerdict]) -> str:
         f"The paper's claims and what this run says of them, {_data_sets(d)}, by verdict and place. Here: the measure "
         "(see the table in the paper's order) with its 95% interval; of a multiple 0 stands for “from the smallest on” "
         "and ∞ for “nowhere”. p: of what the verdict says, times the number of tested claims. A verdict is decided "
-        f"where that is below {CLAIMS.alpha:g}, and leans where only the interval says it. A claim that is a question "
-        "of the plain answer has its p and its standing from there"
+        f"where that is below {CLAIMS.alpha:g}, and leans where only the interval says it. A claim that is one of the "
+        f"two questions of the plain answer has its p and its standing from there: times 2, and below {ANSWER.alpha:g}"
     )
     return myst_table(out, caption, "tab-scoreboard", sortable=True)
 
@@ -111,10 +120,7 @@ def verdicts_figure(d: Design, several: list[ClaimVerdict]) -> Figure:
     ax.set_yticks(range(len(VERDICTS)), VERDICTS)
     ax.invert_yaxis()
     ax.set_xlabel("claims of the paper")
-    counts = {word: sum(v.verdict == word for v in several) for word in VERDICTS if word not in UNTESTED}
-    decided = plural(sum(v.standing == DECIDED for v in several), "of these verdicts is", "of these verdicts are")
-    told = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return saying(figure, f"Of {len(several)} claims: {told}; {decided} decided.")
+    return saying(figure, f"Of {len(several)} claims: {_came_out(several)}.")
 
 
 @exhibit("tab-judged", [claims], apart="it judges the paper's claims")

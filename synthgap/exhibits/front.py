@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..base.words import capital, escaped, interval, more_or_less, points, signed
+from ..base.words import capital, escaped, interval, more_or_less, plural, points, signed
 from ..design.loading import Design
 from ..design.values import BOOTSTRAP, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell, arm_words, mix_words
 from ..stats.crossed import Crossed
 from ..stats.judge import NO_EFFECT, REPRODUCED, REVERSED, Effect
 from ..stats.verdict import BETTER, DECIDED, LEANING, SAME, WORSE, Verdict
 from .answer import CONTROLS, Compared, Decided, alone, answer_cells, best_mix, compared, verdicts
-from .augmentation import table3_hits
+from .augmentation import all_arm_hits, table3_hits
 from .base import exhibit, sentences
 from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
@@ -25,7 +25,7 @@ from .conclusion import takeaway
 from .discussion import at_plateau, checkpoint_hits, late_gain
 from .drawing import across, basis, one_panel
 from .hits import Hits, arm_difference
-from .next_steps import Findings, findings, steps_of
+from .next_steps import AUGMENT, Findings, findings, steps_of
 from .task import Task, chapters_task, task
 from .your_data import told_by_seeds
 
@@ -39,7 +39,10 @@ GROUPS = {  # of the figure: what is done with the real images → the number of
 }
 
 
-@sentences("five-sentences", [claims, table3_hits, task, chapters_task, verdicts, trimmed_loss, checkpoint_hits])
+@sentences(
+    "five-sentences",
+    [claims, table3_hits, task, chapters_task, verdicts, trimmed_loss, checkpoint_hits, all_arm_hits],
+)
 def five_sentences(
     d: Design,
     several: list[ClaimVerdict],
@@ -49,6 +52,7 @@ def five_sentences(
     decided: Decided,
     control: Loss | str,
     trained: Hits,
+    every: Hits,
 ) -> str:
     """What a run says, in the order a reader asks, as a numbered list.
 
@@ -60,7 +64,7 @@ def five_sentences(
     cell, _, most = decided["replace"]
     lines = [
         _as_many(d, by_id[GAP], known),
-        _instead(d, cell, most, asked),
+        f"{_instead(d, cell, most, asked)}{_elsewhere(d, every, cell)}",
         _beside(d, known, decided["augment"], asked),
         f"{_why(d, known, ours, control, by_id[CROWDING])}{_trained(trained)}",
         f"{takeaway(d, several)}{_scope(d)}",
@@ -110,10 +114,13 @@ def _by_seed(compared: Compared, cell: ArmCell) -> np.ndarray:
     return 100 * (compared.right(cell).astype(float) - compared.right(REAL)).mean(axis=1)
 
 
-@sentences("what-to-do", [findings, checkpoint_hits])
-def what_to_do(d: Design, found: Findings, trained: Hits) -> str:
+@sentences("what-to-do", [findings, checkpoint_hits, all_arm_hits])
+def what_to_do(d: Design, found: Findings, trained: Hits, every: Hits) -> str:
     """What a reader should do with images like these, a line a step; it follows from the verdicts."""
     steps = [*steps_of(d, found), *_train_longer(trained)]
+    if found.policy:
+        others = _elsewhere(d, every, found.policy[0])
+        steps = [f"{step}{others}" if step.startswith(AUGMENT) else step for step in steps]
     return "\n".join(f"1. {step}" for step in steps)
 
 
@@ -121,10 +128,11 @@ def _train_longer(trained: Hits) -> Iterator[str]:
     """Where the generator was still learning."""
     late = late_gain(trained)
     if late and not at_plateau(late[2]):
-        yield (
-            f"Train the generator longer before you give synthetic images up: the training from {late[0]:,} to "
-            f"{late[1]:,} images seen changed what they teach by {points(late[2])}."
-        )
+        gave = f"the training from {late[0]:,} to {late[1]:,} images seen changed what they teach by {points(late[2])}"
+        if at_plateau(late[2]) is None:
+            yield f"It is open whether a longer training of the generator helps: {gave}. Try it before you give up."
+        else:
+            yield f"Train the generator longer before you give synthetic images up: {gave}."
 
 
 # the five sentences
@@ -152,14 +160,16 @@ def _as_many(d: Design, gap: ClaimVerdict, known: Hits) -> str:
     return (
         f"**{lead}**: on {_data(d)}, a classifier trained on {train:,} of them classifies {synthetic} of the test "
         f"images correctly, one trained on {train:,} real images {real}; that is {more_or_less(difference)} accuracy "
-        f"({interval(difference)})."
+        f"({interval(difference)}). These are means over {plural(len(known.seeds), 'seed')}, on "
+        f"{known[REAL].shape[1]:,} test images."
     )
 
 
 def _data(d: Design) -> str:
     """The main data set in words."""
-    what = f" ({SHOWS[d.arms.name]})" if d.arms.name in SHOWS else ""
-    return escaped(d.arms.name) + what
+    _, height, width = d.arms.data["train"].shape
+    what = f"{SHOWS[d.arms.name]}, " if d.arms.name in SHOWS else ""
+    return f"{escaped(d.arms.name)} ({what}{width}×{height} pixels)"
 
 
 def _instead(d: Design, cell: ArmCell, verdict: Verdict, asked: Task) -> str:
@@ -179,6 +189,13 @@ def _instead(d: Design, cell: ArmCell, verdict: Verdict, asked: Task) -> str:
     )
 
 
+def _elsewhere(d: Design, every: Hits, cell: ArmCell) -> str:
+    """What the same arm changes on the other data sets of the run; "" where it runs on none."""
+    names = [arms.name for arms in d.columns if arms.name != d.arms.name and (arms.name, *cell) in every]
+    several = [f"{points(arm_difference(d, every, cell, REAL, name))} on {escaped(name)}" for name in names]
+    return f" On the other data sets of this run the change is {' and '.join(several)}." if several else ""
+
+
 def _beside(d: Design, known: Hits, augment: tuple[ArmCell, ArmCell, Verdict], asked: Task) -> str:
     """The mix that validation images choose, beside the real images: the plain answer's verdict; and what an
     augmentation policy gives without a generator."""
@@ -188,10 +205,10 @@ def _beside(d: Design, known: Hits, augment: tuple[ArmCell, ArmCell, Verdict], a
         verdict.standing,
         f"Beside real images they {word}",
         f"Beside real images they probably {word}",
-        "Whether they help beside real images is open",
+        "Whether they help beside real images is open, for the mix that does best on validation images",
     )
     text = (
-        f"**{lead}**: with {mix_words(mix)}, the mix chosen on validation images, a classifier has "
+        f"**{lead}**: with {mix_words(mix)}, the mix that validation images choose, a classifier has "
         f"{_apart(verdict.difference.in_points, asked)} than with the real images alone."
     )
     policies = [Arm(name) for name in d.arms.preset.policies if (Arm(name), 0) in known]
@@ -215,8 +232,9 @@ def _why(d: Design, known: Hits, asked: Task, control: Loss | str, crowding: Cla
     pairs = (copies, REAL), (synthetic, copies)
     copied, beyond = (arm_difference(d, known, *pair, groups=asked.groups) for pair in pairs)
     text = (
-        f"**Copies of the real images set the scale**: as many of them, drawn with replacement, change the accuracy by "
-        f"{points(copied)}, and synthetic ones in their place by a further {points(beyond)}"
+        f"**What images that add nothing lose sets the scale**: as many images drawn with replacement from the real "
+        f"ones change the accuracy by {points(copied)}; synthetic ones in their place change it by a further "
+        f"{points(beyond)}"
     )
     if isinstance(control, str):
         return f"{text}. Whether crowding near the modes costs as much is not tested here: {escaped(control)}."

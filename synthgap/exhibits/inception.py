@@ -21,8 +21,8 @@ from .samples import FEW
 from .text import mean_of, mean_told, myst_table, paper_table
 
 ABSENT = (
-    "Fidelity is not measured in the paper's unit here: Inception's weights are not there. Put "
-    f"{INCEPTION_FILE} into a folder, name that in the variable `{WEIGHTS_FOLDER}`, and run again."
+    "This run has not measured fidelity in the paper's unit: that takes the weights of Inception, which the book may "
+    f"not carry. A run measures it where {INCEPTION_FILE} lies in the folder that `{WEIGHTS_FOLDER}` names."
 )
 
 

@@ -22,6 +22,7 @@ from .base import WHOLE, Cells, Values, result, sentences
 from .task import Task, task
 
 TOLERATED, LIMIT = 0.1, 0.01  # share of labels beyond a judge's own mistakes, and the error of the test; inferred
+AUGMENT = "Augment first"
 SHORT = {WORSE: "no", SAME: "no difference that matters", BETTER: "yes", UNKNOWN: "can't tell"}
 
 
@@ -218,7 +219,10 @@ def _to_decide(d: Design, verdict: Verdict) -> str:
     if verdict.images_forbid:
         return "no number of seeds would decide; more test images would."
     if need.seeds is not None:
-        return f"`--seeds {need.seeds}` would decide, or `--minutes` adds seeds until they do."
+        return (
+            f"about {need.seeds} seeds would probably decide: `synthgap run` with `--seeds {need.seeds}`, or with "
+            "`--minutes 60`, which adds seeds until the answer is decided or the time is spent."
+        )
     return f"it would take about {need.both[0]:,} seeds and {need.both[1]:,} test images to decide."
 
 
@@ -227,7 +231,7 @@ def _about_policy(found: Findings) -> list[str]:
     if found.policy is None or found.policy[1].side <= 0:
         return []
     (arm, _), change = found.policy
-    return [f"Augment first: {arm_words(arm)} gives {points(change.in_points)} without any generator."]
+    return [f"{AUGMENT}: {arm_words(arm)} gives {points(change.in_points)} without any generator."]
 
 
 def _about_real(found: Findings) -> list[str]:

@@ -116,9 +116,9 @@ def noise_table(d: Design, rows: pd.DataFrame) -> str:
     out = pd.DataFrame(
         {
             "reverse step t_re": rows.t_re,
-            "σ here": [f"{v:.3g}" for v in rows.sigma],
+            "σ in this run": [f"{v:.3g}" for v in rows.sigma],
             "σ at 32×32": [f"{v:.3g}" for v in rows.paper_scale],
-            "σ, DDPM (T = 1000)": [f"{v:.3g}" for v in rows.vp],
+            "σ, DDPM with 1000 steps": [f"{v:.3g}" for v in rows.vp],
             "network evaluations": rows.evaluations,
         }
     )
@@ -161,7 +161,7 @@ def algorithm_table(d: Design, images: dict[tuple[str, int], np.ndarray]) -> str
             "t_re": t,
             "σ, EDM": f"{d.main.sigma(t):.3g}",
             "distance, EDM": moved["EDM", t],
-            "σ, DDPM": f"{float(vp[t]):.3g}",  # both forms of Algorithm 1 share it
+            "σ, DDPM with 100 steps": f"{float(vp[t]):.3g}",  # both forms of Algorithm 1 share it
             "distance, corrected": moved["corrected", t],
             "distance, printed": moved["printed", t],
         }

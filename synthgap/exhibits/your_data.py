@@ -83,13 +83,13 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         "data set": arms.name,
         "images": f"{sizes}; {record['policy']}",
         "notes": "; ".join(line for part in NOTES for line in record.get(part, ())) or "none",
-        "classes": f"{len(task.classes)}, {least:,} to {most:,} training images each{uneven}",
+        "classes": f"{len(task.classes)}, {least:,}{f' to {most:,}' * (most > least)} training images each{uneven}",
         "always the largest class": f"right on {np.bincount(task.test).max() / len(task.test):.0%} of the test images",
         "image_size": f"{options.image_size}: {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}",
         "max_images": f"{options.max_images}: {d.fitted_to:,} training images",
         "judge": f"{options.judge}: {judge_words(d)}",
         "flip": f"{options.flip}: {'' if arms.mirrored else 'not '}mirrored in training",
-        "grey": f"{options.grey}",
+        "grey": "colour was taken away" if options.grey else "colours as they are",
         "class_weights": d.preset.classifier.training.class_weights,
         "preset": d.preset.name,
     }
@@ -257,13 +257,17 @@ def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> s
             line[COLUMNS.get(name, name)] = percent(scored.level(name, cell).in_points).replace("%", "")
         off = np.mean([calibration_error(logits, task.test) for logits in scored.shown(cell)])
         lines.append(line | {"calibration error": f"{100 * off:.1f}"})
-    whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
+    areas = ""
+    if "auc" in measured_by(task):
+        whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
+        areas = (
+            "AUC: area under the ROC curve; AP: average precision, the area under that of precision and recall. "
+            f"Recall, precision and the areas: {whose}. "
+        )
     caption = (
         f"The classifiers that the answer is about, on {len(task.test):,} test images, in percent, with 95% "
-        f"intervals{given_that(d)}. "
-        "AUC: area under the ROC curve; AP: average precision, the area under that of precision and recall. Recall, "
-        f"precision and the areas: {whose}. Calibration error: how far the stated certainty lies from the share that "
-        "is right, on average"
+        f"intervals{given_that(d)}. {areas}Calibration error: how far the stated certainty lies from the share that is "
+        "right, on average"
     )
     return myst_table(lines, caption, "tab-measures")
 

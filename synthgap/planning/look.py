@@ -17,7 +17,7 @@ from ..base.files import replacing
 from ..base.machine import cores
 from ..base.names import shown
 from ..base.threads import one_thread
-from ..base.words import difference, duration, plain
+from ..base.words import duration, interval, plain
 from ..classifier.head import FOLDS, Features, Lesson, judge
 from ..data.decoding import upright_size
 from ..data.folder import canvas_size, fit_all
@@ -100,6 +100,7 @@ def first_look(d: Design, store: Store, folder: Path) -> Iterator[str]:
         write_text(folder / LOOK, json.dumps(before, indent=1))
     yield from (f"  {line}" for line in before["lines"])
     yield f"  some of them at both sizes: {folder / PICTURE}"
+    yield "  you can stop here, and begin again with another size or judge"
 
 
 def read_look(folder: Path) -> dict | None:
@@ -217,16 +218,18 @@ def _words(d: Design, chosen: Chosen, sharp: np.ndarray, network: Extractor | No
     largest = shown(chosen.classes[int(counts.argmax())])
     lines = [f"always saying {largest}, the largest class, is right on {counts.max() / len(labels):.0%} of them"]
     found = reached(chosen, sharp, network)
+    judged = "" if d.heads else f", --judge features judges real images at {_extent(own)}"
+    remedy = f"--image-size {2 * max(size)} keeps more, at about four times the time{judged}"
     if found is None:
-        return lines
+        return [*lines, remedy]
     lines.append(f"a linear classifier on their pixels at {_extent(size)} is right on {_level(found.pixels)}")
     if found.pixels.low <= 100 * counts.max() / len(labels):
         lines[-1] += ", which is not clearly more"
     if found.gain is None:
-        return lines
+        return [*lines, remedy]
     lines.append(f"one on features of {NETWORK} at {_extent(own)} is right on {_level(found.features)}")
     first, second = (f"{area:.3f}" for area in found.areas)
-    apart = f"the area under the ROC curve is {second} in place of {first}, {difference(found.gain, 3)}"
+    apart = f"the area under the ROC curve is {second} in place of {first}; {interval(found.gain, 3)}"
     if found.gain.side > 0:
         lines.append(
             f"WARNING: the second tells the classes apart better ({apart}): part of that is lost by the size, part for "
@@ -234,9 +237,7 @@ def _words(d: Design, chosen: Chosen, sharp: np.ndarray, network: Extractor | No
         )
     else:
         lines.append(f"whether the second tells the classes apart better is open ({apart})")
-    other = "" if d.heads else f", --judge features judges real images at {_extent(own)}"
-    larger = f"--image-size {2 * max(size)} keeps more, at about four times the time"
-    return [*lines, f"you can stop here, and begin again otherwise: {larger}{other}"]
+    return [*lines, remedy]
 
 
 def _level(level: Estimate) -> str:

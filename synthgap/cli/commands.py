@@ -56,9 +56,8 @@ def run(
     """Say what synthetic images would do for a data set: one page with the answer, then the whole book for it.
 
     Before it starts, it says what it found in a folder, what the generator's size leaves of its images, what it will do
-    with it, and how long that takes. The page
-    (answer.html) is there as soon as what it needs is computed. Interrupted, the same command goes on where it
-    stopped.
+    with it, and how long that takes. The page (answer.html) is there as soon as what it needs is computed. Interrupted,
+    the same command goes on where it stopped.
 
     Example: synthgap run --dataset folder:photos
     """

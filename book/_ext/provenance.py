@@ -26,6 +26,7 @@ from synthgap.book import exhibit_text
 from synthgap.book.provenance import Provenance
 from synthgap.book.stale import check
 from synthgap.exhibits.sections import exhibits
+from synthgap.exhibits.slider import sets
 
 EXECUTED = "book/executed"
 logger = logging.getLogger(__name__)
@@ -60,14 +61,11 @@ class AddProvenance(SphinxTransform):
         record = record_of(str(self.app.srcdir)).behind(name)
         line = nodes.paragraph("", "", nodes.Text(exhibit_text.counterpart(name)))
         files = exhibit_text.original(name).files()
-        there = [f for f in files if (Path(self.app.srcdir) / EXECUTED / f).is_file()]
-        for number, file in enumerate(there):
-            line += nodes.Text(" Raw rows: " if number == 0 else ", ")
-            line += addnodes.download_reference(
-                "", "", nodes.Text(file), reftarget=f"/{EXECUTED}/{file}", refdoc=self.env.docname
-            )
-        if there:
-            line += nodes.Text(".")
+        executed = Path(self.app.srcdir) / EXECUTED
+        self._offer(line, " Raw rows: ", [f for f in files if (executed / f).is_file()])
+        if sets in exhibit_text.original(name).results():
+            by_step = sorted(executed.glob("*.npz"), key=lambda path: int(path.stem.rpartition("-")[2]))
+            self._offer(line, " The images, for npz:FILE: ", [path.name for path in by_step])
         if older := exhibit_text.older(record, name):
             line += nodes.Text(f" {older}")
         rows = "".join(
@@ -77,6 +75,16 @@ class AddProvenance(SphinxTransform):
         box = nodes.container("", line, nodes.raw("", details, format="html"), classes=["provenance"])
         box += self._code(record, name)
         node.parent.insert(node.parent.index(node) + 1, box)
+
+    def _offer(self, line: nodes.paragraph, words: str, files: list[str]) -> None:
+        """Add links to files that lie beside the chapters, where there are any."""
+        for number, file in enumerate(files):
+            line += nodes.Text(words if number == 0 else ", ")
+            line += addnodes.download_reference(
+                "", "", nodes.Text(file), reftarget=f"/{EXECUTED}/{file}", refdoc=self.env.docname
+            )
+        if files:
+            line += nodes.Text(".")
 
     @staticmethod
     def _code(record: Provenance, name: str) -> list[nodes.Node]:

@@ -259,7 +259,8 @@ def place_executed(root: Path, executed: Path, target: Path, published: bool = F
         guards.check_executed(nbformat.read(source, as_version=4), source.name)
     files = [
         file
-        for file in sorted([*executed.glob("[!.]*.ipynb"), *executed.glob("*.csv"), *executed.glob(FILE)])
+        for pattern in ("[!.]*.ipynb", "*.csv", "*.npz", FILE)
+        for file in sorted(executed.glob(pattern))
         if not file.name.endswith(".failed.ipynb")
     ]
     for file in files if published else []:

@@ -7,6 +7,7 @@ import inspect
 from ..base.words import duration
 from ..design.preset import preset_names
 from ..exhibits.base import Exhibit
+from ..exhibits.blocks import Elsewhere
 from ..exhibits.sections import counterparts, exhibits
 from ..paper.published import read_paper
 from .provenance import Made, Provenance
@@ -79,6 +80,7 @@ def how_made(record: Provenance, name: str) -> list[tuple[str, str]]:
         *_generators(record, made),
         ("Artifacts", _artifacts(made, "GPU" if record.gpu else "core")),
         ("Computed", _computed(made)),
+        *_blocks(record, exhibit),
         ("Device of the run", record.device or NOT_RECORDED),
         *_written(record),
     ]
@@ -95,6 +97,20 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     if not seeds:
         return "no seed"
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def _blocks(record: Provenance, exhibit: Exhibit) -> list[tuple[str, str]]:
+    """Runs of other seeds whose rows the exhibit shows, too."""
+    if not any(r.again for r in exhibit.results()):
+        return []
+    several = []
+    for block in record.blocks:
+        when = " to ".join(dict.fromkeys(block.days))
+        took = f"{duration(block.seconds, 'core-')} for all exhibits"
+        several.append(
+            ("Rows of another run", f"{_seeds(block.seeds)}; {_commit(block)}; {when}; {block.device}; {took}")
+        )
+    return several
 
 
 def _data(record: Provenance, name: str, parts: tuple[str, ...]) -> str:
@@ -132,7 +148,7 @@ def _written(record: Provenance) -> list[tuple[str, str]]:
     return [("Chapter executed", record.executed), ("Code", f"{versions}; {_commit(record)}")]
 
 
-def _commit(record: Provenance) -> str:
+def _commit(record: Provenance | Elsewhere) -> str:
     told = f"commit {record.commit[:SHORT]}" if record.commit else f"commit {NOT_RECORDED}"
     return f"{told}, with changes that were not committed" if record.dirty else told
 

@@ -17,7 +17,7 @@ from ..base.progress import Progress
 from ..design.record import leave
 from ..exhibits.answer_files import write_answer
 from ..exhibits.base import IMAGES
-from ..exhibits.files import write_tables
+from ..exhibits.files import ROWS, write_block, write_images, write_tables
 from ..exhibits.sections import ANSWER, exhibits
 from ..exhibits.study import OF_RUN, Study
 from ..graph.kept import SMALL
@@ -50,7 +50,7 @@ class Stages:
         write_text(folder / TIMES, json.dumps({"started": self.started, "seconds": rounded}, indent=1))
 
 
-PAGE, ROWS, BOOK = "the answer's page", "raw rows", "the book"  # parts of a run, beside artifacts and chapters
+PAGE, RAW, BOOK = "the answer's page", "raw rows", "the book"  # parts of a run, beside artifacts and chapters
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Making:
         out = {execute.ANSWER: one, PAGE: parts.PAGE * rate}
         if not answer_only:
             out = parts.chapters(plan, several, execute.at_once(several), ratios) | out
-            out |= {ROWS: parts.ROWS * rate, BOOK: parts.BOOK * rate}
+            out |= {RAW: parts.ROWS * rate, BOOK: parts.BOOK * rate}
         return out
 
     def answer(self, study: Study) -> Path:
@@ -108,12 +108,14 @@ class Making:
         executed = folder / "chapters"
         with self.stages("artifacts"):
             self.computed += study.compute(plan)
-        leave(study.design, plan, study.store, folder)
+        leave_run(study, plan, folder)
         with self.stages("chapters"):
             done = (execute.ANSWER,)
             execute.execute_chapters(self.root, executed, self.parameters, done=done, progress=self.progress)
-            with self.progress.part(ROWS):
+            with self.progress.part(RAW):
                 write_tables(study.lab, executed)
+                if self.publish:
+                    write_images(study.lab, executed)
                 provenance.write(trace.provenance(study.lab, executed), executed)
         took = costs.measure(study.preset.name, plan, study.store, self.computed, time.monotonic() - self.started)
         kept = costs.save(took, folder / "costs.json")
@@ -125,6 +127,12 @@ class Making:
             index = execute.build(staged, say=self.progress.say, published=self.publish)
         self.stages.save(folder)
         return index
+
+
+def leave_run(study: Study, plan: list[Spec], folder: Path) -> None:
+    """Leave a finished run in its folder: what it compared, the small artifacts, and the block of its seeds."""
+    leave(study.lab.here, plan, study.store, folder)
+    write_block(study.lab, folder / ROWS, trace.elsewhere(study.lab))
 
 
 def _remedy(block: int) -> str:

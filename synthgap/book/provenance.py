@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..base.disk import write_text
 from ..base.errors import UserError
 from ..base.weights import impossible
+from ..exhibits.blocks import Elsewhere
 
 FILE = "provenance.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -73,7 +74,8 @@ class Provenance(_Model):
     commit, dirty : of the source tree, and whether code or chapters differed from it. code : kind of artifact (and what
     `stale` adds) → hash of the code that computes it. generators : data set → SHA-256 of its generator's file, where
     that was trained elsewhere. chapters : chapter → its exhibits, in their order. since : what has changed after the
-    run, see `stale.account`. apart : chapter → the run that made it, where that was another one, with its exhibits.
+    run, see `stale.account`. blocks : of the seeds that other runs computed. apart : chapter → the run that made it,
+    where that was another one, with its exhibits.
     """
 
     preset: str
@@ -91,6 +93,7 @@ class Provenance(_Model):
     chapters: dict[str, tuple[str, ...]]
     exhibits: dict[str, Made]
     since: Since | None = None
+    blocks: tuple[Elsewhere, ...] = ()
     apart: dict[str, Apart] = {}
 
     def behind(self, exhibit: str) -> Provenance:

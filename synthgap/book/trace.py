@@ -14,6 +14,8 @@ import nbformat
 from ..base.machine import device_name
 from ..design.loading import Design
 from ..exhibits.base import Lab
+from ..exhibits.blocks import Elsewhere
+from ..exhibits.files import joinable
 from ..exhibits.sections import exhibits
 from ..graph.specification import in_order
 from ..graph.specs import Data, Spec
@@ -44,7 +46,7 @@ def chapters_in(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def provenance(lab: Lab, executed: Path) -> Provenance:
     """How the exhibits of the notebooks in `executed`, made from the artifacts of `lab`, came about."""
-    d, known = lab.design, exhibits()
+    d, known = lab.here, exhibits()
     chapters = chapters_in(executed)
     names = [name for several in chapters.values() for name in several if name in known]
     parts = parts_of(d)
@@ -55,7 +57,8 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
     return Provenance(
         preset=d.preset.name,
         preset_sha256=preset_hash(d.preset.name),
-        seeds=d.seeds,
+        seeds=lab.design.seeds,
+        blocks=tuple(block.made for block in lab.blocks),
         device="workers of a Dask scheduler" if lab.scheduler else device_name(d.device),
         gpu=d.device == "cuda",
         executed=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -66,6 +69,20 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
         generators={arms.name: arms.model.fingerprint for arms in d.columns if arms.model},
         chapters=chapters,
         exhibits={name: made(specs, lab.store, parts) for name, specs in needed.items() if specs},
+    )
+
+
+def elsewhere(lab: Lab) -> Elsewhere:
+    """How the rows of a study's block came about; the store holds what they are made from."""
+    specs = in_order([spec for one in joinable() for spec in one.specs(lab.here)])
+    notes = [lab.store.provenance(spec) for spec in specs]
+    days = sorted(note["made"][:10] for note in notes)
+    return Elsewhere(
+        seeds=lab.here.seeds,
+        device=device_name(lab.design.device),
+        days=(days[0], days[-1]),
+        seconds=round(sum(note["seconds"] for note in notes), 1),
+        **commit(),
     )
 
 

@@ -161,11 +161,11 @@ def _work(study: Study) -> float:
 
 def _compute(study: Study, progress: Progress, name: str) -> None:
     """Compute all of a study's artifacts, without the book."""
-    from ..design.record import leave
+    from ..book.making import leave_run
 
     plan = study.plan()
     study.compute(plan)
-    leave(study.design, plan, study.store, study.results / name)
+    leave_run(study, plan, study.results / name)
     progress.say(f"artifacts: {study.store.root}")
 
 

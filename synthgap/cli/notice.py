@@ -54,6 +54,9 @@ def intended(study: Study) -> list[str]:
     mirrored = "mirrored at random" if d.arms.mirrored else "not mirrored (--flip mirrors them)"
     lines.append(f"  images {mirrored} in training{weights}")
     lines.append(f"  preset {d.preset.name}, {seeds} seed{'s' * (seeds > 1)}: {d.preset.summary}")
+    for block in study.lab.blocks:
+        lines.append(f"  seeds {', '.join(map(str, block.made.seeds))} as {block.folder} has them: not computed again")
+    lines += [f"  {line}" for line in study.blocks_left_out]
     if study.growth:
         _, *later = study.growth.counts
         then = f", then {', '.join(map(str, later))}" if later else ""

@@ -22,11 +22,10 @@ from ..graph.specs import Data, FitHead, LoadDiffusion
 from .arms import Arms
 from .generators import NONE, GivenGenerator, fitted, read_generator
 from .heads import Heads, Seeing, seeing
-from .options import Options
+from .options import Options, seeds_of
 from .preset import DataChoice, HeadChoice, Preset, changed, load_preset
 from .values import ArmCell
 
-MOST_SEEDS = 1000
 READINGS = "readings"  # folder of decoded images, beside the store
 DECODES = "synthgap.data.folder"  # the module whose code, with all that it imports, makes them
 LEAST_SIDE = 4  # pixels, of an image's longer side, as of `image_size`
@@ -98,7 +97,10 @@ class Design:
 
     def grown(self, looks: tuple[int, ...]) -> Design:
         """The same with the seeds of the last of these looks, 0 and on."""
-        seeds = tuple(range(looks[-1]))
+        return self.of(tuple(range(looks[-1])), looks)
+
+    def of(self, seeds: tuple[int, ...], looks: tuple[int, ...] = ()) -> Design:
+        """The same with these seeds."""
         columns = tuple(replace(arms, seeds=seeds) for arms in self.columns)
         return replace(self, seeds=seeds, columns=columns, looks=looks)
 
@@ -233,7 +235,7 @@ def load(
     Raises UserError for anything wrong in the arguments or the data.
     """
     chosen = options.applied(load_preset(preset), dataset)
-    several = _seeds(seeds, chosen)
+    several = seeds_of(seeds, chosen)
     device = resolve_device(device)
     _check_places(dataset, synthetic, results)
     shelf = Shelf(own_path(str(results)) / READINGS, code_hash((DECODES,))) if results else None
@@ -319,7 +321,7 @@ def _read(
 def _title(source: str) -> str:
     """How a data set is called in tables: its name, or the last part of its path."""
     kind, _, path = source.partition(":")
-    return Path(path).name or kind if path else kind
+    return Path(path).name or kind
 
 
 def _check_places(dataset: str, synthetic: str, results: str | Path) -> None:
@@ -335,15 +337,3 @@ def _check_places(dataset: str, synthetic: str, results: str | Path) -> None:
             )
     if synthetic != "none" and (synthetic == dataset or places.get(synthetic, 0) == places.get(dataset, 1)):
         raise UserError(f"synthetic is {synthetic}, the data set itself; name the images of a generator")
-
-
-def _seeds(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
-    if seeds == "auto":
-        return tuple(range(preset.seeds))
-    if type(seeds) is int and seeds > MOST_SEEDS:
-        raise UserError(f"seeds is {seeds}; give at most {MOST_SEEDS}, or a list of those wanted")
-    several = range(seeds) if type(seeds) is int else seeds
-    whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
-    if not whole or not several or len(set(several)) < len(several):
-        raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
-    return tuple(several)

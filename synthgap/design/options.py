@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -15,6 +16,7 @@ from ..metrics.scores import MEASURES
 from .preset import Preset, changed
 
 JUDGES = ("auto", "resnet18", "features", "both")
+MOST_SEEDS = 1000
 CLASS_WEIGHTS = get_args(ClassifierTraining.model_fields["class_weights"].annotation)
 
 
@@ -121,3 +123,16 @@ class Options:
             weights = {"training": {"class_weights": self.class_weights}}
             preset = preset.model_copy(update={"classifier": changed(preset.classifier, weights)})
         return preset
+
+
+def seeds_of(seeds: int | Sequence[int] | str, preset: Preset) -> tuple[int, ...]:
+    """The seeds that a user asks for, as `Study` takes them; UserError for anything else."""
+    if seeds == "auto":
+        return tuple(range(preset.seeds))
+    if type(seeds) is int and seeds > MOST_SEEDS:
+        raise UserError(f"seeds is {seeds}; give at most {MOST_SEEDS}, or a list of those wanted")
+    several = range(seeds) if type(seeds) is int else seeds
+    whole = isinstance(several, (list, tuple, range)) and all(type(s) is int and s >= 0 for s in several)
+    if not whole or not several or len(set(several)) < len(several):
+        raise UserError(f'seeds is {seeds!r}; give a number of seeds from 1, a list such as [0, 1, 2], or "auto"')
+    return tuple(several)

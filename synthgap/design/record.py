@@ -156,7 +156,7 @@ def join(folders: list[Path], out: Path) -> None:
         )
     first, record = runs[0]
     for folder, other in runs[1:]:
-        if told := _difference(record, other):
+        if told := difference(record, other):
             raise UserError(f"{first} and {folder} can't be joined: {told}")
     seeds = sorted({seed for _, one in runs for seed in one.seeds})
     if absent := sorted(set(range(seeds[-1] + 1)) - set(seeds)):
@@ -203,7 +203,7 @@ def _sums(folder: Path) -> str:
     return json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["files"][DATA]
 
 
-def _difference(one: Record, other: Record) -> str:
+def difference(one: Record, other: Record) -> str:
     """What of two runs differs, beside their seeds; "" where nothing does."""
     if changed := _unlike(one.code, other.code):
         return f"other code made {', '.join(changed)}; run one of them again with the version of the other"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ..classifier.head import Features
 from ..data.imageset import ImageSet
@@ -19,7 +20,7 @@ from ..metrics.projection import covered_by, outermost
 from ..stats.intervals import Estimate, estimate_mean
 from .answer import Compared, answer_cells, compared
 from .attention import attended
-from .base import IMAGES, WHOLE, Cells, Values, result
+from .base import IMAGES, WHOLE, Cells, Values, class_by_class, measured, result
 from .text import in_percent
 
 SHOWN = 6  # images a row of the answer's pictures
@@ -56,19 +57,21 @@ class Copying:
 
 
 def copying_cells(d: Design) -> Cells:
-    """(number,) → copying of the training images by a set of synthetic ones; a set a seed, or the given one."""
+    """(seed,) → copying of the training images by the synthetic ones; given images stand under the first seed."""
     train, test = _space(d, d.judged["train"]), _space(d, _unseen(d))
-    fakes = dict.fromkeys(_space(d, synthetic_shown(d, s)) for s in d.seeds)
-    return {(i,): MeasureMemorization(train=train, test=test, fake=fake) for i, fake in enumerate(fakes)}
+    seeds = d.seeds[:1] if d.given else d.seeds
+    return {(s,): MeasureMemorization(train=train, test=test, fake=_space(d, synthetic_shown(d, s))) for s in seeds}
 
 
-@result("copying", copying_cells, no_rows=WHOLE)
-def copying(d: Design, values: Values) -> Copying:
+# of the answer's images: columns seed, copying (C_T), authentic (a share), n_fake
+copies = result("copies", copying_cells)(measured(("seed",), ("copying", "authentic", "n_fake")))
+
+
+@result("copying", reads=[copies], no_rows=WHOLE)
+def copying(d: Design, rows: pd.DataFrame) -> Copying:
     """Whether the synthetic images lie nearer to the training images than other real images do."""
-    found = list(values.values())
-    scores = [v.copying for v in found]
-    score = None if np.isnan(scores).any() else estimate_mean(scores)
-    return Copying(score, in_percent([v.authentic for v in found]), found[0].n_fake)
+    score = None if rows.copying.isna().any() else estimate_mean(list(rows.copying))
+    return Copying(score, in_percent(list(rows.authentic)), int(rows.n_fake.iloc[0]))
 
 
 def nearest_cells(d: Design) -> Cells:
@@ -83,12 +86,16 @@ def nearest_cells(d: Design) -> Cells:
 
 @result("nearest", nearest_cells, no_rows=IMAGES)
 def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
-    """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 N × C × H × W."""
+    """The synthetic image nearest to a training image in each class, beside that and the nearest test image.
+
+    uint8 N × C × H × W; the second-nearest of each class where there are few classes.
+    """
     fake, train, test = (values[name, "images"].images for name in ("synthetic", "train", "test"))
     at_fake, at_train, at_test = (_flat(values[name, "places"]) for name in ("synthetic", "train", "test"))
     distance, to_train = nearest(at_fake, at_train)
     _, to_test = nearest(at_fake, at_test)
-    first = np.argsort(distance[:, 0], kind="stable")[:SHOWN]
+    nearest_first = np.argsort(distance[:, 0], kind="stable")
+    first = nearest_first[class_by_class(values["synthetic", "images"].labels[nearest_first])][:SHOWN]
     return {
         "synthetic": fake[first],
         "nearest training image": train[to_train[first, 0]],

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..base.words import escaped, points
 from ..design.loading import Design
 from ..design.values import REAL
 from ..stats.crossed import Crossed
 from ..stats.pooling import contrast
 from .answer import Compared, compared
-from .base import WHOLE, Cells, Values, result
-from .hits import Hits
+from .base import WHOLE, Cells, result
+from .hits import Hits, hits
 from .remedies import BESIDE, NONE, PLAIN, Cell, cells_on, titled, tried
 
 LEVEL = 0.95  # of the intervals on validation images, of all remedies together
@@ -51,24 +49,21 @@ def offer_cells(d: Design) -> Cells:
     }
 
 
-@result("offer", offer_cells, reads=[compared], no_rows=WHOLE)
-def offer(d: Design, values: Values, compared: Compared) -> Offer | None:
+offer_hits = hits("offer", offer_cells, no_rows="they are in those of remedies")
+
+
+@result("offer", reads=[offer_hits, compared], no_rows=WHOLE)
+def offer(d: Design, right: Hits, compared: Compared) -> Offer | None:
     """The best remedy, and whether it is decided; None where none was tried."""
     several = tried(d)
-    if not values or not several:
+    if not right.by_cell or not several:
         return None
-    right = {part: Hits("offer", rows_of(values, part), d.seeds) for part in ("validation", "test")}
-    gains = {one: contrast(right["validation"].__getitem__, one, (PLAIN, NONE)) for one in several}
+    validation = {one: right["validation", *one] for one in [*several, (PLAIN, NONE)]}
+    gains = {one: contrast(validation.__getitem__, one, (PLAIN, NONE)) for one in several}
     best = max(gains, key=lambda one: gains[one].mean)
     level = 1 - (1 - LEVEL) / len(several)
-    real = compared.right(REAL)
-    tested = compared.cross(right["test"][best].astype(float) - real, compared.groups)
-    return Offer(best, replace(gains[best], level=level), tested, right["validation"][best].shape[1])
-
-
-def rows_of(values: Values, part: str) -> dict[tuple, np.ndarray]:
-    """(remedy, strength, seed) → who is right, of one part."""
-    return {cell[1:]: told.correct for cell, told in values.items() if cell[0] == part}
+    tested = compared.cross(right["test", *best].astype(float) - compared.right(REAL), compared.groups)
+    return Offer(best, replace(gains[best], level=level), tested, validation[best].shape[1])
 
 
 def advice(d: Design, found: Offer | None) -> list[str]:

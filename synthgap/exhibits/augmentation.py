@@ -29,6 +29,7 @@ from .hits import hits
 from .samples import FEW
 from .text import (
     TOO_FEW,
+    folded,
     mean_of,
     mean_told,
     myst_table,
@@ -188,7 +189,7 @@ def arms_table(d: Design, rows: pd.DataFrame) -> str:
         f"{mean_told(rows.seed.nunique())}, {rows.n.iloc[0]:,} test images. Paper: "
         f"Aircraft; rows without its numbers are controls of ours. “{NOT_RUN}”: not part of the preset {d.preset.name}"
     )
-    return myst_table(out, caption, "tab-3")
+    return folded(myst_table(out, caption, "tab-3"), "Replication and augmentation: the numbers")
 
 
 @exhibit("tab-4", [table4, table4_fidelity], paper=["Table 4"])

@@ -12,10 +12,12 @@ The plan of a study, its CSV files and the provenance of its exhibits are derive
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -27,6 +29,7 @@ from ..design.values import ArmCell
 from ..graph.run import run, workers_for
 from ..graph.specs import Spec
 from ..graph.store import Store
+from .blocks import Block
 from .raw import NAMES
 
 Cells = dict[tuple, Spec]  # by name: (protocol, t_re, seed), for instance
@@ -44,23 +47,34 @@ Shown = Figure | Html | str  # a string is MyST Markdown
 View = Callable[..., Shown | Sequence[Shown]]
 
 
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _as_it_is(d: Design, rows: pd.DataFrame) -> pd.DataFrame:
+    del d
+    return rows
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What the artifacts of some cells say.
 
     cells : from a design to the cells, without computing anything; None: it is made from other results alone.
     make : its arguments are the design, the cells' `Values` (where there are cells) and the values of `reads`.
-    rows : from what `make` returns to the rows of `file`; None where there is no file, for the reason `no_rows`.
+    rows : from what `make` returns to the rows of `file`. no_rows : why there is no file; else "".
+    again : from the design and the rows of all its seeds back to what `make` returns; None where rows are too little.
     """
 
     name: str
     make: Callable[..., Any]
     cells: Callable[[Design], Cells] | None = None
     reads: tuple[Result, ...] = ()
-    rows: Callable[[Any], pd.DataFrame] | None = None
+    rows: Callable[[Any], pd.DataFrame] = _itself
     file: str = ""
     no_rows: str = ""
     section: str = ""
+    again: Callable[[Design, pd.DataFrame], Any] | None = None
 
     def __repr__(self) -> str:
         return f"<result {self.name}>"
@@ -101,7 +115,7 @@ class Exhibit:
 
     def files(self) -> tuple[str, ...]:
         """CSV files with its rows."""
-        return tuple(dict.fromkeys(r.file for r in self.results() if r.rows))
+        return tuple(dict.fromkeys(r.file for r in self.results() if not r.no_rows))
 
 
 RESULTS: dict[str, Result] = {}
@@ -113,16 +127,21 @@ def result(
     cells: Callable[[Design], Cells] | None = None,
     *,
     reads: Sequence[Result] = (),
-    rows: Callable[[Any], pd.DataFrame] | None = lambda value: value,
+    rows: Callable[[Any], pd.DataFrame] | None = None,
     file: str = "",
     no_rows: str = "",
+    again: Callable[[Design, pd.DataFrame], Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Result]:
-    """Declare a result; see `Result`. Its file is `<name>.csv`; with a reason in `no_rows` there is none."""
+    """Declare a result; see `Result`. Its file is `<name>.csv`; with a reason in `no_rows` there is none.
+
+    Without `rows`, what `make` returns is the table itself.
+    """
+    if rows is None and cells is not None and not no_rows:
+        again = again or _as_it_is
 
     def declare(make: Callable[..., Any]) -> Result:
         section = (cells or make).__module__.rpartition(".")[2]
-        kept = None if no_rows else rows
-        made = Result(name, make, cells, tuple(reads), kept, file or f"{name}.csv", no_rows, section)
+        made = Result(name, make, cells, tuple(reads), rows or _itself, file or f"{name}.csv", no_rows, section, again)
         assert RESULTS.setdefault(name, made) is made, f"two results are called {name}"
         return made
 
@@ -175,7 +194,7 @@ class Values(Mapping):
 class Lab:
     """A design with a store: computes what results need, and remembers what they say.
 
-    progress : of the command that this is part of.
+    progress : of the command that this is part of. blocks : what results say of those seeds that another run computed.
     """
 
     design: Design
@@ -183,11 +202,18 @@ class Lab:
     workers: int | str = "auto"
     scheduler: str | None = None
     progress: Progress | None = None
+    blocks: tuple[Block, ...] = ()
     _known: dict[Result, Any] = field(default_factory=dict)
 
     def grown(self, looks: tuple[int, ...]) -> Lab:
         """The same for the design with more seeds; see `Design.grown`."""
         return replace(self, design=self.design.grown(looks), _known={})
+
+    @functools.cached_property
+    def here(self) -> Design:
+        """The design of the seeds that no block has: what is computed here, and shown in pictures."""
+        others = {seed for block in self.blocks for seed in block.made.seeds}
+        return self.design.of(tuple(s for s in self.design.seeds if s not in others)) if others else self.design
 
     def compute(self, specs: list[Spec]) -> int:
         """Compute what of `specs` the store lacks; returns how many artifacts that were."""
@@ -200,17 +226,21 @@ class Lab:
     def value(self, wanted: Result) -> Any:
         """What a result says; computed once."""
         if wanted not in self._known:
-            inputs = [self.value(other) for other in wanted.reads]
+            inputs, d = [self.value(other) for other in wanted.reads], self.design
             if wanted.cells is not None:
-                cells = wanted.cells(self.design)
+                d = self.here
+                cells = wanted.cells(d)
                 self.compute(list(cells.values()))
                 inputs.insert(0, Values(cells, self.store))
-            self._known[wanted] = wanted.make(self.design, *inputs)
+            value = wanted.make(d, *inputs)
+            if wanted.again and (others := [b.rows[wanted.name] for b in self.blocks if wanted.name in b.rows]):
+                value = wanted.again(self.design, pd.concat([wanted.rows(value), *others], ignore_index=True))
+            self._known[wanted] = value
         return self._known[wanted]
 
     def rows(self, wanted: Result) -> pd.DataFrame:
         """The rows of a result's CSV file."""
-        if wanted.rows is None:
+        if wanted.no_rows:
             raise UserError(f"the result {wanted.name} has no rows: {wanted.no_rows}")
         return wanted.rows(self.value(wanted))
 
@@ -250,6 +280,12 @@ def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Desig
 def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:
     """A column's values in the order of the design's seeds."""
     return rows.set_index("seed")[column].loc[list(d.seeds)].to_numpy()
+
+
+def class_by_class(labels: np.ndarray) -> np.ndarray:
+    """Positions: the first image of each class, then the second of each, …; classes in the order of their numbers."""
+    place = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    return np.lexsort((labels, place))
 
 
 def on_steps(rows: pd.DataFrame) -> pd.DataFrame:

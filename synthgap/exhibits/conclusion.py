@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..base.words import digits_for, escaped, p_value, plain, signed
+from ..base.words import digits_for, escaped, p_value, plain, plural, signed
 from ..design.loading import Design
 from ..design.values import cell_title
 from ..paper.published import Inconsistency, PublishedClaim, mix_against_naive, significance
@@ -57,13 +57,13 @@ def takeaway(d: Design, several: list[ClaimVerdict]) -> str:
     counts = Counter(v.verdict for v in several)
     tested = sum(v.verdict not in UNTESTED for v in several)
     words = ", ".join(f"{counts[word]} **{word}**" for word in VERDICTS if word not in UNTESTED)
-    decided = sum(v.standing == DECIDED for v in several)
-    leaning = sum(v.standing == LEANING for v in several)
+    decided = plural(sum(v.standing == DECIDED for v in several), "of these verdicts is", "of these verdicts are")
+    leaning = plural(sum(v.standing == LEANING for v in several), "**leans**", "**lean**")
     return (
         f"Of the paper's {len(several)} claims {tested} are tested at the preset {escaped(d.preset.name)} on "
-        f"{escaped(_data_sets(d))}: {words}. {decided} of these verdicts are **decided**, at an error of "
-        f"{CLAIMS.alpha:.0%} for all {tested} together; {leaning} **lean** that way by their 95% intervals. "
-        f"{counts[BY_CONSTRUCTION]} hold {BY_CONSTRUCTION}, of any generator, {counts[NOT_TESTED]} are {NOT_TESTED}."
+        f"{escaped(_data_sets(d))}: {words}. {decided} **decided**, at an error of {CLAIMS.alpha:.0%} for all {tested} "
+        f"together; {leaning} that way by 95% intervals. {plural(counts[BY_CONSTRUCTION], 'holds', 'hold')} "
+        f"{BY_CONSTRUCTION}, of any generator, {plural(counts[NOT_TESTED], 'is', 'are')} {NOT_TESTED}."
     )
 
 
@@ -112,9 +112,9 @@ def verdicts_figure(d: Design, several: list[ClaimVerdict]) -> Figure:
     ax.invert_yaxis()
     ax.set_xlabel("claims of the paper")
     counts = {word: sum(v.verdict == word for v in several) for word in VERDICTS if word not in UNTESTED}
-    decided = sum(v.standing == DECIDED for v in several)
+    decided = plural(sum(v.standing == DECIDED for v in several), "of these verdicts is", "of these verdicts are")
     told = ", ".join(f"{count} {word}" for word, count in counts.items())
-    return saying(figure, f"Of {len(several)} claims: {told}; {decided} of these verdicts are decided.")
+    return saying(figure, f"Of {len(several)} claims: {told}; {decided} decided.")
 
 
 @exhibit("tab-judged", [claims], apart="it judges the paper's claims")

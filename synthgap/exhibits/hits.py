@@ -16,7 +16,7 @@ from ..stats.clusters import widened
 from ..stats.crossed import Crossed
 from ..stats.pooling import contrast
 from .base import Cells, Result, Values, result
-from .raw import pack
+from .raw import pack, unpack
 from .task import numbered
 
 ALIKE = (REAL_ONLY, SECOND_BATCH, GIVEN_ONLY, GIVEN)  # arms whose seeds differ in the classifier's training alone
@@ -57,9 +57,14 @@ class Hits:
     def rows(self) -> pd.DataFrame:
         """Columns result, cell (its name, parts joined by "; "), seed, n, right (see `raw.unpack`)."""
         return pd.DataFrame(
-            {"result": self.result, "cell": "; ".join(map(str, cell)), "seed": s, "n": len(v), "right": pack(v)}
+            {"result": self.result, "cell": _text(cell), "seed": s, "n": len(v), "right": pack(v)}
             for (*cell, s), v in self.by_cell.items()
         )
+
+
+def _text(cell: Iterable) -> str:
+    """A cell's name as one text."""
+    return "; ".join(map(str, cell))
 
 
 def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "", heads: bool = False) -> Result:
@@ -69,7 +74,12 @@ def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "", heads: 
         were fitted to redrawn images, and so on for the heads of the next generator.
     """
 
-    @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows)
+    def again(d: Design, rows: pd.DataFrame) -> Hits:
+        names = {(_text(cell[:-1]), cell[-1]): cell for cell in cells(d)}
+        several = zip(rows.cell.fillna(""), rows.seed, rows.right, rows.n, strict=True)
+        return Hits(name, {names[cell, seed]: unpack(right, n) for cell, seed, right, n in several}, d.seeds)
+
+    @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows, again=again)
     def right(d: Design, values: Values) -> Hits:
         by_cell: dict[tuple, np.ndarray] = {}
         for cell, told in values.items():

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..design.loading import Design
-from ..design.values import GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_ONLY, ArmCell
+from ..design.values import FLOOR, GAN, GAN_ONLY, INSTEAD, REAL, REAL_ONLY, SYNTHETIC_ONLY, ArmCell
 from ..diffusion.schedule import REVERSE_STEPS
 from ..metrics.projection import Projection
 from ..stats.intervals import PERCENT, estimate_mean
@@ -97,16 +97,16 @@ class Planes:
 
 
 def feature_cells(d: Design) -> Cells:
-    """(t_re,) → features of the training set at t_re; ("classes",) → the training set itself."""
+    """(t_re,) → features of the training set at t_re (FLOOR: of test images); ("classes",) → that set itself."""
     seed, steps = d.seeds[0], (*PROJECTED, *d.main.rivals)
     seen = {(t,): d.main.seen_by_real(seed, d.main.samples(seed, t)) for t in steps}
-    return {**seen, ("classes",): d.main.data["train"]}
+    return {**seen, (FLOOR,): d.main.seen_by_real(seed, d.main.data["floor"]), ("classes",): d.main.data["train"]}
 
 
 @result("projections", feature_cells, rows=lambda planes: planes.rows)
 def projections(d: Design, values: Values) -> Planes:
     """The points of Figures 2 and 9, all classes."""
-    seen = {t: values[t,] for t in (*PROJECTED, *d.main.rivals)}
+    seen = {t: values[t,] for t in (*PROJECTED, FLOOR, *d.main.rivals)}
     plane = Projection.fit(seen[0].features)
     points = {t: plane.project(v.features) for t, v in seen.items()}
     return Planes(points, {t: v.labels for t, v in seen.items()}, plane.explained, values["classes",].classes)
@@ -175,15 +175,15 @@ def gaps(d: Design, known: Hits) -> list[str]:
 @exhibit("fig-2", [projections], paper=["Figure 2", "Figure 3"])
 def all_classes(d: Design, planes: Planes) -> Figure:
     """Features of all classes: real images, and fully synthetic ones beside them."""
-    figure = feature_planes(planes, (0, REVERSE_STEPS), f"{d.main.name}, all classes")
+    figure = feature_planes(planes, (0, FLOOR, REVERSE_STEPS), f"{d.main.name}, all classes")
     real = spread_on(planes, 0)
     if real == 0:  # a few images that all lie on one point
         return figure
-    ratio = spread_on(planes, REVERSE_STEPS) / real
+    synthetic, others = (spread_on(planes, t) / real for t in (REVERSE_STEPS, FLOOR))
     return saying(
         figure,
-        f"On this map synthetic images lie {ratio:.1f} times as far from the middle of their class as the real images "
-        "that the classifier was trained on.",
+        f"On this map synthetic images lie {synthetic:.1f} times as far from the middle of their class as the real "
+        f"images that the classifier was trained on, real images that it has not seen {others:.1f} times as far.",
     )
 
 

@@ -11,7 +11,7 @@ from ..design.loading import Design
 from ..design.remedies import NONE, REMEDIES
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import MeasureFidelity, MeasureMemorization, Predict
-from .base import IMAGES, Cells, Values, exhibit, result
+from .base import IMAGES, Cells, Values, class_by_class, exhibit, result
 from .drawing import image_rows, nothing
 from .remedies import NAMES, NO_REMEDIES, PLAIN, images_of, titled, tried
 from .text import mean_of, myst_table
@@ -81,11 +81,7 @@ def pictures(d: Design, values: Values) -> dict[str, np.ndarray]:
 
 def first_of_classes(images) -> np.ndarray:
     """SHOWN images, the first of each class, then the second, …; uint8."""
-    place = np.zeros(len(images), dtype=np.int64)
-    for label in np.unique(images.labels):
-        mine = images.labels == label
-        place[mine] = np.arange(mine.sum())
-    order = np.lexsort((images.labels, place))[:SHOWN]
+    order = class_by_class(images.labels)[:SHOWN]
     return np.resize(images.images[order], (SHOWN, *images.shape))
 
 

@@ -135,7 +135,13 @@ def collapse_cells(d: Design) -> Cells:
     return {(s,): MeasureCollapse(fake=d.main.samples(s, t)) for t in d.main.rivals for s in d.seeds}
 
 
-@result("collapse", collapse_cells, rows=lambda value: value.rows)
+def _collapsed_again(d: Design, rows: pd.DataFrame) -> Collapses:
+    del d
+    told = "beyond the thresholds of gan/collapse.py, see collapse.csv"
+    return Collapses(rows, {seed: told for seed in rows.seed[rows.collapsed == 1]})
+
+
+@result("collapse", collapse_cells, rows=lambda value: value.rows, again=_collapsed_again)
 def collapse(d: Design, values: Values) -> Collapses:
     """Columns seed, collapsed (0 or 1), and numbers as in `gan.collapse.Collapse`; empty without a GAN."""
     names = ("collapsed", "diversity", "collapsed_classes", "distinct", "images", "constant_pixels")

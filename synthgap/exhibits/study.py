@@ -20,6 +20,8 @@ from ..graph.specs import Spec
 from ..graph.store import Store
 from .answer_text import Answer, answer
 from .base import EXHIBITS, Lab, Shown
+from .blocks import read_blocks
+from .files import code_of_rows
 from .growing import NONE, Growth
 from .sections import results as all_results
 from .your_data import known
@@ -40,7 +42,8 @@ class Study:
     preset
         "smoke", "quick", "full", "paper" or "paper-cifar10".
     results
-        folder of the artifact store and of what is rendered from it.
+        folder of the artifact store and of what is rendered from it. Blocks in its folder `blocks` stand for seeds that
+        another run computed (`exhibits.blocks`).
     seeds
         number of seeds, or a list of them; "auto" is the preset's number.
     image_size
@@ -99,7 +102,7 @@ class Study:
                 raise UserError(f"{dataset} is a finished run, with its own seeds and options; leave out all others")
             self.results = Path(dataset.removeprefix(OF_RUN))
             self.lab = Lab(*reopened(self.results), workers)
-            self.growth, self.files = None, []
+            self.growth, self.files, self.blocks_left_out = None, [], []
             return
         loaded = load(dataset, preset, results, seeds, device, synthetic, options)  # before anything is written
         if loaded.sharp is not None and minutes != NONE:
@@ -110,7 +113,9 @@ class Study:
         self.growth = Growth.of(minutes, most, loaded.empty.preset.classifier.block)
         self.results = Path(results)
         store = Store(self.results / "store")
-        lab = Lab(loaded.design(store.put), store, workers, scheduler)
+        d = loaded.design(store.put)
+        blocks, self.blocks_left_out = read_blocks(self.results, d, code_of_rows)
+        lab = Lab(d, store, workers, scheduler, blocks=blocks)
         self.lab = self.growth.first(lab) if self.growth else lab
         self.files = split_rows(loaded.judged, self.design.heads)  # of a user's own: which is in which split
 
@@ -145,10 +150,11 @@ class Study:
         return self.design.arms
 
     def plan(self, *sections: str) -> list[Spec]:
-        """Every specification that the book reads, or that some of its sections' modules read ("your_data")."""
+        """Every specification that the book reads, or that some of its sections' modules read ("your_data"); without
+        those of seeds that blocks have."""
         known = self._plans.get(sections)
-        if known is None or known[0] is not self.design:  # seeds have been added
-            known = self._plans[sections] = self.design, plan(self.design, *sections)
+        if known is None or known[0] is not self.lab.here:  # seeds have been added
+            known = self._plans[sections] = self.lab.here, plan(self.lab.here, *sections)
         return list(known[1])
 
     def compute(self, specs: list[Spec] | None = None) -> int:
@@ -160,7 +166,7 @@ class Study:
 
         Raises UserError for a name that no result with rows has.
         """
-        known = {r.name: r for r in all_results() if r.rows}
+        known = {r.name: r for r in all_results() if not r.no_rows}
         if name not in known:
             raise UserError(f"no result is called {name!r}; known: {', '.join(known)}")
         return self.lab.rows(known[name])
@@ -173,7 +179,7 @@ class Study:
     def answer(self) -> Answer:
         """The plain answer, a sentence or more a question; printing it shows them all. Seeds are added before."""
         self.decide()
-        self.compute(known.specs(self.design))
+        self.compute(known.specs(self.lab.here))
         return answer(self.lab.value(known))
 
     def decide(
@@ -188,7 +194,7 @@ class Study:
             return ""
         while True:
             if compute is None:
-                self.compute(known.specs(self.design))
+                self.compute(known.specs(self.lab.here))
             else:
                 compute()
             following = self.growth.following(self.lab, forecast)

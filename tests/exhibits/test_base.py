@@ -10,7 +10,19 @@ import pytest
 
 from synthgap.base.errors import UserError
 from synthgap.exhibits import base
-from synthgap.exhibits.base import WHOLE, Html, Lab, Values, by_seed, exhibit, known, measured, on_steps, result
+from synthgap.exhibits.base import (
+    WHOLE,
+    Html,
+    Lab,
+    Values,
+    by_seed,
+    class_by_class,
+    exhibit,
+    known,
+    measured,
+    on_steps,
+    result,
+)
 from synthgap.exhibits.hits import hits
 from synthgap.exhibits.raw import unpack
 
@@ -150,6 +162,10 @@ def test_who_is_right_is_known_by_cell_in_the_order_of_the_seeds(lab):
     assert (row.result, row.cell, row.seed, row.n) == ("table3", "50; 1", 3, 3)
     assert unpack(row.right, 3).tolist() == [True, False, True]
     assert base.RESULTS["table3_hits"].file == "hits.csv"
+
+
+def test_classes_take_turns():
+    assert list(class_by_class(np.array([1, 1, 0, 2, 1, 0]))) == [2, 0, 3, 5, 1, 4]
 
 
 def test_a_column_is_put_in_the_order_of_the_seeds():

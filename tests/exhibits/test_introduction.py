@@ -10,7 +10,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from reading import design, right
 
-from synthgap.design.values import GAN, Arm
+from synthgap.design.values import FLOOR, GAN, Arm
 from synthgap.exhibits import introduction
 from synthgap.exhibits.introduction import Planes, accuracy_dots, feature_planes, gaps
 
@@ -94,7 +94,7 @@ def test_the_gap_is_a_difference_in_points_with_its_interval_and_no_verdict():
 def test_the_points_of_the_maps_are_those_of_every_image_from_where_the_real_ones_lie(smoke):
     points = smoke.rows("projections")
     train = smoke.main.data["train"]
-    assert dict(points.groupby("t_re").size()) == dict.fromkeys((0, 50, 100, GAN), train.count)
+    assert dict(points.groupby("t_re").size()) == dict.fromkeys((0, 50, 100, FLOOR, GAN), train.count)
     real = points[points.t_re == 0]
     assert real[["x", "y"]].mean().to_numpy() == pytest.approx([0, 0], abs=1e-4)  # the plane is theirs
     assert real.x.var() >= real.y.var()
@@ -104,15 +104,16 @@ def test_the_points_of_the_maps_are_those_of_every_image_from_where_the_real_one
 @pytest.fixture
 def planes():
     rng = np.random.default_rng(0)
-    steps = (0, 50, 100, GAN)
+    steps = (0, 50, FLOOR, 100, GAN)
     points, labels = {t: rng.random((6, 2)) for t in steps}, dict.fromkeys(steps, np.array([0, 0, 1, 1, 1, 2]))
     return Planes(points, labels, (0.5, 0.25), ("a", "b", "c"))
 
 
 def test_figure_2_shows_all_classes_by_number_real_and_synthetic_side_by_side_on_one_scale(planes):
     figure = introduction.all_classes(design(), planes)
-    real, synthetic = figure.axes
-    for axes, t in ((real, 0), (synthetic, 100)):
+    real, other, synthetic, empty = figure.axes
+    assert not empty.axison
+    for axes, t in ((real, 0), (other, FLOOR), (synthetic, 100)):
         found = np.concatenate([dots.get_offsets() for dots in axes.collections])
         assert np.array_equal(np.sort(found, axis=0), np.sort(planes.points[t], axis=0))
         assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]

@@ -9,6 +9,8 @@ import pytest
 from presets import few_preset
 
 from synthgap.book.execute import find_root
+from synthgap.data.npz import read_npz
+from synthgap.data.pool import load_pool
 from synthgap.exhibits import files
 from synthgap.exhibits.null_models import gaps
 from synthgap.exhibits.raw import NAMES, from_long, pack, to_long, unpack
@@ -93,3 +95,23 @@ def test_each_line_names_its_cell_and_seed(back):
     assert not long.value.isna().all()
     assert set(long.columns) >= {"result", "seed", "t_re", "arm", "measure", "value"}
     assert len(long) == sum(len(table) * len(set(table) - set(NAMES)) for table in back[0].values())
+
+
+def test_the_images_are_files_that_can_be_judged(smoke, tmp_path):
+    files.write_images(smoke.lab, tmp_path)
+    steps = [t for t in smoke.preset.curves if t]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"digits-t_re-{t}.npz" for t in steps)
+    drawn = smoke.store.get(smoke.main.samples(0, 100))
+    again = read_npz(tmp_path / "digits-t_re-100.npz")[0]["train"]
+    np.testing.assert_array_equal(again.images, drawn.images)
+    np.testing.assert_array_equal(again.labels, drawn.labels)
+    assert again.classes == drawn.classes
+    assert len(load_pool(f"npz:{tmp_path / 'digits-t_re-100.npz'}")) == len(drawn)
+
+
+def test_of_large_images_as_many_are_written_as_a_file_may_hold(smoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 12 * 64)
+    files.write_images(smoke.lab, tmp_path)
+    few = read_npz(tmp_path / "digits-t_re-100.npz")[0]["train"]
+    assert len(few) == 12
+    assert len(np.unique(few.labels)) == 10

@@ -7,7 +7,7 @@ import pytest
 
 from synthgap.base.progress import Progress
 from synthgap.book import execute
-from synthgap.book.making import BOOK, PAGE, ROWS, Making
+from synthgap.book.making import BOOK, PAGE, RAW, Making
 from synthgap.graph.estimate import BUSY, cost
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import Predict
@@ -64,7 +64,7 @@ def test_a_run_has_every_chapter_the_page_the_rows_and_the_book(smoke):
     making = Making(execute.find_root(), {}, "smoke", Progress(), publish=False, started=0.0)
     plan = smoke.plan()
     every = making.expected(plan, ONE, answer_only=False)
-    assert set(every) == {*execute.chapter_names(making.root), PAGE, ROWS, BOOK}
+    assert set(every) == {*execute.chapter_names(making.root), PAGE, RAW, BOOK}
     assert set(making.expected(plan, ONE, answer_only=True)) == {execute.ANSWER, PAGE}
     slow = making.expected(plan, Ratios("cpu", pages=2.0, crowded=3.0), answer_only=False)
     assert slow[BOOK] == pytest.approx(6 * every[BOOK])

@@ -1,0 +1,112 @@
+"""Rows of seeds that another run computed stand in the place of its artifacts: one run of all seeds says the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from synthgap.base.errors import UserError
+from synthgap.book.trace import elsewhere
+from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS
+from synthgap.exhibits.files import joinable, tables, write_block
+from synthgap.exhibits.sections import results as every
+from synthgap.exhibits.study import Study
+
+
+def leave(study, folder):
+    """A study's block."""
+    study.compute([spec for r in joinable() for spec in r.specs(study.design)])
+    write_block(study.lab, folder, elsewhere(study.lab))
+
+
+@pytest.fixture
+def results(apart, tmp_path):
+    """A results folder with the store of seeds 0 and 1, and that seed's block in it."""
+    store = apart(0).results / "store"
+    (tmp_path / "store").symlink_to(store, target_is_directory=True)
+    leave(apart(1), tmp_path / BLOCKS / "other")
+    return tmp_path
+
+
+def joined(apart, results, seeds=(0, 1)):
+    preset = apart(0).results.parent / "apart.yaml"
+    return Study(preset=str(preset), results=results, device="cpu", seeds=list(seeds), workers=1)
+
+
+def test_a_study_with_a_block_says_what_one_run_of_all_seeds_says(apart, results):
+    both, ours = apart(0, 1), joined(apart, results)
+    assert [block.made.seeds for block in ours.lab.blocks] == [(1,)]
+    assert ours.blocks_left_out == []
+    assert ours.seeds == (0, 1)
+    mine, theirs = tables(ours.lab), tables(both.lab)
+    for name in ("crossed.csv", "figure7.csv", "remedies_cost.csv"):  # made of several seeds of one run
+        del mine[name], theirs[name]
+    assert set(mine) == set(theirs)
+    for name, rows in theirs.items():
+        ours_sorted, theirs_sorted = (one.sort_values(list(one), ignore_index=True) for one in (mine[name], rows))
+        pd.testing.assert_frame_equal(ours_sorted, theirs_sorted, check_dtype=False, check_exact=True, obj=name)
+    (mine, theirs) = (str(one.answer()).split(". ") for one in (ours, both))
+    assert len([line for line, other in zip(mine, theirs, strict=True) if line != other]) == 2  # near in features
+    for name in ("tab-1", "tab-2", "tab-3", "tab-4"):
+        assert ours.show(name) == both.show(name)
+
+
+def test_nothing_of_its_seeds_is_computed(apart, results):
+    keys = {spec.key for spec in joined(apart, results).plan()}
+    assert keys == {spec.key for spec in apart(0).plan()}
+
+
+def test_all_results_by_seed_are_in_a_block(apart, results):
+    d, held = apart(0, 1).design, {r.name for r in joinable()}
+    by_seed = {
+        r.name for r in every() if r.cells and {cell[-1] for cell in r.cells(d) if len(cell) > 1} >= set(d.seeds)
+    }
+    assert by_seed - held == {"scores", "crossed", "remedies_looked_at"}  # of the present seeds alone
+    assert set(json.loads((results / BLOCKS / "other" / BLOCK).read_text())["results"]) == held
+
+
+def test_a_study_of_the_first_seeds_alone_has_no_use_for_it(apart, results):
+    ours = joined(apart, results, [0])
+    assert ours.lab.blocks == ()
+    assert ours.blocks_left_out == []
+
+
+def said(apart, results, change, file=BLOCK):
+    """Why a block is left out whose file `change` has edited."""
+    path = results / BLOCKS / "other" / file
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    (line,) = joined(apart, results).blocks_left_out
+    return line
+
+
+def test_a_block_of_another_run_is_left_out_and_it_is_said_why(apart, results):
+    def other_device(about):
+        about["record"]["device"] = "cuda"
+
+    assert "blocks/other is not used: device cpu and cuda" in said(apart, results, other_device)
+
+
+def test_rows_by_other_code_are_left_out(apart, results):
+    def other_code(about):
+        about["results"]["table3"] = "0" * 64
+
+    assert "other code made table3; run its seeds again" in said(apart, results, other_code)
+
+
+def test_the_first_seed_is_computed_here(apart, results):
+    shutil.rmtree(results / BLOCKS)
+    leave(apart(0), results / BLOCKS / "first")
+    (line,) = joined(apart, results).blocks_left_out
+    assert "seed 0 is another block's, or the first one, whose pictures are shown" in line
+
+
+@pytest.mark.parametrize("file", [BLOCK, NUMBERS, HITS])
+def test_a_damaged_block_is_named(apart, results, file):
+    path: Path = results / BLOCKS / "other" / file
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"blocks/other.* can't be read .*; copy its folder again, or remove it"):
+        joined(apart, results)

@@ -25,10 +25,12 @@ from threading import Thread
 import nbformat
 import psutil
 import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from ..base.disk import writing
 from ..base.errors import UserError
 from ..base.progress import Progress
+from ..base.words import capital, escaped
 from . import guards
 from .provenance import FILE
 
@@ -180,11 +182,35 @@ def _end_with(lifeline: Connection) -> None:
 
 
 def answer_page(folder: Path, name: str) -> Path:
-    """Write the executed chapter with the plain answer as one HTML page, `folder`/answer.html. name : of the data."""
+    """Write the executed chapter with the plain answer as one HTML page, `folder`/answer.html. name : of the data.
+
+    Where a first look was taken at the images, the page has it, too.
+    """
     from .page import write_page
 
     executed = folder / "chapters" / f"{ANSWER}.ipynb"
-    return write_page(executed, folder / "answer.html", f"Would synthetic images help? {name}")
+    return write_page(executed, folder / "answer.html", f"Would synthetic images help? {name}", _look_cells(folder))
+
+
+def _look_cells(folder: Path) -> list[nbformat.NotebookNode]:
+    """A section on what the generator's size leaves of the images (`planning.look`); none without a look."""
+    from ..planning.look import PICTURE, read_look
+
+    told = read_look(folder)
+    if told is None:
+        return []
+    lines = "\n".join(f"- {escaped(capital(line))}." for line in told["lines"])
+    data = {"image/png": base64.b64encode((folder / PICTURE).read_bytes()).decode(), "text/plain": "<Figure>"}
+    alt = "Two rows of images: some of yours, and the same as the generator is shown them."
+    caption = f"Images as they are (up to 224 pixels), and at {told['size']} pixels, as the generator is shown them."
+    return [
+        new_markdown_cell(f"## What is left of my images at {told['size']} pixels?\n\n{lines}"),
+        new_code_cell(
+            execution_count=1,
+            outputs=[new_output("display_data", data)],
+            metadata={"mystnb": {"figure": {"caption": caption, "name": "fig-look"}, "image": {"alt": alt}}},
+        ),
+    ]
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from html import escape, unescape
 from pathlib import Path
 
@@ -48,10 +49,11 @@ INTERVAL = re.compile(r"\([^()]*\d[^()]*\)")  # kept on one line
 NUMBER = re.compile(r"[<>]? ?[-+−]?[\d.][\d.,]*( ?± ?\d[\d.,]*)?( ?%)?( ?\(.*\))?")
 
 
-def write_page(notebook: Path, target: Path, title: str) -> Path:
+def write_page(notebook: Path, target: Path, title: str, beside: Sequence[nbformat.NotebookNode] = ()) -> Path:
     """Render an executed notebook into `target`, which appears whole or stays as it was.
 
-    The page shows text and outputs in their order, without the code. `title` is what a browser's tab shows.
+    The page shows text and outputs in their order, without the code. `title` is what a browser's tab shows. Cells of
+    `beside` come before the second section.
     Raises UserError when the notebook is missing, broken or not executed to its end, or when Sphinx fails.
     """
     if not notebook.is_file():
@@ -61,6 +63,9 @@ def write_page(notebook: Path, target: Path, title: str) -> Path:
     except (ValueError, AttributeError, nbformat.ValidationError) as error:
         raise UserError(f"{notebook} is not a notebook; run the chapter again") from error
     check_executed(cells, notebook.name)
+    begun = [n for n, cell in enumerate(cells.cells) if cell.cell_type == "markdown" and cell.source.startswith("## ")]
+    place = begun[1] if len(begun) > 1 else len(cells.cells)
+    cells.cells[place:place] = beside
     with tempfile.TemporaryDirectory() as folder:
         body = _body(_built(cells, notebook.name, Path(folder)))
     target.parent.mkdir(parents=True, exist_ok=True)

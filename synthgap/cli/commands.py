@@ -6,6 +6,7 @@ import select
 import signal
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,9 +55,9 @@ def run(
 ) -> None:
     """Say what synthetic images would do for a data set: one page with the answer, then the whole book for it.
 
-    Before it starts, it says what it found in a folder, what it will do with it, and how long that takes. The page
-    (answer.html) is there as soon as what it needs is computed. Interrupted, the same command goes on where it
-    stopped.
+    Before it starts, it says what it found in a folder, what the generator's size leaves of its images, what it will do
+    with it, and how long that takes. The page (answer.html) is there as soon as what it needs is computed. Interrupted,
+    the same command goes on where it stopped.
 
     Example: synthgap run --dataset folder:photos
     """
@@ -70,11 +71,13 @@ def run(
     from ..book.making import Making
     from ..exhibits.sections import ANSWER
     from ..exhibits.study import Study
+    from ..planning.look import first_look
 
     root, progress, name = find_root() if book or publish or answer_only else None, Progress(), run_name(parameters)
     making = None if root is None else Making(root, parameters, name, progress, publish, started)
     study = Study(**parameters, scheduler=scheduler)
-    for line in [*found(study), *intended(study), *parted(study, study.results / name)]:
+    several = found(study), intended(study), parted(study, study.results / name)
+    for line in chain(*several, first_look(study.design, study.store, study.results / name)):
         typer.echo(line)
     sections = ANSWER if answer_only else ()
     expected, work = _expected(study, study.design, making, sections)

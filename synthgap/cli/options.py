@@ -57,6 +57,14 @@ Judge = Annotated[
         "gives images, else resnet18."
     ),
 ]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="The network whose features judge: efficientnet-lite0, inception, or torchvision:NAME=FILE and "
+        "timm:NAME=FILE, a classifier of these libraries with the file of its weights; auto: the preset's. It asks for "
+        "--judge features."
+    ),
+]
 Measure = Annotated[
     str,
     typer.Option(
@@ -117,6 +125,7 @@ STUDY: dict[str, tuple[Any, Any]] = {  # what describes a study, by the chapters
     "grey": (Grey, False),
     "class_weights": (ClassWeights, "none"),
     "judge": (Judge, "auto"),
+    "features": (Features, "auto"),
     "measure": (Measure, "auto"),
     "positive": (Positive, "none"),
     "groups": (Groups, "none"),
@@ -156,7 +165,7 @@ def of_study(**fixed: Any) -> Callable[[Callable[..., None]], Callable[..., None
 def of_images(**fixed: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """`of_study` for commands about images and models, which have no options of how these are judged."""
     judged = dict.fromkeys(("class_weights", "synthetic", "positive", "minutes"), "none")
-    return of_study(**judged | dict.fromkeys(("seeds", "workers", "judge", "measure"), "auto") | fixed)
+    return of_study(**judged | dict.fromkeys(("seeds", "workers", "judge", "features", "measure"), "auto") | fixed)
 
 
 def _parameters(words: dict[str, Any]) -> dict[str, Any]:
@@ -204,6 +213,8 @@ def run_name(parameters: dict) -> str:
             names.append(f"{name}_{'_'.join(map(str, value)) if isinstance(value, list) else value}")
     if parameters["groups"] != "none":
         names.append(f"groups_{_group_name(parameters['groups'])}")
+    network, _, file = parameters["features"].partition("=")
+    names += [f"features_{network}{'-' * bool(file)}{file and _digits('features', file)}"] if network != "auto" else []
     generator = parameters["generator"]
     names += [f"generator_{_source_name(f'generator:{generator}')}"] if generator != "none" else []
     names += ["minutes"] if parameters["minutes"] != "none" else []  # more minutes go on with the same answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..classifier.head import FOLDS
 from ..classifier.policies import Policy
@@ -21,11 +21,25 @@ LEAST_DRAWS = 10  # a standard deviation is then known to a quarter; inferred
 WORTH_MORE = 1.25  # times as many images as in the last multiple are worth one of their own; inferred
 
 
+class Seeing(NamedTuple):
+    """A frozen network, the file of its weights where it has one, and the longer side that it sees, in pixels."""
+
+    network: Frozen
+    weights: str | None
+    side: int | None
+
+
 @functools.cache
-def frozen(name: str) -> Frozen:
+def seeing(name: str, weights: str | None = None) -> Seeing:
     """The frozen network of that name. Raises UserError as `extractor` does."""
-    found = extractor(name)
-    return Frozen(extractor=name, fingerprint=found.fingerprint, dimensions=found.dimensions)
+    found = extractor(name, weights=weights)
+    network = Frozen(extractor=name, fingerprint=found.fingerprint, dimensions=found.dimensions)
+    return Seeing(network, weights, found.side)
+
+
+def frozen(name: str) -> Frozen:
+    """The frozen network of that name, with the weights that it finds itself."""
+    return seeing(name).network
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class Heads:
     groups : number of the group of each image of that one set, which cross-fitting does not part; () where there are
         none.
     generators : how many draw the synthetic images, each fitted to by a head of its own; 1 where images are given.
+    weights : the file of the network's weights, where the user gives one; None of a run that is only read again.
     """
 
     data: dict[str, Data]
@@ -50,6 +65,7 @@ class Heads:
     mirrored: bool = False
     groups: tuple[int, ...] = ()
     generators: int = 1
+    weights: str | None = None
 
     @property
     def draws(self) -> int:
@@ -88,7 +104,7 @@ class Heads:
 
     def features(self, images: Images, view: int = 0) -> Extract:
         """The features of any images."""
-        return Extract(images=images, network=self.network, view=view)
+        return Extract(images=images, network=self.network, view=view, weights=self.weights)
 
     def on(self, arms: Arms, cell: ArmCell, seed: int = 0, count: int | None = None) -> FitHead:
         """Heads on one arm of the answer: on given images, or on those of the generator of this seed.

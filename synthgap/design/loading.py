@@ -21,7 +21,7 @@ from ..graph.settings import Loading
 from ..graph.specs import Data, FitHead, LoadDiffusion
 from .arms import Arms
 from .generators import NONE, GivenGenerator, fitted, read_generator
-from .heads import Heads, frozen
+from .heads import Heads, Seeing, seeing
 from .options import Options, seeds_of
 from .preset import DataChoice, HeadChoice, Preset, changed, load_preset
 from .values import ArmCell
@@ -117,7 +117,7 @@ class Loaded:
     splits: tuple[tuple[Splits, Loading], ...]
     given: tuple[ImageSet, str] | None
     place: int  # of the data set of Table 3
-    sharp: tuple[Splits, Loading, ImageSet | None] | None = None  # for the second judge; the given images last
+    sharp: tuple[Splits, Loading, ImageSet | None, Seeing] | None = None  # the second judge's; ImageSet: given images
     models: tuple[GivenGenerator | None, ...] = ()  # of each data set, in the place of one that is trained
 
     @property
@@ -150,7 +150,7 @@ class Loaded:
     def _heads(self, stored: _Stored, preset: Preset) -> Heads | None:
         if self.sharp is None:
             return None
-        splits, how, given = self.sharp
+        splits, how, given, (network, weights, _) = self.sharp
         data = {}
         if given is not None:
             data["given"] = stored.one(given, how.model_copy(update={"synthetic": self.given[1]}))
@@ -159,9 +159,9 @@ class Loaded:
             mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})
             mine = mine.model_copy(update={"take": most if mine.pooled else None})
             data[split] = stored.one(load_split(mine, splits), mine)
-        network, mirrored = frozen(preset.head.extractor), "flip" in splits.train.augment
         groups = _numbered(splits, data["train"].loading) if crossed else ()
-        return Heads(data, splits.record, preset, network, mirrored, groups, 1 if given else len(self.empty.seeds))
+        mirrored, generators = "flip" in splits.train.augment, 1 if given else len(self.empty.seeds)
+        return Heads(data, splits.record, preset, network, mirrored, groups, generators, weights)
 
 
 def _numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
@@ -243,6 +243,7 @@ def load(
     beside = chosen.data[1:] if dataset == "auto" and options.image_size == "auto" else ()
     choices = (main, *beside)
     models = _models(chosen, choices, options.generator)
+    eye = seeing(*options.network(chosen.head.extractor)) if options.by_features(synthetic) else None
     kept = partial(read, shelf=shelf)
     loaded = tuple(
         _read(choice, chosen, options, kept, model=model) for choice, model in zip(choices, models, strict=True)
@@ -253,12 +254,13 @@ def load(
     given, sharp = None, None
     if synthetic != "none":
         given = load_like(synthetic, loaded[place][0].train, options.grey, told, shelf), synthetic
-    if options.by_features(synthetic):
-        mine, asked = chosen.head, options
+    if eye is not None:
+        own = {"longest_side": eye.side} if options.features != "auto" and eye.side else {}  # what the network sees
+        mine, asked = changed(chosen.head, own), options
         if given is None:  # the same images as the generators', at a size of their own
-            mine, asked = changed(chosen.head, {"limits": chosen.limits}), replace(options, image_size="auto")
+            mine, asked = changed(mine, {"limits": chosen.limits}), replace(options, image_size="auto")
         splits, how = _read(choices[place], chosen, asked, kept, mine)
-        sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf) if given else None
+        sharp = splits, how, load_like(synthetic, splits.train, options.grey, shelf=shelf) if given else None, eye
     records = tuple(
         splits.record | ({"generator": fitted(model, splits.train, chosen.of(choice))} if model else {})
         for choice, (splits, _), model in zip(choices, loaded, models, strict=True)
@@ -324,11 +326,8 @@ def _title(source: str) -> str:
 
 def _check_places(dataset: str, synthetic: str, results: str | Path) -> None:
     """UserError where results would become data, or data are judged as their own imitation."""
-    places = {}
-    for source in (dataset, synthetic):
-        path = source.partition(":")[2] if isinstance(source, str) else ""
-        if path:
-            places[source] = own_path(path).resolve()
+    paths = {s: s.partition(":")[2] for s in (dataset, synthetic) if isinstance(s, str)}
+    places = {source: own_path(path).resolve() for source, path in paths.items() if path}
     inside = own_path(str(results)).resolve()
     for source, place in places.items():
         if source.startswith(("folder:", "shards:")) and inside.is_relative_to(place):

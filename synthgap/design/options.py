@@ -11,6 +11,7 @@ from ..base.errors import UserError
 from ..base.names import shown, some
 from ..classifier.train import ClassifierTraining
 from ..data.groups import SUBFOLDERS
+from ..data.sources import own_path
 from ..metrics.scores import MEASURES
 from .preset import Preset, changed
 
@@ -28,7 +29,9 @@ class Options:
     judge : of the plain answer: "resnet18", trained from scratch (the default), "features", a linear head on those of a
     frozen network (the default for given images), or "both": features, and ResNets beside them. measure : of the
     verdicts, one of `scores.MEASURES`; "auto" is accuracy, balanced where classes are uneven. positive : name of the
-    class that recall, precision, the area and the average precision are about; "none": all classes alike. groups :
+    class that recall, precision, the area and the average precision are about; "none": all classes alike. features :
+    the frozen network of the judge "features", which that asks for: a name that `metrics.extractors` knows, or
+    NAME=FILE with the file of its weights ("torchvision:resnet50=resnet50.pth"); "auto" is the preset's. groups :
     images that belong together, which no split separates: a CSV file, "subfolders" of class folders, or "none" (see
     `data.groups`). generator : a model's file in the place of the generator that a study trains, see
     `design.generators`; "none" where the preset names none either.
@@ -42,6 +45,7 @@ class Options:
     grey: bool = False
     class_weights: str = "none"
     judge: str = "auto"
+    features: str = "auto"
     measure: str = "auto"
     positive: str = "none"
     groups: str = "none"
@@ -59,6 +63,12 @@ class Options:
 
         if self.judge not in JUDGES:
             raise UserError(f"judge is {self.judge!r}; known: {', '.join(JUDGES)}")
+        if not isinstance(self.features, str):
+            raise UserError(f'features is {self.features!r}; give the name of a network, NAME=FILE, or "auto"')
+        if self.judge == "resnet18" and self.features != "auto":
+            raise UserError(
+                f"features is {self.features}, and judge is resnet18, which is trained from scratch; leave out one"
+            )
         if self.measure not in ("auto", *MEASURES):
             raise UserError(f"measure is {self.measure!r}; known: auto, {', '.join(MEASURES)}")
         if self.measure in ("recall", "precision") and self.positive == "none":
@@ -82,7 +92,13 @@ class Options:
 
     def by_features(self, synthetic: str) -> bool:
         """Is the plain answer given by frozen features?"""
-        return self.judge in ("features", "both") or (self.judge == "auto" and synthetic != "none")
+        asked = synthetic != "none" or self.features != "auto"
+        return self.judge in ("features", "both") or (self.judge == "auto" and asked)
+
+    def network(self, usual: str) -> tuple[str, str | None]:
+        """(name, file of the weights or None) of the frozen network. usual : the preset's."""
+        name, _, file = (usual if self.features == "auto" else self.features).partition("=")
+        return name, str(own_path(file).resolve()) if file else None
 
     @property
     def grouped(self) -> str | None:

@@ -22,6 +22,7 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "grey": (bool,),
     "class_weights": (str,),
     "judge": (str,),
+    "features": (str,),
     "measure": (str,),
     "positive": (str,),
     "groups": (str,),

@@ -27,7 +27,7 @@ from .options import Options
 from .preset import DataChoice, Preset
 
 RECORD, KEPT = "run.json", "kept"
-PLACE = "generator"  # the option that says where a file lies; what it holds is compared
+PLACES = ("generator", "features")  # options that say where a file lies; what it holds is compared
 WORDS = ("name", "summary", "budget", "seeds", "crossed")  # of a preset; runs that differ in them can be joined
 
 
@@ -209,7 +209,7 @@ def difference(one: Record, other: Record) -> str:
         return f"other code made {', '.join(changed)}; run one of them again with the version of the other"
     if one.device != other.device:
         return f"device {one.device} and {other.device}; their numbers differ in the last digits"
-    several = [{k: v for k, v in run.options.items() if k != PLACE} for run in (one, other)]
+    several = [{k: v for k, v in run.options.items() if k not in PLACES} for run in (one, other)]
     if changed := _unlike(*several):
         name = changed[0]
         return f"{name} is {one.options[name]!r} in the one, {other.options[name]!r} in the other"
@@ -223,6 +223,8 @@ def difference(one: Record, other: Record) -> str:
         return f"their images differ ({changed[0]})"
     if changed := _unlike(_models(one), _models(other)):
         return f"the generator of {changed[0]} is another file's in the one than in the other"
+    if (one.heads and one.heads.network) != (other.heads and other.heads.network):
+        return "the networks whose features judge are others, or have other weights"
     return ""
 
 

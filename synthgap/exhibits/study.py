@@ -55,7 +55,7 @@ class Study:
     synthetic
         images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.
-    max_images, flip, grey, class_weights, judge, measure, positive, groups, generator
+    max_images, flip, grey, class_weights, judge, features, measure, positive, groups, generator
         see `design.options.Options`.
     minutes
         "none", or how many of them `decide` may add seeds for until the plain answer is decided. The study then begins
@@ -84,6 +84,7 @@ class Study:
         grey: bool = False,
         class_weights: str = "none",
         judge: str = "auto",
+        features: str = "auto",
         measure: str = "auto",
         positive: str = "none",
         groups: str = "none",
@@ -94,7 +95,7 @@ class Study:
         check_workers(workers)
         self._plans: dict[tuple[str, ...], tuple[Design, list[Spec]]] = {}
         options = Options(
-            image_size, max_images, flip, grey, class_weights, judge, measure, positive, groups, generator
+            image_size, max_images, flip, grey, class_weights, judge, features, measure, positive, groups, generator
         )
         if isinstance(dataset, str) and dataset.startswith(OF_RUN):
             if (seeds, synthetic, options, minutes) != ("auto", "none", Options(), "none"):

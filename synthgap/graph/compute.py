@@ -253,7 +253,7 @@ def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:
 
 def extract(spec: Extract, job: Job) -> Features:
     images = job.get(spec.images)
-    network = extractor(spec.network.extractor)
+    network = extractor(spec.network.extractor, weights=spec.weights)
     if network.fingerprint != spec.network.fingerprint:
         raise UserError(f"the weights of {network.name} have changed since this study began; start it again")
     seen = replace(images, images=viewed(images.images, spec.view))

@@ -19,6 +19,7 @@ from ..diffusion.networks import build_network
 from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import Discriminator, DiscriminatorConfig
 from ..gan.stylegan3 import Generator, GeneratorConfig
+from ..metrics.backbones import flop
 from ..metrics.likelihood import EVALUATIONS
 from .specs import (
     Attend,
@@ -129,7 +130,7 @@ def _measuring(spec: Spec) -> Work:
             return Work(overhead=DETECTOR_SECONDS[spec.detector] * pixels)
         case Extract():
             count = image_count(spec.images)
-            return Work(count, overhead=count * EXTRACT_SECONDS[spec.network.extractor])
+            return Work(count, overhead=count * extract_seconds(spec.network.extractor))
         case FitHead():
             parts = FOLDS if spec.test is None else 1
             values = lesson_count(spec) * spec.real[0].network.dimensions * max(1, spec.classes / 3)
@@ -152,6 +153,11 @@ def _measuring(spec: Spec) -> Work:
 def on_gpu(spec: Spec) -> bool:
     """Does `spec` have a device? Predictions and measurements have none: they stay on one core."""
     return "device" in type(spec).model_fields
+
+
+def extract_seconds(name: str) -> float:
+    """Core-seconds of the reference machine that a frozen network takes for an image."""
+    return EXTRACT_SECONDS.get(name) or flop(name) / RATE
 
 
 def network_evaluations(spec: Synthesize | Reconstruct | Guided) -> float:

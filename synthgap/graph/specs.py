@@ -156,18 +156,28 @@ class MeasureLikelihood(Spec):
 
 
 class Extract(Spec):
-    """Features of `images`, which are shown as `view` says (see `data.transform.viewed`), under a frozen network."""
+    """Features of `images`, which are shown as `view` says (see `data.transform.viewed`), under a frozen network.
+
+    weights : where the file of its weights lies, which are named by their content (`network.fingerprint`); None where
+    the extractor finds them itself.
+    """
 
     kind: Literal["extract"] = "extract"
     code: ClassVar[tuple[str, ...]] = (
         "synthgap.data.transform",
-        *(f"synthgap.metrics.extractors:{name}" for name in ("_efficientnet", "_inception", "_pixels", "_rgb")),
+        "synthgap.metrics.backbones",
+        *(
+            f"synthgap.metrics.extractors:{name}"
+            for name in ("_backbone", "_efficientnet", "_inception", "_pixels", "_rgb")
+        ),
         "synthgap.graph.compute:extract",
     )
+    not_in_key: ClassVar[tuple[str, ...]] = ("weights",)
 
     images: Images
     network: Frozen
     view: int = Field(0, ge=0, lt=8)
+    weights: str | None = None
 
 
 class MeasureFrozen(Spec):

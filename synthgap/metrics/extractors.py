@@ -1,7 +1,8 @@
 """Feature extractors: networks that turn images into the vectors in which sets are compared.
 
 Inception is the published FID's (Heusel et al. 2017, weights converted by torch-fidelity), EfficientNet-Lite0 an
-ImageNet network whose weights ship inside a package, "classifier" the paper's ResNet-18 trained on the real images.
+ImageNet network whose weights ship inside a package, "classifier" the paper's ResNet-18 trained on the real images;
+others are networks of torchvision and timm whose weights file the user gives (`backbones`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from types import MappingProxyType
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..base.errors import UserError
 from ..base.torchfiles import read_state
 from ..classifier.train import Classifier
+from . import backbones
 
 WEIGHTS_FOLDER = "SYNTHGAP_WEIGHTS"  # environment variable: a folder with weights files
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's name for them
@@ -42,6 +45,7 @@ class Extractor:
     fingerprint : SHA-256 over its weights and preprocessing; two extractors with one fingerprint give one answer.
     run : uint8 N × C × H × W on `device` → N × dimensions, of any batch size, without side effects.
     channels : of the images it takes; None is 1 or 3 (grey ones are repeated to three).
+    side : the longer side, in pixels, of what the network sees; None where it sees images as they are.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Extractor:
     run: Callable[[Tensor], Tensor]
     device: str = "cpu"
     channels: int | None = None
+    side: int | None = None
 
     def __call__(self, images: np.ndarray | Tensor) -> np.ndarray:
         """Features of one batch, without gradients.
@@ -94,19 +99,25 @@ def extractor(
     """An extractor by name.
 
     name : "inception" (torch-fidelity's, of the published FID), "efficientnet-lite0" (ImageNet; an optional package
-        brings its weights), "classifier" (pooled block4 of `classifier`), or one that was registered.
-    weights : file of the network's weights (a state dict as torch saves it), instead of where the extractor finds them
-        itself: Inception's in the folder that the environment variable SYNTHGAP_WEIGHTS names, or else downloaded
-        once into torch's own folder.
+        brings its weights), "classifier" (pooled block4 of `classifier`), "torchvision:NAME" or "timm:NAME" (a
+        classifier of that library without its last layer, at its own resolution; wants `weights`), or one that was
+        registered.
+    weights : file of the network's weights (a state dict as torch saves it, or safetensors), instead of where the
+        extractor finds them itself: Inception's in the folder that the environment variable SYNTHGAP_WEIGHTS names, or
+        else downloaded once into torch's own folder.
     device : where the network runs.
 
-    Raises UserError for an unknown name, weights that are missing, damaged or unreachable, a missing package or
-    classifier.
+    Raises UserError for an unknown name, weights that are missing, damaged, another network's or unreachable, a missing
+    package or classifier.
     """
+    if backbones.known(name):
+        return _backbone(name, weights, device)
     if name not in _BUILDERS:
-        near = difflib.get_close_matches(name, _BUILDERS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"unknown extractor {name!r}; {hint}known: {', '.join(_BUILDERS)}")
+        library, colon, own = name.partition(":")
+        near = difflib.get_close_matches(library, backbones.LIBRARIES if colon else _BUILDERS, n=1)
+        hint = f"did you mean {near[0]}{colon}{own}? " if near else ""
+        several = ", ".join([*_BUILDERS, *(f"{library}:NAME" for library in backbones.LIBRARIES)])
+        raise UserError(f"unknown extractor {name!r}; {hint}known: {several}")
     return _BUILDERS[name](weights=weights, classifier=classifier, device=device)
 
 
@@ -129,9 +140,12 @@ def weights_hash(state: dict[str, Tensor], recipe: str) -> str:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a torch file, read without running anything in it. UserError when it is not one."""
+    """A state dict from a torch or safetensors file, read without running anything in it.
+
+    Raises UserError when it is not one.
+    """
     try:
-        state = read_state(path)
+        state = load_file(path) if path.suffix == ".safetensors" else read_state(path)
     except Exception as error:  # a damaged pickle may raise anything
         raise UserError(
             f"{path} is not a readable weights file ({one_line(error)}); replace it with a whole copy"
@@ -209,7 +223,7 @@ def _inception(*, weights: Path | None, classifier: Classifier | None, device: s
             raise UserError(f"{file} does not hold Inception's weights; it should be {INCEPTION_FILE}") from error
     net = net.to(device).eval()
     fingerprint = weights_hash(state, "inception-v3-compat")
-    return Extractor("inception", "FID", 2048, fingerprint, lambda x: net(_rgb(x))[0], device)
+    return Extractor("inception", "FID", 2048, fingerprint, lambda x: net(_rgb(x))[0], device, side=299)
 
 
 def _efficientnet(*, weights: Path | None, classifier: Classifier | None, device: str) -> Extractor:
@@ -244,7 +258,7 @@ def _efficientnet(*, weights: Path | None, classifier: Classifier | None, device
         return torch.cat([few(part) for part in images.split(at_once)])
 
     fingerprint = weights_hash(state, "bilinear 224 antialias, (x - 127)/128, mean of the last feature map")
-    return Extractor("efficientnet-lite0", "FD-EffLite0", 1280, fingerprint, run, device)
+    return Extractor("efficientnet-lite0", "FD-EffLite0", 1280, fingerprint, run, device, side=224)
 
 
 def _pixels(*, weights: Path | None, classifier: Classifier | None, device: str) -> Extractor:
@@ -255,7 +269,7 @@ def _pixels(*, weights: Path | None, classifier: Classifier | None, device: str)
         small = F.interpolate(_rgb(images).float(), (8, 8), mode="bilinear", antialias=True, align_corners=False)
         return small.flatten(1) / 255
 
-    return Extractor("pixels", "FD-pixels", 192, weights_hash({}, "bilinear 8 antialias, x/255"), run, device)
+    return Extractor("pixels", "FD-pixels", 192, weights_hash({}, "bilinear 8 antialias, x/255"), run, device, side=8)
 
 
 def _classifier(*, weights: Path | None, classifier: Classifier | None, device: str) -> Extractor:
@@ -275,6 +289,27 @@ def _classifier(*, weights: Path | None, classifier: Classifier | None, device: 
         device=device,
         channels=classifier.network.config.channels,
     )
+
+
+def _backbone(name: str, weights: Path | None, device: str) -> Extractor:
+    """A network of torchvision or timm, with the user's weights."""
+    if weights is None:
+        raise UserError(
+            f"{name} comes without weights; give their file: --features {name}=FILE (of synthgap metrics: --weights)"
+        )
+    made = backbones.backbone(name, Path(weights).name)
+    file = _existing(weights, f"weights of {name}")
+    made.load(backbones.renamed(name, load_weights(file)), file)
+    made.network.to(device)
+
+    def run(images: Tensor) -> Tensor:
+        at_once = FEW if device == "cpu" else len(images)
+        return torch.cat([made(_rgb(part).float()) for part in images.split(at_once)])
+
+    with torch.no_grad():
+        dimensions = run(torch.zeros(1, 3, *made.size, dtype=torch.uint8, device=device)).shape[1]
+    fingerprint = weights_hash(made.network.state_dict(), made.recipe)
+    return Extractor(name, f"FD-{name.partition(':')[2]}", dimensions, fingerprint, run, device, side=max(made.size))
 
 
 register("classifier", _classifier)

@@ -23,9 +23,9 @@ from ..diffusion.train import train_edm
 from ..graph.estimate import (
     ARTIFACT_OVERHEAD,
     BUSY,
-    EXTRACT_SECONDS,
     RATE,
     cost,
+    extract_seconds,
     image_shape,
     on_gpu,
     resnet_flop,
@@ -244,11 +244,12 @@ def _classify(spec: TrainClassifier) -> float:
 
 
 def _show(spec: Extract) -> float:
-    network, made_up = extractor(spec.network.extractor), _images(LOOKED_AT, image_shape(spec.images), 1).images
+    network = extractor(spec.network.extractor, weights=spec.weights)
+    made_up = _images(LOOKED_AT, image_shape(spec.images), 1).images
     network(made_up[:FEW])
     started = time.process_time()
     network(made_up)
-    return (time.process_time() - started) / (LOOKED_AT * EXTRACT_SECONDS[spec.network.extractor])
+    return (time.process_time() - started) / (LOOKED_AT * extract_seconds(spec.network.extractor))
 
 
 def _clock(device: str) -> Callable[[], float]:

@@ -111,7 +111,7 @@ def test_an_export_with_a_runs_options_has_its_images(synthgap, tmp_path):
         assert len(file["images"]) == 10
 
 
-USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip"), "auto")
+USUAL = dict.fromkeys(("dataset", "seeds", "image_size", "max_images", "flip", "features"), "auto")
 USUAL |= {"preset": "quick", "synthetic": "none", "grey": False, "class_weights": "none", "judge": "auto"}
 USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "groups": "none", "generator": "none"}
 
@@ -127,6 +127,7 @@ USUAL |= {"minutes": "none", "measure": "auto", "positive": "none", "groups": "n
         ),
         ({"seeds": [0, 2], "flip": False}, "quick-seeds_0_2-flip_False"),
         ({"judge": "resnet18"}, "quick-judge_resnet18"),
+        ({"features": "inception"}, "quick-features_inception"),
         ({"groups": "subfolders"}, "quick-groups_subfolders"),
         ({"minutes": 60}, "quick-minutes"),
         ({"minutes": 90, "seeds": 12}, "quick-seeds_12-minutes"),
@@ -145,6 +146,7 @@ def test_an_answer_about_other_images_or_options_gets_a_folder_of_its_own(given,
         ({"dataset": "folder:100% {x} 'q'"}, "quick-100___x___q_-#"),
         ({"dataset": "folder:/"}, "quick--#"),
         ({"dataset": "folder:photos", "groups": "a/who is it.csv"}, "quick-photos-#-groups_who_is_it-#"),
+        ({"features": "timm:vit_tiny=a/vit.safetensors"}, "quick-features_timm_vit_tiny-#"),
     ],
 )
 def test_what_lies_at_a_path_is_named_with_digits_of_the_path(given, name):

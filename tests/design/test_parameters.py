@@ -24,6 +24,7 @@ GOOD = {
     "grey": False,
     "class_weights": "none",
     "judge": "auto",
+    "features": "auto",
     "measure": "auto",
     "positive": "none",
     "groups": "none",

@@ -92,7 +92,7 @@ def test_what_the_next_look_takes_is_told_by_what_the_seeds_before_took(looked):
     assert growing.expected(study.lab, study.lab) == 0
 
 
-UNASKED = {"measure": "auto", "positive": "none", "groups": "none", "generator": "none"}
+UNASKED = {"features": "auto", "measure": "auto", "positive": "none", "groups": "none", "generator": "none"}
 
 
 def test_a_chapter_adds_seeds_before_it_shows_anything(looked, smoke):

@@ -49,6 +49,7 @@ UNSET |= {
     "class_weights": "none",
     "device": "cpu",
     "judge": "auto",
+    "features": "auto",
     "measure": "auto",
     "positive": "none",
     "groups": "none",

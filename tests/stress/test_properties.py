@@ -119,7 +119,7 @@ def test_any_json_value_of_any_parameter_gives_a_study_or_a_user_error(tmp_path,
     monkeypatch.chdir(tmp_path)  # "folder:." is empty, or holds results of ours
     good = {"dataset": "digits", "preset": "smoke", "results": "r", "seeds": 1, "image_size": "auto"}
     good |= {"device": "cpu", "workers": 1, "synthetic": "none", "max_images": "auto", "flip": "auto"}
-    good |= {"grey": False, "class_weights": "none", "judge": "auto", "minutes": "none"}
+    good |= {"grey": False, "class_weights": "none", "judge": "auto", "features": "auto", "minutes": "none"}
     good |= {"measure": "auto", "positive": "none", "groups": "none", "generator": "none"}
     if name == "results" and isinstance(value, str):
         value = value.replace("/", "")  # to stay in this folder

@@ -16,9 +16,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 def fake_gpu() -> Iterator[str]:
     """Inside, "cuda" is a device, and an operation on tensors of two devices fails as on a real one.
 
-    Where a program looks at a value, it sees 1, an array of ones, or the list 0, 1, 2, …. Gradients are PyTorch's own and not computed:
-    what should have one gets a tensor of its shape. Memory, speed, rounding and the kernels of a real card are not
-    imitated.
+    Where a program looks at a value, it sees 1, an array of ones, or the list 0, 1, 2, …. Gradients are PyTorch's own
+    and not computed: what should have one gets a tensor of its shape. Memory, speed, rounding and the kernels of a real
+    card are not imitated.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nn.Module, "to", _moved)

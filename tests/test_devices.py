@@ -4,7 +4,6 @@ refuses to mix devices; and each branch that asks for the device takes the way t
 import os
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from fake_gpu import fake_gpu

@@ -3,8 +3,8 @@ random weights), ten images in the archives' layout, and the chapters of Section
 
     python -m pytest -n 0 --stress tests/chapters/test_paper_scale.py
 
-Five minutes of one core and 2.3 GB. Everything is the preset's but the numbers of images, steps and cells, the GAN, which
-is smaller, and the detectors, of which the linear one is left. Numbers mean nothing here.
+Five minutes of one core and 2.3 GB. Everything is the preset's but the numbers of images, steps and cells, the GAN,
+which is smaller, and the detectors, of which the linear one is left. Numbers mean nothing here.
 """
 
 import numpy as np

@@ -190,6 +190,13 @@ def test_nothing_is_assumed_of_gpus_for_small_images(tiny):
     assert lines(found)[-1].startswith("on a GPU: nothing is assumed of images below 32×32")
 
 
+def test_beside_a_gpu_its_own_hours_are_told_and_none_assumed():
+    found = summary(Outlook(preset="smoke", device="cuda"), 2, Ratios("cuda", 0.01, 0.01, 0.01))
+    assert "h100" not in found
+    assert lines(found)[-1].startswith("time: ")
+    assert "on this machine's cuda" in lines(found)[-1]
+
+
 def test_the_table_on_the_page_is_what_the_package_computes(paper):
     """Else: python -m synthgap.planning.accelerator writes it."""
     text = PAGE.read_text(encoding="utf-8")

@@ -58,3 +58,17 @@ def few_preset(path: Path, **changes) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(yaml.safe_dump(shipped("smoke") | FEW | changes), encoding="utf-8")
     return path
+
+
+def full_size(path: Path, name: str, **changes) -> Path:
+    """A shipped preset with its networks as they are, but for a small GAN, and as little work as a cell can have."""
+    content = shipped(name)
+    content["gan"] |= {"channel_max": 16, "discriminator_max": 16, "layers": 4, "critical_layers": 1, "margin": 2}
+    content["gan"]["training"] |= {"images": 8, "batch": 4}
+    content["classifier"]["training"]["epochs"] = 1
+    content["likelihood"] = {"images": 1, "sigmas": [0.1], "settings": {"steps": 1, "method": "hutchinson"}}
+    content |= {"seeds": 1, "probe": 10, "grid_images": 2, "checkpoints": [], "subsets": [0.5]}
+    for part in ("solver", "training"):
+        content["generator"][part] |= changes.pop(part, {})
+    path.write_text(yaml.safe_dump(content | changes, sort_keys=False), encoding="utf-8")
+    return path

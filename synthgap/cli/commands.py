@@ -224,6 +224,11 @@ def _one_line(error: Exception) -> str | None:
     """What to tell of an error that a user can mend; None of one that they can't."""
     if isinstance(error, (UserError, FloatingPointError)):  # the latter: a training that diverged
         return str(error)
+    if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is slow to import
+        return (
+            f"the GPU's memory is full ({'. '.join(str(error).split('. ')[:2])}); take fewer --workers, or a smaller "
+            "batch in the preset's file, and the same command goes on"
+        )
     if hasattr(error, "format_message"):  # words on the command line that typer refuses
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()

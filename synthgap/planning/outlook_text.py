@@ -63,7 +63,9 @@ def lines(found: dict) -> list[str]:
     ]
     if "h100" in found:
         one, several = found["h100"]["hours"]["1"], found["h100"]["hours"][str(SEVERAL)]
-        out.append(f"on NVIDIA H100s: {one:,.0f} hours on one, {several:,.0f} on {SEVERAL}. Assumed: {ASSUMED}")
+        out.append(
+            f"on NVIDIA H100s: {one:,.0f} hours on one, {several:,.0f} on {SEVERAL}. Assumed, not measured: {ASSUMED}"
+        )
         out += ["each by itself, with all that it needs:", *found["h100"]["table"].splitlines()]
     elif ratios["device"] == "cpu":
         out.append(f"on a GPU: nothing is assumed of images below {SMALLEST}×{SMALLEST}, where it is hardly busy")

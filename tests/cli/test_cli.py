@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from fabricated import as_official, fabricate_cub
 from PIL import Image
 
@@ -204,6 +205,19 @@ def test_a_place_that_can_not_be_written_is_one_line(synthgap, monkeypatch):
     code, _, err = synthgap("convert", "a.pkl", "b.safetensors")
     assert code == 2
     assert err == "synthgap: error: there can't be written (Permission denied); choose another\n"
+
+
+def test_a_card_whose_memory_is_full_is_one_line(synthgap, monkeypatch):
+    def too_large(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
+
+    monkeypatch.setattr("synthgap.released.edm.from_released", too_large)
+    code, _, err = synthgap("convert", "a.pkl", "b.safetensors")
+    assert code == 2
+    assert err.startswith(
+        "synthgap: error: the GPU's memory is full (CUDA out of memory. Tried to allocate 2.00 GiB); "
+    )
+    assert err.endswith("take fewer --workers, or a smaller batch in the preset's file, and the same command goes on\n")
 
 
 def test_help_does_not_import_torch():

@@ -97,6 +97,20 @@ def test_the_arms_images_are_bit_for_bit_those_that_the_file_gives_outside_of_th
         assert np.array_equal(study.store.get(half).images, rebuilt.images)
 
 
+def test_a_released_files_images_are_those_of_the_network_that_it_holds(pickle, preset, place):
+    """At full size: `tests/chapters/test_paper_scale.py`."""
+    study = opened(pickle, place / "results", preset=preset)
+    edm, real, solver = (
+        random_edm(label_dim=10),
+        study.store.get(study.main.data["train"]),
+        study.preset.generator.solver,
+    )
+    for step in (50, (0, 50), 100):
+        arm = study.main.samples(1, step)
+        study.compute([arm])
+        assert np.array_equal(study.store.get(arm).images, reconstruct(edm, real, step, 1, solver=solver).images)
+
+
 def test_the_weights_in_the_store_are_laid_out_as_training_leaves_them(place, study, file):
     (folder,) = (study.store.root / "load-diffusion").iterdir()
     assert folder.name == study.main.model.key

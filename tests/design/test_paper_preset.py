@@ -5,12 +5,10 @@ Every kind of cell is computed on CIFAR-10 with EDM's own network of 56 million 
 by the same preset, and arms that need no generator are trained on them. Numbers mean nothing here.
 """
 
-from importlib.resources import files
-
 import numpy as np
 import pytest
-import yaml
 from fabricated import fabricate_aircraft, fabricate_cars, fabricate_cifar10, fabricate_cifar100, fabricate_cub
+from presets import full_size
 
 from synthgap.design.arms import CROSSFIT, PAPER
 from synthgap.exhibits import attention, classifiers, discussion, samples
@@ -25,29 +23,6 @@ from synthgap.metrics.memorization import Memorization
 FINE = ("aircraft", "cub", "cars")
 
 
-def shortened(text: str) -> dict:
-    """The preset with its networks, data sets and arms as they are, and as little work as they can have."""
-    content = yaml.safe_load(text)
-    content.update(
-        seeds=1,
-        limits={"train": 14, "validation": 20, "test": 32},
-        probe=10,
-        grid_images=2,
-        curves=[50, 100],
-        attention_images=10,
-        checkpoints=[],
-        detectors=["logistic", "cnn", "resnet18"],
-        subsets=[0.5],
-        likelihood={"images": 1, "sigmas": [0.1], "settings": {"steps": 1, "method": "hutchinson"}},
-    )
-    content["generator"]["solver"] |= {"steps": 1, "method": "euler"}
-    content["generator"]["training"] |= {"images": 4, "batch": 2, "checkpoint_images": 4}
-    content["gan"] |= {"channel_max": 16, "discriminator_max": 16, "layers": 4, "critical_layers": 1, "margin": 2}
-    content["gan"]["training"] |= {"images": 8, "batch": 4}
-    content["classifier"]["training"]["epochs"] = 1
-    return content
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     patch, folder = pytest.MonkeyPatch(), tmp_path_factory.mktemp("paper")
@@ -58,9 +33,15 @@ def study(tmp_path_factory):
     fabricate_cub(root, classes=3, train=8, test=4)
     fabricate_cars(root, classes=3, train=8, test=4)
     patch.setenv("SYNTHGAP_DATA", str(root))
-    path = folder / "paper64.yaml"
-    original = (files("synthgap") / "presets" / "paper.yaml").read_text(encoding="utf-8")
-    path.write_text(yaml.safe_dump(shortened(original), sort_keys=False), encoding="utf-8")
+    path = full_size(
+        folder / "paper64.yaml",
+        "paper",
+        limits={"train": 14, "validation": 20, "test": 32},
+        curves=[50, 100],
+        attention_images=10,
+        solver={"steps": 1, "method": "euler"},
+        training={"images": 4, "batch": 2, "checkpoint_images": 4},
+    )
     yield Study(preset=str(path), results=folder / "results", device="cpu", workers=1)
     patch.undo()
 

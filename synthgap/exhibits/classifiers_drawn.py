@@ -10,7 +10,7 @@ from ..base.errors import UserError
 from ..base.words import escaped
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
-from ..design.values import GAN
+from ..design.values import FLOOR, GAN
 from ..stats.crossed import crossed
 from .base import exhibit, on_steps
 from .classifiers import all_step_hits, entropy, table2
@@ -116,7 +116,8 @@ def one_class(d: Design, planes: Planes, label: int | None = None) -> Figure:
     if label is not None and not 0 <= label < count:
         raise UserError(f"label is {label}; this data set has classes 0 to {count - 1}")
     label = count - 1 if label is None else label
-    figure = feature_planes(planes, tuple(planes.points), f"{d.main.name}, class {planes.classes[label]}", label)
+    steps = tuple(t for t in planes.points if t != FLOOR)
+    figure = feature_planes(planes, steps, f"{d.main.name}, class {planes.classes[label]}", label)
     real = spread_on(planes, 0, label)
     if real == 0:  # a few images that all lie on one point
         return figure

@@ -79,11 +79,12 @@ def settings(d: Design, task: Task) -> dict[str, str]:
         sizes = f"{train:,} to train and test in {d.heads.parts} parts, {chosen_by:,} validation"
     uneven = f", the largest {task.imbalance:.1f} times the smallest" if task.imbalance > 1.05 else ""
     least, most = task.counts.min(), task.counts.max()
+    each = f"{least:,} to {most:,}" if most > least else f"{most:,}"
     rows = {
         "data set": arms.name,
         "images": f"{sizes}; {record['policy']}",
         "notes": "; ".join(line for part in NOTES for line in record.get(part, ())) or "none",
-        "classes": f"{len(task.classes)}, {least:,}{f' to {most:,}' * (most > least)} training images each{uneven}",
+        "classes": f"{len(task.classes)}, {each} training images each{uneven}",
         "always the largest class": f"right on {np.bincount(task.test).max() / len(task.test):.0%} of the test images",
         "image_size": f"{options.image_size}: {width}×{height} pixels, {'grey' if channels == 1 else 'colour'}",
         "max_images": f"{options.max_images}: {d.fitted_to:,} training images",

@@ -73,8 +73,10 @@ def test_every_chapter_is_in_the_pdf_and_begins_a_page(text, soup):
     titles = [" ".join(a.get_text().removesuffix("#").split()) for a in soup.select("article h1")]
     assert len(titles) == len(PAGES)
     assert len(text) > 2 * len(PAGES)
+    first = next(i for i, page in enumerate(text) if i and page.startswith(titles[0]))
+    contents = " ".join(text[:first])
     for title in titles:
-        assert title in text[0], "the contents"
+        assert title in contents, "the contents"
         assert any(page.startswith(title) for page in text[1:]), title
 
 

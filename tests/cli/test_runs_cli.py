@@ -22,8 +22,8 @@ def runs(smoke, left, tmp_path):
 def test_merged_runs_have_a_page_raw_rows_and_provenance(synthgap, apart, left, tmp_path):
     runs = [left(apart(seed), tmp_path / f"apart-seeds_{seed}") for seed in (0, 1)]
     out = tmp_path / "both"
-    code, told, _ = synthgap("merge", *runs, "--out", out)
-    assert code == 0
+    code, told, error = synthgap("merge", *runs, "--out", out)
+    assert code == 0, error
     assert "2 runs joined, seeds 0, 1" in told
     pictures = next(line for line in told.splitlines() if line.startswith("not shown, since they are pictures: "))
     assert {"fig-5", "fig-misread", "fig-uncovered"} <= set(pictures.split(": ")[1].split(", "))

@@ -112,8 +112,7 @@ def test_a_released_files_images_are_those_of_the_network_that_it_holds(pickle, 
 
 
 def test_the_weights_in_the_store_are_laid_out_as_training_leaves_them(place, study, file):
-    (folder,) = (study.store.root / "load-diffusion").iterdir()
-    assert folder.name == study.main.model.key
+    folder = study.store.folder(study.main.model)
     (trained,) = (place / "own" / "store" / "train-diffusion").iterdir()
     ours, theirs = (parse_spec((f / "spec.json").read_text(encoding="utf-8")) for f in (folder, trained))
     a, b = Store(study.store.root).get(ours), Store(place / "own" / "store").get(theirs)

@@ -8,6 +8,7 @@ import pytest
 
 from synthgap.exhibits.answer import compared
 from synthgap.exhibits.answer_remedy import LEVEL, advice, offer, offer_cells
+from synthgap.exhibits.hits import Hits
 from synthgap.exhibits.next_steps import findings
 from synthgap.exhibits.remedies import BESIDE, NONE, PLAIN, remedy_validation, tried
 from synthgap.graph.specs import Predict
@@ -15,14 +16,15 @@ from synthgap.stats.crossed import crossed
 
 
 def told(shares, seeds=4, images=3000):
-    """Cells as `offer_cells` names them; by remedy the share of images that its classifiers have right."""
+    """Hits of cells as `offer_cells` names them; by remedy the share of images that its classifiers have right."""
     rng = np.random.default_rng(0)
-    return {
-        (part, name, strength, seed): SimpleNamespace(correct=rng.random(images) < share)
+    by_cell = {
+        (part, name, strength, seed): rng.random(images) < share
         for part in ("validation", "test")
         for (name, strength), share in shares.items()
         for seed in range(seeds)
     }
+    return Hits("offer", by_cell, tuple(range(seeds)))
 
 
 def study_of(smoke, **remedies):
@@ -62,7 +64,7 @@ def test_the_choice_is_never_made_on_test_images(smoke):
     """A remedy that shines on test images alone is not the one that is named."""
     d, real = study_of(smoke, filtered=(), autoguidance=(1.5,))
     shares = {(PLAIN, NONE): 0.7, ("filtered", NONE): 0.8, ("autoguidance", 1.5): 0.7}
-    values = told(shares)
+    values = told(shares).by_cell
     swapped = {
         (
             part,
@@ -74,7 +76,7 @@ def test_the_choice_is_never_made_on_test_images(smoke):
         if part == "test"
     }
     validation = {cell: one for cell, one in values.items() if cell[0] == "validation"}
-    found = offer.make(d, validation | swapped, real)
+    found = offer.make(d, Hits("offer", validation | swapped, d.seeds), real)
     assert found.remedy == ("filtered", NONE)
     assert found.tested.mean == pytest.approx(0.0, abs=0.02)
 
@@ -99,5 +101,5 @@ def test_given_images_are_drawn_already(smoke):
     given = replace(smoke.design.columns[0], data=smoke.design.columns[0].data | {"given": None})
     d = replace(smoke.design, columns=(given, *smoke.design.columns[1:]))
     assert offer_cells(d) == {}
-    assert offer.make(d, {}, smoke.lab.value(compared)) is None
+    assert offer.make(d, Hits("offer", {}, d.seeds), smoke.lab.value(compared)) is None
     assert advice(d, None) == []

@@ -455,7 +455,7 @@ def test_a_claim_that_is_a_question_of_the_answer_stands_as_it_does_there(accura
     assert found.effect.mean == pytest.approx(100 * answer.difference.mean)
     assert found.effect.low == pytest.approx(100 * answer.difference.low)
     assert found.standing == (answer.standing if word == REPRODUCED else OPEN)
-    assert "a question of the plain answer" in found.why
+    assert "the plain answer asks this, too" in found.why
     assert study.verdict("gap-at-equal-size").p <= before  # one claim fewer in the family
 
 

@@ -8,7 +8,7 @@ from reading import parsed, rows_of
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from synthgap.design.heads import frozen
+from synthgap.design.heads import frozen, seeing
 from synthgap.design.preset import changed
 from synthgap.design.values import FLOOR
 from synthgap.exhibits import inception
@@ -63,7 +63,7 @@ def test_the_distance_in_the_graph_is_torch_fidelitys_fid_on_the_same_weights(sm
     file = random_inception(tmp_path)
     monkeypatch.setenv("SYNTHGAP_WEIGHTS", str(tmp_path))
     assert inception_there()
-    frozen.cache_clear()
+    seeing.cache_clear()
     space = frozen("inception")
     sets = smoke.design.main.data["floor"], smoke.design.main.samples(0, 100)
     specs = [Extract(images=images, network=space) for images in sets]
@@ -84,4 +84,4 @@ def test_the_distance_in_the_graph_is_torch_fidelitys_fid_on_the_same_weights(sm
     found = smoke.store.get(measured)
     assert (found.extractor, found.n) == ("inception", (40, 40))
     assert found.frechet == pytest.approx(wanted, rel=1e-6)
-    frozen.cache_clear()
+    seeing.cache_clear()

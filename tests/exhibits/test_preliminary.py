@@ -46,7 +46,7 @@ def test_the_table_shows_the_levels(smoke):
     out = parsed(smoke.show("tab-noise"))
     rows = smoke.rows("noise_levels").set_index("t_re")
     assert [int(t) for t in out.index] == list(rows.index)
-    assert cell(out, "50", "σ", "here") == f"{rows.sigma[50]:.3g}"
+    assert cell(out, "50", "σ", "in this run") == f"{rows.sigma[50]:.3g}"
     assert cell(out, "100", "network evaluations") == "4"
     assert "(the multistep solver, 4 steps from t_re = 100)" in smoke.show("tab-noise").split("\n")[0]
 

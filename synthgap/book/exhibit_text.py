@@ -80,7 +80,7 @@ def how_made(record: Provenance, name: str) -> list[tuple[str, str]]:
         *_generators(record, made),
         ("Artifacts", _artifacts(made, "GPU" if record.gpu else "core")),
         ("Computed", _computed(made)),
-        *_blocks(record, exhibit),
+        *from_blocks(record, exhibit),
         ("Device of the run", record.device or NOT_RECORDED),
         *_written(record),
     ]
@@ -99,7 +99,7 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
-def _blocks(record: Provenance, exhibit: Exhibit) -> list[tuple[str, str]]:
+def from_blocks(record: Provenance, exhibit: Exhibit) -> list[tuple[str, str]]:
     """Runs of other seeds whose rows the exhibit shows, too."""
     if not any(r.again for r in exhibit.results()):
         return []

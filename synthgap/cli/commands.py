@@ -80,7 +80,7 @@ def run(
     for line in chain(*several, first_look(study.design, study.store, study.results / name)):
         typer.echo(line)
     sections = ANSWER if answer_only else ()
-    expected, work = _expected(study, study.design, making, sections)
+    expected, work = _expected(study, study.lab.here, making, sections)
     _ask(sum(expected.values()), work, scheduler, yes)
     with progress:
         progress.expect(expected)

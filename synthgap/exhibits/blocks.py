@@ -94,8 +94,8 @@ def read_blocks(results: Path, d: Design, code: Callable[[], dict[str, str]]) ->
 def _unfit(about: About, d: Design, code: dict[str, str], taken: set[int]) -> str:
     """Why a block can't be part of a study; "" where it can."""
     seeds = set(about.made.seeds)
-    if d.heads or d.looks:
-        return "the seeds of this study are not fixed ones of ResNets"
+    if d.heads:
+        return "the judge features has other seeds; choose judge resnet18"
     if both := seeds & {*taken, d.seeds[0]}:
         return f"seed {min(both)} is another block's, or the first one, whose pictures are shown"
     if told := difference(Record.of(d), about.record):

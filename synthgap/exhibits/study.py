@@ -114,7 +114,7 @@ class Study:
         self.results = Path(results)
         store = Store(self.results / "store")
         d = loaded.design(store.put)
-        blocks, self.blocks_left_out = read_blocks(self.results, d, code_of_rows)
+        blocks, self.blocks_left_out = ((), []) if self.growth else read_blocks(self.results, d, code_of_rows)
         lab = Lab(d, store, workers, scheduler, blocks=blocks)
         self.lab = self.growth.first(lab) if self.growth else lab
         self.files = split_rows(loaded.judged, self.design.heads)  # of a user's own: which is in which split

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from synthgap.base.errors import UserError
-from synthgap.book.trace import elsewhere
+from synthgap.book import exhibit_text
+from synthgap.book.trace import elsewhere, provenance
 from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS
 from synthgap.exhibits.files import joinable, tables, write_block
+from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.sections import results as every
 from synthgap.exhibits.study import Study
 
@@ -58,6 +60,16 @@ def test_nothing_of_its_seeds_is_computed(apart, results):
     assert keys == {spec.key for spec in apart(0).plan()}
 
 
+def test_the_record_and_each_exhibit_of_rows_say_whose_they_are(apart, results, tmp_path):
+    record = provenance(joined(apart, results).lab, tmp_path)
+    assert record.seeds == (0, 1)
+    assert [block.seeds for block in record.blocks] == [(1,)]
+    ((term, told),) = exhibit_text.from_blocks(record, exhibits()["tab-3"])
+    assert term == "Rows of another run"
+    assert told.startswith("seed 1; commit ")
+    assert exhibit_text.from_blocks(record, exhibits()["fig-5"]) == []  # pictures are of the first seed
+
+
 def test_all_results_by_seed_are_in_a_block(apart, results):
     d, held = apart(0, 1).design, {r.name for r in joinable()}
     by_seed = {
@@ -71,6 +83,11 @@ def test_a_study_of_the_first_seeds_alone_has_no_use_for_it(apart, results):
     ours = joined(apart, results, [0])
     assert ours.lab.blocks == ()
     assert ours.blocks_left_out == []
+
+
+def test_a_study_that_grows_computes_its_seeds_itself(apart, results):
+    preset = apart(0).results.parent / "apart.yaml"
+    assert Study(preset=str(preset), results=results, device="cpu", workers=1, minutes=60).lab.blocks == ()
 
 
 def said(apart, results, change, file=BLOCK):

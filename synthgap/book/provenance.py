@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..base.disk import write_text
 from ..base.errors import UserError
 from ..base.weights import impossible
-from ..exhibits.blocks import Elsewhere
+from ..exhibits.blocks import Commit, Day, Elsewhere
 
 FILE = "provenance.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
 
 
 class _Model(BaseModel):
@@ -85,7 +84,7 @@ class Provenance(_Model):
     gpu: bool = False
     executed: Day
     versions: dict[str, str]
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    commit: Commit | None = None
     dirty: bool | None = None
     code: dict[str, Sha256]
     data: dict[str, dict[str, Images]]

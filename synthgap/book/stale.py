@@ -24,13 +24,13 @@ from pydantic import ValidationError
 from .. import stats
 from ..base.errors import UserError
 from ..design.record import code_of_kinds
+from ..exhibits.blocks import code_of
 from ..exhibits.sections import results
-from ..graph.codehash import code_hash, definitions_hash
+from ..graph.codehash import code_hash
 from ..paper.published import claims, read_paper
 from .provenance import Change, Made, Provenance, Since, read, write
 
 STATISTICS = "statistics"  # in the place of a kind: what turns artifacts into numbers and intervals
-FOLLOWED = tuple(f"synthgap.{part}." for part in ("exhibits", "design", "metrics", "paper", "stats"))
 CLAIM_WORDS = ("places", "statement", "measure", "figure")  # of a claim; they decide no verdict
 PUBLISHED = ("tables.yaml", "neighbours.yaml")  # numbers that are set beside ours
 PRESET = "preset"  # likewise, what the preset says
@@ -48,9 +48,7 @@ def statistics_hash() -> str:
     What makes a result is followed from its declaration through everything that it names (`definitions_hash`).
     """
     modules = [f"synthgap.stats.{m.name}" for m in pkgutil.iter_modules(stats.__path__)]
-    makers = [f for r in results() for f in (r.make, r.cells) if f is not None]
-    roots = {f"{f.__module__}:{f.__qualname__.split('.')[0]}" for f in makers}
-    names = definitions_hash((root for root in roots if "<" not in root), FOLLOWED)
+    names = code_of(f for r in results() for f in (r.make, r.cells))
     numbers = json.dumps([_rules(), *(read_paper(name) for name in PUBLISHED)], sort_keys=True)
     return hashlib.sha256(f"{code_hash(tuple(modules))} {names} {numbers}".encode()).hexdigest()
 

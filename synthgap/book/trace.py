@@ -75,15 +75,9 @@ def provenance(lab: Lab, executed: Path) -> Provenance:
 def elsewhere(lab: Lab) -> Elsewhere:
     """How the rows of a study's block came about; the store holds what they are made from."""
     specs = in_order([spec for one in joinable() for spec in one.specs(lab.here)])
-    notes = [lab.store.provenance(spec) for spec in specs]
-    days = sorted(note["made"][:10] for note in notes)
-    return Elsewhere(
-        seeds=lab.here.seeds,
-        device=device_name(lab.design.device),
-        days=(days[0], days[-1]),
-        seconds=round(sum(note["seconds"] for note in notes), 1),
-        **commit(),
-    )
+    known = made(specs, lab.store, parts_of(lab.here))
+    how = {"seeds": lab.here.seeds, "device": device_name(lab.design.device), **commit()}
+    return Elsewhere(days=known.made, seconds=known.seconds, **how)
 
 
 def with_chapter(record: Provenance, chapter: str, other: Provenance, own: Sequence[Change] = ()) -> Provenance:

@@ -79,7 +79,12 @@ class Design:
     @property
     def record(self) -> dict:
         """How these were split and read, as of `Splits`."""
-        return self.heads.record if self.heads else self.records[self.columns.index(self.arms)]
+        return self.heads.record if self.heads else self.arms_record
+
+    @property
+    def arms_record(self) -> dict:
+        """The same of the generators' images, which a second judge may see at another size."""
+        return self.records[self.columns.index(self.arms)]
 
     @property
     def judging(self) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ def offer_cells(d: Design) -> Cells:
     }
 
 
-offer_hits = hits("offer", offer_cells, no_rows="they are in those of remedies")
+offer_hits = hits("offer", offer_cells, no_rows="those on test images are in those of remedies")
 
 
 @result("offer", reads=[offer_hits, compared], no_rows=WHOLE)

@@ -32,6 +32,10 @@ FOLLOWED = tuple(f"synthgap.{part}." for part in ("exhibits", "design", "metrics
 TEXTS = dict.fromkeys((*NAMES[: NAMES.index("arm") + 1], "cell", "right"), str) | {"strength": float}
 
 
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
 class Elsewhere(BaseModel):
     """How a block came about. days : first and last day of its artifacts. seconds : of one core, for all of them."""
 
@@ -39,9 +43,9 @@ class Elsewhere(BaseModel):
 
     seeds: tuple[int, ...]
     device: str
-    days: tuple[str, str]
+    days: tuple[Day, Day]
     seconds: float
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    commit: Commit | None = None
     dirty: bool | None = None
 
 
@@ -84,14 +88,14 @@ def read_blocks(results: Path, d: Design, code: Callable[[], dict[str, str]]) ->
         taken = {seed for block in found for seed in block.made.seeds}
         if not set(about.made.seeds) <= set(d.seeds):
             continue
-        if told := _unfit(about, d, code(), taken):
+        if told := _unfit(about, d, code, taken):
             untold.append(f"{path.parent} is not used: {told}")
         else:
             found.append(Block(path.parent, about.made, _read_rows(path.parent, about.files)))
     return tuple(found), untold
 
 
-def _unfit(about: About, d: Design, code: dict[str, str], taken: set[int]) -> str:
+def _unfit(about: About, d: Design, code: Callable[[], dict[str, str]], taken: set[int]) -> str:
     """Why a block can't be part of a study; "" where it can."""
     seeds = set(about.made.seeds)
     if d.heads:
@@ -100,7 +104,7 @@ def _unfit(about: About, d: Design, code: dict[str, str], taken: set[int]) -> st
         return f"seed {min(both)} is another block's, or the first one, whose pictures are shown"
     if told := difference(Record.of(d), about.record):
         return told
-    if others := [name for name, version in code.items() if about.results.get(name) != version]:
+    if others := [name for name, version in code().items() if about.results.get(name) != version]:
         return f"other code made {', '.join(others[:3])}; run its seeds again"
     return ""
 

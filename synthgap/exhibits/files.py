@@ -38,7 +38,11 @@ def write_tables(lab: Lab, folder: Path) -> None:
     """Write them all; each file appears whole."""
     several = tables(lab)
     numbers = {Path(f).stem: rows for f, rows in several.items() if OF_SEEDS & set(rows) and "right" not in rows}
-    for name, rows in {**several, LONG: to_long(numbers)}.items():
+    _write({**several, LONG: to_long(numbers)}, folder)
+
+
+def _write(several: dict[str, pd.DataFrame], folder: Path) -> None:
+    for name, rows in several.items():
         with replacing(folder / name) as temporary:
             rows.to_csv(temporary, index=False)
 
@@ -70,9 +74,7 @@ def write_block(lab: Lab, folder: Path, made: Elsewhere) -> None:
     hits = [rows for rows in several.values() if "right" in rows]
     numbers = to_long({name: rows for name, rows in several.items() if "right" not in rows})
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in {NUMBERS: numbers, HITS: pd.concat(hits, ignore_index=True)}.items():
-        with replacing(folder / name) as temporary:
-            rows.to_csv(temporary, index=False)
+    _write({NUMBERS: numbers, HITS: pd.concat(hits, ignore_index=True)}, folder)
     sums = {name: file_sha256(folder / name) for name in (NUMBERS, HITS)}
     about = About(record=Record.of(lab.design), made=made, results=code_of_rows(), files=sums)
     write_text(folder / BLOCK, about.model_dump_json(indent=1))

@@ -127,12 +127,15 @@ def what_to_do(d: Design, found: Findings, trained: Hits, every: Hits) -> str:
 def _train_longer(trained: Hits) -> Iterator[str]:
     """Where the generator was still learning."""
     late = late_gain(trained)
-    if late and not at_plateau(late[2]):
-        gave = f"the training from {late[0]:,} to {late[1]:,} images seen changed what they teach by {points(late[2])}"
-        if at_plateau(late[2]) is None:
-            yield f"It is open whether a longer training of the generator helps: {gave}. Try it before you give up."
-        else:
-            yield f"Train the generator longer before you give synthetic images up: {gave}."
+    if late is None:
+        return
+    before, end, gain = late
+    gave = f"the training from {before:,} to {end:,} images seen changed what they teach by {points(gain)}"
+    reached = at_plateau(gain)
+    if reached is None:
+        yield f"It is open whether a longer training of the generator helps: {gave}. Try it before you give up."
+    elif not reached:
+        yield f"Train the generator longer before you give synthetic images up: {gave}."
 
 
 # the five sentences

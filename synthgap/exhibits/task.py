@@ -95,5 +95,5 @@ def numbered(record: Mapping[str, Any]) -> np.ndarray | None:
 def chapters_task(d: Design, values: Values) -> Task:
     """The same of the other chapters, whose classifiers are trained from scratch: accuracy, balanced where uneven."""
     train, test = values["train",], values["test",]
-    record = d.records[d.columns.index(d.arms)]
+    record = d.arms_record
     return Task(train.labels, test.labels, test.classes, clusters=numbered(record))

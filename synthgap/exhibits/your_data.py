@@ -251,15 +251,15 @@ def _needs(verdict: Verdict) -> dict[str, str]:
 @exhibit("tab-measures", [task, scored, verdicts], apart=OWN)
 def measures_table(d: Design, task: Task, scored: Scored, decided: Decided) -> str:
     """The classifiers that the answer is about, in the measures that people go by."""
-    lines = []
+    lines, names = [], measured_by(task)
     for cell in (REAL, decided["replace"][0], best_mix(decided)):
         line = {"trained on": cell_words(cell)}
-        for name in measured_by(task):
+        for name in names:
             line[COLUMNS.get(name, name)] = percent(scored.level(name, cell).in_points).replace("%", "")
         off = np.mean([calibration_error(logits, task.test) for logits in scored.shown(cell)])
         lines.append(line | {"calibration error": f"{100 * off:.1f}"})
     areas = ""
-    if "auc" in measured_by(task):
+    if "auc" in names:
         whose = "all classes alike" if task.positive is None else f"class {escaped(task.classes[task.positive])}"
         areas = (
             "AUC: area under the ROC curve; AP: average precision, the area under that of precision and recall. "

@@ -26,6 +26,14 @@ COUNTER = ".num_batches_tracked"  # no weight: files of older versions lack it
 NAMED = 3  # names of tensors that an error lists
 
 
+MOST_REASON = 150  # letters of another library's message that an error quotes
+
+
+def one_line(error: Exception) -> str:
+    """The first line of another library's message, or the error's name; cut to what a message of ours can quote."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:MOST_REASON]
+
+
 @dataclass
 class Backbone:
     """A classifier without its last layer: `backbone(images)` takes float N × 3 × H × W in 0 … 255, any H and W.
@@ -151,8 +159,7 @@ def _timm(name: str, file: str) -> Backbone:
     try:
         network = timm.create_model(name, pretrained=False, num_classes=0)
     except Exception as error:  # an unknown tag, or a network that has no features without its last layer
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
-        raise UserError(f"timm:{name} can't be built ({reason}); name another network of timm's") from error
+        raise UserError(f"timm:{name} can't be built ({one_line(error)}); name another network of timm's") from error
     config = network.pretrained_cfg
     last = config.get("classifier") or ()
     channels, *size = config["input_size"]

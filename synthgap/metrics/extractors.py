@@ -29,12 +29,12 @@ from ..base.errors import UserError
 from ..base.torchfiles import read_state
 from ..classifier.train import Classifier
 from . import backbones
+from .backbones import one_line
 
 WEIGHTS_FOLDER = "SYNTHGAP_WEIGHTS"  # environment variable: a folder with weights files
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's name for them
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
 FEW = 4  # images that EfficientNet sees at once on a CPU: its layers then stay in the cache (6 times as fast as 64)
-MOST_REASON = 150  # letters of another library's message that an error quotes
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,6 @@ def extractor(
 
 
 # Weights
-
-
-def one_line(error: Exception) -> str:
-    """The first line of another library's message, or the error's name; cut to what a message of ours can quote."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:MOST_REASON]
 
 
 def weights_hash(state: dict[str, Tensor], recipe: str) -> str:

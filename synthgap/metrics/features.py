@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 from ..base.errors import UserError
 from ..base.files import replacing
 from ..data.imageset import ImageSet
-from .extractors import Extractor, one_line
+from .backbones import one_line
+from .extractors import Extractor
 
 BATCH = 64  # fixed, so that features do not depend on the caller
 

@@ -189,7 +189,7 @@ def _count() -> int:
 
 def _chosen(d: Design, store: Store) -> Chosen | None:
     """The images; None where they are no files in a folder."""
-    record = d.records[d.columns.index(d.arms)]
+    record = d.arms_record
     kind, _, place = record["source"].partition(":")
     if kind != "folder" or not own_path(place).is_dir():
         return None

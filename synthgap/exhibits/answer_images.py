@@ -86,16 +86,17 @@ def nearest_cells(d: Design) -> Cells:
 
 @result("nearest", nearest_cells, no_rows=IMAGES)
 def nearest_pairs(d: Design, values: Values) -> dict[str, np.ndarray]:
-    """The synthetic image nearest to a training image in each class, beside that and the nearest test image.
+    """The synthetic images nearest to a training image, beside it and the nearest test image: uint8 N × C × H × W.
 
-    uint8 N × C × H × W; the second-nearest of each class where there are few classes.
+    One of a class, nearest first; where classes are few, then the second-nearest of each.
     """
     fake, train, test = (values[name, "images"].images for name in ("synthetic", "train", "test"))
     at_fake, at_train, at_test = (_flat(values[name, "places"]) for name in ("synthetic", "train", "test"))
     distance, to_train = nearest(at_fake, at_train)
     _, to_test = nearest(at_fake, at_test)
     nearest_first = np.argsort(distance[:, 0], kind="stable")
-    first = nearest_first[class_by_class(values["synthetic", "images"].labels[nearest_first])][:SHOWN]
+    as_met, _ = pd.factorize(values["synthetic", "images"].labels[nearest_first])  # classes by their nearest image
+    first = nearest_first[class_by_class(as_met)][:SHOWN]
     return {
         "synthetic": fake[first],
         "nearest training image": train[to_train[first, 0]],

@@ -9,6 +9,7 @@ from given_set import lab_of
 from reading import right
 from sklearn.metrics import balanced_accuracy_score
 
+from synthgap.data.imageset import ImageSet
 from synthgap.design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.exhibits import answer as measured
 from synthgap.exhibits.answer import FLIP, REAL, Compared, Task, answer_cells, best_mix, by_class, chosen, replacement
@@ -116,6 +117,16 @@ def test_the_training_images_themselves_are_found_to_be_copies(given):
     pairs = given.value(nearest_pairs)
     assert np.array_equal(pairs["synthetic"], pairs["nearest training image"])
     assert not np.array_equal(pairs["synthetic"], pairs["nearest test image"])
+
+
+def test_the_nearest_pairs_come_first_and_one_of_each_class():
+    labels, far = np.repeat(np.arange(8), 2), np.array([9, 8, 7, 6, 5, 4, 3, 2, 1, 1, 2, 3, 4, 5, 6, 0])
+    classes = tuple("abcdefgh")
+    fake = ImageSet(far.astype(np.uint8).reshape(-1, 1, 1, 1), labels, classes, "fake")
+    real = ImageSet(np.zeros((1, 1, 1, 1), np.uint8), np.zeros(1, np.int64), classes, "real")
+    sets = {"synthetic": fake, "train": real, "test": real}
+    values = {(name, what): one for name, one in sets.items() for what in ("images", "places")}
+    assert nearest_pairs.make(None, values)["synthetic"].ravel().tolist() == [0, 1, 2, 2, 4, 4]
 
 
 def test_images_that_only_the_real_classifier_tells_rightly_are_shown_first(smoke):

@@ -39,12 +39,12 @@ def train_edm(
     device: str = "cpu",
     progress: Callable[[int, int, float], None] | None = None,
 ) -> EDM:
-    """Train a class-conditional diffusion model on `real`, with the network and recipe of a preset.
+    """Train a class-conditional diffusion model on `real`, with a preset's recipe and network for such images.
 
     `progress` gets (images seen, images in all, loss). Returns an EDM in eval mode.
     Raises UserError when the image sides don't fit the preset's network.
     """
-    choice = load_preset(preset).generator
+    choice = load_preset(preset).for_images(real.shape).generator
     network = generator_network(choice, real.shape, len(real.classes))
     return _train_edm(real, network, choice.training, seed, device=device, progress=progress)
 
@@ -57,13 +57,13 @@ def train_gan(
     device: str = "cpu",
     progress: Callable[[int, int, GanStep], None] | None = None,
 ) -> Generator:
-    """Train a class-conditional StyleGAN3 on `real`, with the networks and recipe of a preset.
+    """Train a class-conditional StyleGAN3 on `real`, with a preset's recipe and networks for such images.
 
     `progress` gets (images seen, images in all, what the step reports). Returns a generator in eval mode; whether it
     has collapsed is for `gan.collapse.collapse_of` to say of its samples.
     Raises UserError where the preset has no GAN.
     """
-    choice = load_preset(preset).gan
+    choice = load_preset(preset).for_images(real.shape).gan
     if choice is None:
         raise UserError(f"the preset {preset} has no GAN; name another, or a YAML file with a field gan")
     networks = gan_networks(choice, real.shape, len(real.classes))
@@ -127,7 +127,7 @@ def train_classifier(
         raise UserError("neither real nor synthetic images given; a classifier needs one of them")
     if seed < 0:
         raise UserError(f"seed is {seed}; give 0 or more")
-    choice = load_preset(preset).classifier
+    choice = load_preset(preset).for_images(images.shape).classifier
     network = classifier_network(choice, images.shape, len(images.classes))
     return _train_classifier(
         real,

@@ -16,10 +16,9 @@ from ..base.files import replacing
 from ..base.machine import resolve_device
 from ..base.processes import joined
 from ..base.weights import impossible
-from ..data.sources import load_splits
-from ..data.splits import Splits
+from ..design.loading import read_sized
 from ..design.options import Options
-from ..design.preset import DataChoice, Preset, load_preset
+from ..design.preset import load_preset
 from ..design.sizes import generator_network
 from ..diffusion.edm import EDM
 from ..diffusion.reconstruct import generate
@@ -53,8 +52,8 @@ def train(
     options = options or Options()
     chosen = options.applied(load_preset(preset), dataset)
     main = chosen.choose(dataset, image_size)
-    choice, splits = chosen.of(main).generator, _loaded(chosen, main, options)
-    real = splits.train
+    main, (splits, _) = read_sized(main, chosen, options)
+    choice, real = chosen.of(main).generator, splits.train
     training = _changed(choice.training, images=images, precision=precision)
     network = generator_network(choice, real.shape, len(real.classes))
     device = resolve_device(device)
@@ -91,21 +90,6 @@ def train(
             took = round(time.time() - started, 1)
             edm.save(out, told | {"training": training.model_dump(), "seconds": took})
             checkpoint.unlink(missing_ok=True)
-
-
-def _loaded(preset: Preset, choice: DataChoice, options: Options) -> Splits:
-    """The data set at the size, and with the number of images, that the preset and the options give it."""
-    return load_splits(
-        choice.dataset,
-        image_size=choice.image_size,
-        train_size=choice.train_size,
-        limits=preset.limits,
-        longest_side=preset.longest_side,
-        divisor=preset.of(choice).generator.divisor,
-        flip=options.mirrored,
-        grey=options.grey,
-        groups=options.grouped,
-    )
 
 
 def _changed(recipe: DiffusionTraining, **options: object) -> DiffusionTraining:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from ..classifier.head import FOLDS
 from ..classifier.policies import Policy
+from ..data.splits import Splits
 from ..data.transform import MIRRORED, views
 from ..diffusion.schedule import REVERSE_STEPS
-from ..graph.settings import Frozen
+from ..graph.reading import pooled
+from ..graph.settings import Frozen, Loading
 from ..graph.specs import Data, Extract, FitHead, Images
 from ..metrics.extractors import extractor
 from .arms import Arms, multiples_within
@@ -40,6 +42,17 @@ def seeing(name: str, weights: str | None = None) -> Seeing:
 def frozen(name: str) -> Frozen:
     """The frozen network of that name, with the weights that it finds itself."""
     return seeing(name).network
+
+
+def numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
+    """Number of the group of each image of a pool, in the order in which groups appear; () without groups."""
+    several = splits.record.get("groups")
+    if several is None:
+        return ()
+    together = [*several["train"], *several["test"]]
+    mine = [together[i] for i in pooled(how, splits)]
+    number = {group: n for n, group in enumerate(dict.fromkeys(mine))}
+    return tuple(number[group] for group in mine)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from ..data.sources import own_path
 from ..data.splits import SPLITS, Splits
 from ..diffusion.edm import EDM
 from ..graph.codehash import code_hash
-from ..graph.reading import load_all, load_split, pooled
+from ..graph.reading import load_all, load_split
 from ..graph.settings import Loading
 from ..graph.specs import Data, FitHead, LoadDiffusion
 from .arms import Arms
 from .generators import NONE, GivenGenerator, fitted, read_generator
-from .heads import Heads, Seeing, seeing
+from .heads import Heads, Seeing, numbered, seeing
 from .options import Options, seeds_of
 from .preset import DataChoice, HeadChoice, Preset, changed, load_preset
 from .values import ArmCell
@@ -164,20 +164,9 @@ class Loaded:
             mine = how.model_copy(update={"split": split, "pooled": crossed and split != "validation"})
             mine = mine.model_copy(update={"take": most if mine.pooled else None})
             data[split] = stored.one(load_split(mine, splits), mine)
-        groups = _numbered(splits, data["train"].loading) if crossed else ()
+        groups = numbered(splits, data["train"].loading) if crossed else ()
         mirrored, generators = "flip" in splits.train.augment, 1 if given else len(self.empty.seeds)
         return Heads(data, splits.record, preset, network, mirrored, groups, generators, weights)
-
-
-def _numbered(splits: Splits, how: Loading) -> tuple[int, ...]:
-    """Number of the group of each image of a pool, in the order in which groups appear; () without groups."""
-    several = splits.record.get("groups")
-    if several is None:
-        return ()
-    together = [*several["train"], *several["test"]]
-    mine = [together[i] for i in pooled(how, splits)]
-    number = {group: n for n, group in enumerate(dict.fromkeys(mine))}
-    return tuple(number[group] for group in mine)
 
 
 @dataclass(frozen=True)
@@ -250,9 +239,9 @@ def load(
     models = _models(chosen, choices, options.generator)
     eye = seeing(*options.network(chosen.head.extractor)) if options.by_features(synthetic) else None
     kept = partial(read, shelf=shelf)
-    loaded = tuple(
-        _read(choice, chosen, options, kept, model=model) for choice, model in zip(choices, models, strict=True)
-    )
+    sized = [read_sized(choice, chosen, options, kept, model) for choice, model in zip(choices, models, strict=True)]
+    choices, loaded = tuple(choice for choice, _ in sized), tuple(read for _, read in sized)
+    chosen = chosen.model_copy(update={"larger": {}})  # what of it holds is in the choices
     place = next(i for i, choice in enumerate(choices) if 3 in choice.tables)
     options.place(loaded[place][0].train.classes)
     told: list[str] = []
@@ -287,6 +276,24 @@ def _models(preset: Preset, choices: tuple[DataChoice, ...], asked: str) -> tupl
     return tuple(read.get(path) for path in paths)
 
 
+def read_sized(
+    choice: DataChoice,
+    preset: Preset,
+    options: Options,
+    read: Callable[[Loading], Splits] = load_all,
+    model: GivenGenerator | None = None,
+) -> tuple[DataChoice, tuple[Splits, Loading]]:
+    """A data set, read, with the networks for its images; how large these are is known once they are read.
+
+    model : its generator, where that is given.
+    """
+    found = _read(choice, preset, options, read, model=model)
+    choice = preset.sized(choice, max(found[0].train.shape[1:]))
+    if model is None and preset.of(choice).generator.divisor != found[1].divisor:  # which the sides are multiples of
+        found = _read(choice, preset, options, read)
+    return choice, found
+
+
 def _read(
     choice: DataChoice,
     preset: Preset,
@@ -295,10 +302,7 @@ def _read(
     head: HeadChoice | None = None,
     model: GivenGenerator | None = None,
 ) -> tuple[Splits, Loading]:
-    """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are.
-
-    model : the generator, where it is given.
-    """
+    """The splits of a data set; head : as its heads are shown them, where it is not as the study's networks are."""
     divisor = model.divisor if model else preset.of(choice).generator.divisor
     size = options.image_size if options.image_size != "auto" else None
     loading = Loading(

@@ -184,12 +184,14 @@ class Preset(_Model):
     crossed: int = Field(ge=0)  # seeds whose generators and classifiers are crossed, to divide the variance
     sensitivity: Sensitivity
     own: dict[str, Any] = {}  # what differs for a reader's own data, whose images are larger
+    larger: dict[int, dict[str, Any]] = {}  # longer side of images, pixels → what differs from there on, as in `data`
     budget: Budget
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for choice in self.data:
-            self.of(choice)
+            for side in (0, *self.larger):
+                self.of(self.sized(choice, side))
         if self.own:
             self.for_own_data()
         if not any(3 in choice.tables for choice in self.data):
@@ -211,6 +213,19 @@ class Preset(_Model):
             raise ValueError(f"data: {choice.dataset} changes a gan that the preset has not")
         mine = {name: changed(getattr(self, name), change) for name, change in own.items() if change}
         return self.model_copy(update=mine)
+
+    def sized(self, choice: DataChoice, side: int) -> DataChoice:
+        """A data set with the networks for its images, whose longer side has so many pixels; what it changes itself
+        stands."""
+        least = max((n for n in self.larger if n <= side), default=None)
+        if least is None:
+            return choice
+        own = {name: getattr(choice, name) for name in ("generator", "classifier", "gan")}
+        return DataChoice(**choice.model_dump() | _over(self.larger[least], own))
+
+    def for_images(self, shape: tuple[int, int, int]) -> Preset:
+        """The preset with the networks for images of a shape (C, H, W), whatever data set they are of."""
+        return self.of(self.sized(DataChoice(dataset=""), max(shape[1:])))
 
     def for_own_data(self) -> Preset:
         """The preset for a data set that it does not list."""
@@ -251,6 +266,12 @@ class Preset(_Model):
         if dataset != "auto":  # alone it is part of everything
             choice = choice.model_copy(update={"tables": (2, 3, 4)})
         return choice if image_size == "auto" else choice.model_copy(update={"image_size": image_size})
+
+
+def _over(changes: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """Changes of a model's fields, with others in front of them, also inside."""
+    inner = {n: _over(changes[n], v) for n, v in others.items() if isinstance(v, dict) and n in changes}
+    return changes | others | inner
 
 
 def changed(model: BaseModel, change: dict[str, Any]) -> Any:

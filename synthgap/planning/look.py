@@ -219,7 +219,7 @@ def _words(d: Design, chosen: Chosen, sharp: np.ndarray, network: Extractor | No
     lines = [f"always saying {largest}, the largest class, is right on {counts.max() / len(labels):.0%} of them"]
     found = reached(chosen, sharp, network)
     judged = "" if d.heads else f", --judge features judges real images at {_extent(own)}"
-    remedy = f"--image-size {2 * max(size)} keeps more, at about four times the time{judged}"
+    remedy = f"--image-size {2 * max(size)} keeps more, at up to four times the time{judged}"
     if found is None:
         return [*lines, remedy]
     lines.append(f"a linear classifier on their pixels at {_extent(size)} is right on {_level(found.pixels)}")

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from presets import few_preset
 
 import synthgap
 from synthgap.base.errors import UserError
@@ -150,6 +151,15 @@ def test_entropy_of_a_prediction_is_within_ln_10(real, classifier):
 def test_an_image_size_that_the_presets_network_cannot_take_is_refused(make_images):
     with pytest.raises(UserError, match="divisible by 2"):
         synthgap.train_edm(make_images(30, shape=(1, 7, 8)), preset="smoke")
+
+
+def test_larger_images_get_the_networks_that_a_preset_has_for_them(tmp_path, make_images):
+    larger = {16: {"generator": {"channel_mult": [1, 1, 1]}, "classifier": {"stem": "imagenet"}}}
+    preset = str(few_preset(tmp_path / "own.yaml", larger=larger))
+    for side, mult, stem in ((8, (1, 1), "cifar"), (16, (1, 1, 1), "imagenet")):
+        real = make_images(20, shape=(1, side, side))
+        assert synthgap.train_edm(real, preset=preset).config.network.channel_mult == mult
+        assert synthgap.train_classifier(real=real, preset=preset).network.config.stem == stem
 
 
 @pytest.mark.parametrize("train", [synthgap.train_edm, synthgap.train_classifier])

@@ -1,11 +1,15 @@
 """Presets: they load, are strict, and stay within what they promise."""
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
+from presets import shipped
 
 from synthgap.base.errors import UserError
 from synthgap.design import preset as preset_module
 from synthgap.design.preset import load_preset, parse_t_re, preset_names
+from synthgap.design.record import Record
 from synthgap.diffusion.solver import Solver
 from synthgap.exhibits.study import Study
 from synthgap.exhibits.text import paper_table
@@ -131,12 +135,71 @@ def test_a_wrong_field_is_named(altered, change, place):
         altered(change)
 
 
+LARGER = {
+    20: {"generator": {"channel_mult": [1, 2, 3], "training": {"images": 128}}},
+    40: {"classifier": {"stem": "imagenet"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("side", "mult", "stem"),
+    [(19, (1, 1), "cifar"), (20, (1, 2, 3), "cifar"), (39, (1, 2, 3), "cifar"), (40, (1, 1), "imagenet")],
+)
+def test_larger_images_have_the_networks_of_the_last_size_that_they_reach(altered, side, mult, stem):
+    preset = altered(lambda p: p.update(larger=LARGER))
+    mine = preset.of(preset.sized(preset.data[0], side))
+    assert (mine.generator.channel_mult, mine.classifier.stem) == (mult, stem)
+
+
+def test_what_a_data_set_changes_itself_stands_before_what_its_size_changes(altered):
+    def change(p):
+        p.update(larger=LARGER)
+        p["data"][0].update(generator={"channel_mult": [1], "training": {"batch": 8}, "attention_levels": []})
+
+    preset = altered(change)
+    generator = preset.of(preset.sized(preset.data[0], 30)).generator
+    assert (generator.channel_mult, generator.training.batch, generator.training.images) == ((1,), 8, 128)
+
+
+@pytest.mark.parametrize(
+    ("longest", "shape", "mult"), [(18, (1, 12, 18), (1, 1)), (22, (1, 16, 24), (1, 2, 3)), (40, (1, 28, 40), (1, 1))]
+)
+def test_a_folders_networks_are_of_its_images_size_and_sides_are_multiples_of_what_they_need(
+    tmp_path, longest, shape, mult
+):
+    content = shipped("smoke") | {"larger": LARGER}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(30):
+            pixels = np.full((40, 60), 3 * i + (name == "b"), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+    preset, folder = str(tmp_path / "own.yaml"), f"folder:{tmp_path / 'photos'}"
+    study = Study(folder, preset, tmp_path / "results", image_size=longest, device="cpu", workers=1)
+    arms = study.main
+    assert (arms.data["train"].shape, arms.preset.generator.channel_mult) == (shape, mult)
+    training = next(spec for spec in study.plan() if spec.kind == "train-diffusion")
+    assert training.network.channel_mult == mult
+    assert Record.of(study.design).design().main == arms  # read again, it is the same study
+
+
+def test_quick_takes_deeper_networks_for_larger_images_whose_coarsest_level_stays_small():
+    preset = load_preset("quick")
+    for side in (16, 32, 64, 128):
+        mine = preset.of(preset.sized(preset.data[0], side))
+        assert side // mine.generator.divisor == 8
+        assert mine.generator.attention_levels == (len(mine.generator.channel_mult) - 1,)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda p: p.update(combined={"100": [5]}), "100 .5,. is not among the arms"),
         (lambda p: [c.update(tables=[2]) for c in p["data"]], "no data set is part of Table 3"),
         (lambda p: p["data"][1].update(generator={"width": 3}), "width"),
+        (lambda p: p.update(larger={32: {"generator": {"width": 3}}}), "width"),
+        (lambda p: p.update(larger={32: {"seeds": 3}}), "seeds"),
+        (lambda p: p.update(larger={"32 pixels": {}}), "larger"),
         (lambda p: p["data"][1].update(classifier={"training": {"epoch": 3}}), "epoch"),
     ],
 )

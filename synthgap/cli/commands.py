@@ -226,8 +226,8 @@ def _one_line(error: Exception) -> str | None:
         return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is slow to import
         return (
-            f"the GPU's memory is full ({'. '.join(str(error).split('. ')[:2])}); take fewer --workers, or a smaller "
-            "batch in the preset's file, and the same command goes on"
+            f"the GPU's memory is full ({'. '.join(str(error).split('. ')[:2])}); free it of other programs, or take a "
+            "smaller batch in the preset's file, and the same command goes on"
         )
     if hasattr(error, "format_message"):  # words on the command line that typer refuses
         if type(error).__name__ == "NoArgsIsHelpError":

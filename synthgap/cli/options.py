@@ -33,7 +33,7 @@ Results = Annotated[str, typer.Option(help="Folder for artifacts and the book; r
 Seeds = Annotated[str, typer.Option(help="How many seeds, or which (0,1,2); auto: the preset's number.")]
 ImageSize = Annotated[str, typer.Option(help="Longest side in pixels; auto: the set's own, limited for folders.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto.")]
-Workers = Annotated[str, typer.Option(help="Processes on this machine; auto is one a core.")]
+Workers = Annotated[str, typer.Option(help="Processes on this machine; auto is one a core. Each GPU has one more.")]
 Synthetic = Annotated[
     str, typer.Option(help="Images of another generator, folder:PATH or npz:PATH, to judge in place of ours.")
 ]

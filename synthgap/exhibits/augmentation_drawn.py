@@ -162,7 +162,8 @@ def data_sets_forest(d: Design, rows: pd.DataFrame, known: Hits) -> Figure:
     ours.set_ylim(len(paper) - 0.5, -0.5)
     ours.set_xlabel("points against real images alone")
     figure.legend(fontsize=SMALL - 1, loc="outside lower center", ncols=3)
-    figure.suptitle(f"{seeds_and_bars(len(d.seeds))}, over test images too", fontsize=SMALL)
+    fewer = known.fewer({name: (name, *REAL) for name in datasets})
+    figure.suptitle(f"{seeds_and_bars(len(d.seeds))}, over test images too{fewer}", fontsize=SMALL)
     return saying(figure, _best(d, known, datasets, paper))
 
 

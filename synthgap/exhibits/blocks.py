@@ -4,7 +4,8 @@ Every run leaves one beside its chapters, about half a megabyte a seed. A folder
 study of more seeds out of the present ones and theirs: only the present ones are computed, pictures are of these.
 
 A block is three files: `block.json` says what was compared and by which code, `numbers.csv` holds a line a number
-(`raw.to_long`), `hits.csv` who is right on which test image. What several seeds make together (classifiers and
+(`raw.to_long`), `hits.csv` who is right on which test image. A block may lack a result, or who is right on another data
+set: what rests on that is then of the seeds that have it. What several seeds make together (classifiers and
 generators that are crossed, maps that are compared) is made of seeds of one run.
 """
 

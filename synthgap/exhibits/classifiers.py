@@ -174,6 +174,7 @@ def accuracy_table(d: Design, rows: pd.DataFrame, known: Hits) -> str:
     caption = (
         f"Top-1 test accuracy against reverse step (the paper's Table 2). Ours: {mean_told(rows.seed.nunique())}; "
         f"change: points from t_re = {first}, with 95% intervals over seeds and test images ({n})"
+        f"{known.fewer({name: (name, first) for name in datasets})}"
     )
     return myst_table(out, caption, "tab-2")
 

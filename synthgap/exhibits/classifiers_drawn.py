@@ -52,7 +52,8 @@ def accuracy_curves(d: Design, rows: pd.DataFrame, known: Hits) -> Figure:
     ax.set_ylabel(f"test accuracy: points from t_re = {first}")
     label_steps(ax)
     ax.legend(fontsize=SMALL)
-    figure.suptitle(f"{seeds_and_bars(len(d.seeds))}, over test images too", fontsize=SMALL)
+    fewer = known.fewer({name: (name, first) for name in datasets})
+    figure.suptitle(f"{seeds_and_bars(len(d.seeds))}, over test images too{fewer}", fontsize=SMALL)
     means = 100 * rows[rows.dataset == datasets[0]].groupby("t_re").accuracy.mean()
     where = f"from reverse step {means.index[0]} to {means.index[-1]} ({escaped(datasets[0])})"
     return saying(figure, f"Accuracy {moves(means.iloc[0], means.iloc[-1], 1, '%')} {where}.")

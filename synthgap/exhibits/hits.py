@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from ..base.errors import UserError
+from ..base.words import plural
 from ..classifier.head import Judged
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
@@ -37,8 +38,10 @@ class Hits:
         return isinstance(cell, tuple) and (*cell, self.seeds[0]) in self.by_cell
 
     def __getitem__(self, cell: tuple) -> np.ndarray:
-        """bool, seeds × test images; `cell` is its name without the seed."""
-        return np.array([self.by_cell[*cell, s] for s in self.seeds])
+        """bool, seeds × test images; `cell` is its name without the seed. Blocks may lack some of its seeds."""
+        if cell not in self:
+            raise KeyError(cell)
+        return np.array([self.by_cell[*cell, s] for s in self.seeds if (*cell, s) in self.by_cell])
 
     def first(self, count: int) -> Hits:
         """The same of so many seeds, the first ones."""
@@ -47,6 +50,12 @@ class Hits:
     def minus(self, first: tuple, second: tuple) -> np.ndarray:
         """float, seeds × test images: 1 where only the first cell is right, −1 where only the second, else 0."""
         return self[first].astype(np.float64) - self[second]
+
+    def fewer(self, cells: Mapping[str, tuple]) -> str:
+        """Title → cell: says of which titles fewer seeds are known than of the study; "" where of none."""
+        known = {title: len(self[cell]) for title, cell in cells.items() if cell in self}
+        short = [f"{title}: {plural(n, 'seed')}" for title, n in known.items() if n < len(self.seeds)]
+        return f" ({', '.join(short)})" if short else ""
 
     @property
     def names(self) -> list[tuple]:

@@ -101,7 +101,8 @@ def difference_everywhere(*pairs: tuple[ArmCell, ArmCell]) -> Measure:
         several = [arm_difference(d, known, *pair, arms.name) for arms in columns for pair in pairs]
         found = _found(several, claim, ", ".join(arms.name for arms in columns))
         images = sum(arms.data["test"].count for arms in columns)
-        return replace(found, n=f"{plural(len(d.seeds), 'seed')}, {images:,} test images of {len(columns)} data sets")
+        seeds = min(difference.seeds for difference in several)
+        return replace(found, n=f"{plural(seeds, 'seed')}, {images:,} test images of {len(columns)} data sets")
 
     return find
 

@@ -51,7 +51,7 @@ class Study:
     device
         "cpu", "cuda", or "auto" (cuda where there is one).
     workers
-        processes on this machine, or "auto".
+        processes on this machine, or "auto": one a core. Each GPU has one more, which alone works on it.
     synthetic
         images of a generator of your own, judged as an arm of Table 3 beside the diffusion model's: a folder
         with the same class folders, or any source that `load_pool` knows; "none" is none.

@@ -6,6 +6,7 @@ Workers elsewhere share the results folder, which carries everything: Dask sees 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -31,14 +32,26 @@ WORKER_ENVIRONMENT = {
 CONNECT = 10.0  # seconds to reach a scheduler
 LOOK_EVERY = 0.5  # seconds between two looks at what is done
 FIRST_WORKER = 60.0  # seconds until one has a worker
+CORE, CARD = "core", "card"  # what a process has for itself, and a piece of work asks for
 
 
 @contextmanager
-def local(count: int) -> Iterator[Client]:
-    """`count` processes of this machine, one thread each, for as long as the block."""
+def local(count: int, cards: int = 0) -> Iterator[Client]:
+    """`count` processes of this machine, one thread each, for as long as the block.
+
+    cards : GPUs; each has one more process, to which it is the only one, and which does nothing else.
+    """
     dask.config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in WORKER_ENVIRONMENT.items()})
     options = {"threads_per_worker": 1, "processes": True, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(n_workers=count, silence_logs=50, **options) as cluster, Client(cluster) as client:
+    options |= {"resources": {CORE: 1}, "silence_logs": 50}
+    with LocalCluster(n_workers=count, **options) as cluster, Client(cluster) as client:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(cards)))
+        for card in visible.split(",")[:cards]:
+            own = {"resources": {CARD: 1}, "env": {"CUDA_VISIBLE_DEVICES": card}}
+            cluster.worker_spec[f"{CARD} {card}"] = cluster.new_spec | {"options": cluster.new_spec["options"] | own}
+        if cards:
+            cluster.scale(len(cluster.worker_spec))
+            client.wait_for_workers(count + cards, timeout=FIRST_WORKER)
         yield client
 
 
@@ -74,13 +87,25 @@ def remote(address: str, specs: list[Spec], root: Path) -> Iterator[tuple[Client
         yield client, passport
 
 
-def submit_all(client: Client, specs: list[Spec], root: Path, priority: dict[str, float], passport: str = "") -> dict:
-    """{future: specification}: a future each, which waits for those of its inputs."""
+def submit_all(
+    client: Client,
+    specs: list[Spec],
+    root: Path,
+    priority: dict[str, float],
+    passport: str = "",
+    cards: int = 0,
+) -> dict[Future, Spec]:
+    """{future: specification}: a future each, which waits for those of its inputs.
+
+    cards : as of `local`; work on a GPU then goes to the processes that have one, all other work to the others.
+    """
     futures: dict[str, Future] = {}
     for spec in specs:
         inputs = [futures[i.key] for i in spec.inputs if i.key in futures]
         name = f"{spec.kind}-{spec.key}-{Path(passport).stem}"  # others may compute the same for another folder
-        how = {"key": name, "priority": priority[spec.key]}
+        how: dict = {"key": name, "priority": priority[spec.key]}
+        if cards:
+            how["resources"] = {CARD if getattr(spec, "device", "cpu") == "cuda" else CORE: 1}
         futures[spec.key] = client.submit(_compute, spec, str(root.resolve()), inputs, passport, **how)
     return {futures[spec.key]: spec for spec in specs}
 

@@ -30,7 +30,8 @@ def run(
 ) -> int:
     """Compute every missing artifact of `specs`; returns how many there were.
 
-    workers : processes; "auto" is one a core, or none where the work is too small to pay for starting them.
+    workers : processes; "auto" is one a core, or none where the work is too small to pay for starting them. Each GPU
+        has one more, which alone works on it.
     scheduler : address of a Dask scheduler; its workers, which share the store's folder, are used instead.
     progress : of a larger work that this is part of; artifacts are its parts, by their keys.
     The bytes of an artifact depend on none of these.
@@ -94,17 +95,26 @@ def workers_for(workers: int | str, missing: list[Spec]) -> int:
     return min(cores(), len(missing))
 
 
+def cards_for(missing: list[Spec]) -> int:
+    """GPUs of this machine that some of `missing` is for."""
+    import torch
+
+    asked = any(getattr(spec, "device", "cpu") == "cuda" for spec in missing)
+    return torch.cuda.device_count() if asked else 0
+
+
 def _on_dask(missing: list[Spec], store: Store, count: int, scheduler: str | None, progress: Progress) -> None:
     """Map the graph onto Dask: a future per specification, longest remaining chain first."""
     from . import cluster  # slow to import
 
-    chain = longest_chain(missing)
+    chain, cards = longest_chain(missing), 0
     with ExitStack() as stack:
         if scheduler is None:
-            client, passport = stack.enter_context(cluster.local(count)), ""
+            cards = cards_for(missing)
+            client, passport = stack.enter_context(cluster.local(count, cards)), ""
         else:
             client, passport = stack.enter_context(cluster.remote(scheduler, missing, store.root))
-        futures = cluster.submit_all(client, missing, store.root, chain, passport)
+        futures = cluster.submit_all(client, missing, store.root, chain, passport, cards)
         cluster.gather(futures, lambda spec: progress.finish(spec.key), progress.show)
 
 

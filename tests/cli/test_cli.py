@@ -217,7 +217,9 @@ def test_a_card_whose_memory_is_full_is_one_line(synthgap, monkeypatch):
     assert err.startswith(
         "synthgap: error: the GPU's memory is full (CUDA out of memory. Tried to allocate 2.00 GiB); "
     )
-    assert err.endswith("take fewer --workers, or a smaller batch in the preset's file, and the same command goes on\n")
+    assert err.endswith(
+        "free it of other programs, or take a smaller batch in the preset's file, and the same command goes on\n"
+    )
 
 
 def test_help_does_not_import_torch():

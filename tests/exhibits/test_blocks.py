@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from synthgap.base.errors import UserError
+from synthgap.base.files import file_sha256
 from synthgap.book import exhibit_text
 from synthgap.book.trace import elsewhere, provenance
+from synthgap.exhibits.augmentation import all_arm_hits
 from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS
+from synthgap.exhibits.claims import claims
 from synthgap.exhibits.files import joinable, tables, write_block
 from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.sections import results as every
@@ -77,6 +80,32 @@ def test_all_results_by_seed_are_in_a_block(apart, results):
     }
     assert by_seed - held == {"scores", "crossed", "remedies_looked_at"}  # of the present seeds alone
     assert set(json.loads((results / BLOCKS / "other" / BLOCK).read_text())["results"]) == held
+
+
+def test_what_a_block_lacks_of_another_data_set_is_of_the_seeds_that_have_it(apart, results):
+    folder = results / BLOCKS / "other"
+    hits = pd.read_csv(folder / HITS, dtype=str)
+    hits[~hits.cell.fillna("").str.startswith("mnist5k")].to_csv(folder / HITS, index=False)
+    about = json.loads((folder / BLOCK).read_text())
+    about["files"][HITS] = file_sha256(folder / HITS)
+    (folder / BLOCK).write_text(json.dumps(about))
+    ours, both, alone = joined(apart, results), apart(0, 1), apart(0)
+    mine, theirs, fewer = (study.lab.value(all_arm_hits) for study in (ours, both, alone))
+    for known, of in ((theirs, "digits"), (fewer, "mnist5k")):
+        assert [name for name in known.names if name[0] == of]
+        for name in (name for name in known.names if name[0] == of):
+            assert mine[name].tolist() == known[name].tolist()
+    with pytest.raises(KeyError):
+        mine["mnist5k", "no arm", 1]
+    for name in ("tab-2", "tab-cas"):
+        (shown,) = ours.lab.show(name)
+        assert "(mnist5k: 1 seed)" in shown
+        assert "1 seed)" not in both.lab.show(name)[0]
+    for name in ("fig-accuracy", "fig-data-sets"):
+        figure = ours.show(name)
+        assert figure.get_suptitle().endswith("over test images too (mnist5k: 1 seed)")
+    n = {v.claim.id: v.n for v in ours.lab.value(claims)}
+    assert any("1 seed, " in text and "of 2 data sets" in text for text in n.values())
 
 
 def test_a_study_of_the_first_seeds_alone_has_no_use_for_it(apart, results):

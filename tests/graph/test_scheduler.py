@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from distributed import Client
+from distributed import Client, wait
 
 import synthgap
 from synthgap.base.errors import UserError
 from synthgap.exhibits.study import Study
 from synthgap.graph import cluster
 from synthgap.graph import workers as passport
-from synthgap.graph.run import run
+from synthgap.graph.run import cards_for, run
 from synthgap.graph.store import DATA, SPEC, Store
 
 PACKAGE = Path(synthgap.__file__).parent
@@ -195,3 +195,39 @@ def test_a_worker_that_was_started_before_its_code_was_changed_is_refused(issued
 
 def test_a_worker_with_several_threads_is_refused(issued):
     assert passport.examine(str(issued), Worker(nthreads=2)).startswith("has 2 threads; start it with --nthreads 1")
+
+
+def test_each_card_has_a_process_that_alone_works_on_it(study, elsewhere, monkeypatch):
+    """On a machine without one the work on a card is an error, and the scheduler knows where it was raised."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    on_core = [study.main.generator(0)]
+    on_card = [study.main.generator(seed).model_copy(update={"device": "cuda"}) for seed in (0, 1)]
+    priority = dict.fromkeys((spec.key for spec in (*on_core, *on_card)), 1.0)
+    with cluster.local(1, cards=2) as client:
+        has = {w["name"]: w["resources"] for w in client.scheduler_info()["workers"].values()}
+        names = ["card 3", "card 5"]
+        assert has == {0: {"core": 1}} | {name: {"card": 1} for name in names}
+        address = {w["name"]: a for a, w in client.scheduler_info()["workers"].items()}
+        seen = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
+        assert [seen[address[name]] for name in (0, *names)] == ["3,5", "3", "5"]
+        futures = cluster.submit_all(client, on_core + on_card, elsewhere.root, priority, cards=2)
+        wait(list(futures))
+        for future, spec in futures.items():
+            if spec in on_core:
+                assert set(client.who_has(future)[future.key]) == {address[0]}
+            else:
+                with pytest.raises(UserError, match="device is cuda but this machine offers none"):
+                    future.result()
+        failed = client.run_on_scheduler(
+            lambda dask_scheduler: {key: set(state.erred_on or ()) for key, state in dask_scheduler.tasks.items()}
+        )
+        where = [failed[future.key] for future, spec in futures.items() if spec in on_card]
+        assert set().union(*where) <= {address[name] for name in names}
+        assert all(where)
+
+
+def test_cards_are_counted_where_work_is_for_them(study, plan, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    training = study.main.generator(0)
+    assert cards_for(plan) == cards_for([training]) == 0
+    assert cards_for([*plan, training.model_copy(update={"device": "cuda"})]) == 3

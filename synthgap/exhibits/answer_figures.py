@@ -61,7 +61,7 @@ def worth(curve: Mapping[int, Crossed], seeds: Seeds, alone: Mapping[str, Crosse
 def gains(several: Mapping[ArmCell, Crossed], seeds: Seeds, chosen: ArmCell, measure: str, name: str) -> Figure:
     """What each way of augmenting changes against real images alone, a line each; the chosen mix is filled."""
     titles = [mix_words(c) + _mark(c, chosen) if _generated(c) else arm_words(c[0]) for c in several]
-    figure, ax = forest_rows(titles)
+    figure, ax = _rows(titles)
     for place, (cell, d) in enumerate(several.items()):
         number = int(_generated(cell))
         face = COLOURS[number] if cell == chosen or not number else "white"
@@ -78,6 +78,14 @@ def gains(several: Mapping[ArmCell, Crossed], seeds: Seeds, chosen: ArmCell, mea
         if c in (best, chosen)
     ]
     return saying(figure, f"Against real images alone, with 95% intervals: {'; '.join(told)}.")
+
+
+def _rows(titles: Iterable[str]) -> tuple[Figure, Axes]:
+    """A line for each mix, which all are of images, so that a phone shows their names large enough."""
+    short = [title.removeprefix("images from ").replace(" images (t_re = 100)", "") for title in titles]
+    figure, ax = forest_rows(short)
+    ax.tick_params(axis="y", labelsize=SMALL + 2)
+    return figure, ax
 
 
 def _generated(cell: ArmCell) -> bool:
@@ -104,7 +112,7 @@ def by_multiple(
 def mixes(rows: pd.DataFrame, chosen: ArmCell, measure: str, name: str) -> Figure:
     """Validation values of the mixes: each seed a small point, the mean a large one; the chosen mix is filled."""
     cells = list(dict.fromkeys(zip(rows.arm, rows.multiple, strict=True)))
-    figure, ax = forest_rows([mix_words(cell) + _mark(cell, chosen) for cell in cells])
+    figure, ax = _rows([mix_words(cell) + _mark(cell, chosen) for cell in cells])
     means = {}
     for place, cell in enumerate(cells):
         values = 100 * of_arm(rows, cell).value.to_numpy()

@@ -23,7 +23,7 @@ from .causes import Loss, trimmed_loss
 from .claims import ClaimVerdict, claims
 from .conclusion import takeaway
 from .discussion import at_plateau, checkpoint_hits, late_gain
-from .drawing import across, basis, one_panel
+from .drawing import NARROW, across, basis, one_panel
 from .hits import Hits, arm_difference
 from .next_steps import AUGMENT, Findings, findings, steps_of
 from .task import Task, chapters_task, task
@@ -77,7 +77,7 @@ def answer_figure(d: Design, compared: Compared, decided: Decided, task: Task) -
     """What each way to train changes against the real images alone: a line each, with its interval and its seeds."""
     titles = _ways(d, best_mix(decided))
     changes = {cell: compared.difference(cell, REAL) for several in titles.values() for cell in several}
-    figure, ax = one_panel(6.2, 1.3 + 0.3 * (len(changes) + 1.2 * len(titles)))
+    figure, ax = one_panel(NARROW, 1.5 + 0.3 * (len(changes) + 1.2 * len(titles)))
     beside_axis = {"transform": ax.get_yaxis_transform(), "va": "center"}
     place, ticks = 0.0, []
     for (group, several), number in zip(titles.items(), GROUPS.values(), strict=True):
@@ -94,9 +94,9 @@ def answer_figure(d: Design, compared: Compared, decided: Decided, task: Task) -
     ax.annotate(level, (0, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center")
     ax.set_yticks(*zip(*ticks, strict=True), fontsize=10)
     ax.set_ylim(place - 0.6, -0.6)
-    ax.set_xlabel(f"change of {task.measure} against the {d.fitted_to:,} real images alone (points)", fontsize=9)
+    ax.set_xlabel(f"change of {task.measure} against the {d.fitted_to:,}\nreal images alone (points)", fontsize=9)
     what = f", {SHOWS[d.arms.name]}" if d.arms.name in SHOWS else ""
-    figure.suptitle(f"{d.arms.name}{what}: {basis(changes)}; bars: 95% intervals", fontsize=9)
+    figure.suptitle(f"{d.arms.name}{what}\n{basis(changes)}; bars: 95% intervals", fontsize=9)
     return figure
 
 

@@ -73,8 +73,8 @@ def settle(browser: Chrome) -> None:
 
 
 def visit(browser: Chrome, page: Path, shots: Path) -> Visit:
-    """Open `page` once and look at it three times; its picture in the dark goes to `shots`, all three where the variable
-    SYNTHGAP_SHOTS is set: they take longer than all else."""
+    """Open `page` once and look at it three times. Its picture in the dark goes to `shots`; all three
+    where the variable SYNTHGAP_SHOTS is set, which takes twice as long."""
     resize(browser, DESKTOP)
     browser.get(page.as_uri())
     settle(browser)

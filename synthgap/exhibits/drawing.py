@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -27,6 +27,7 @@ LINES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1)))
 MESSAGE = "message"  # of a figure, among its output's metadata in a notebook
 NARROW = 4.8  # inches: as wide as a chart may be whose letters a phone shows without scrolling
 DPI = 120  # pixels of a page an inch; pictures have twice as many
+NAME = 21  # letters in a line of a row's name
 SMALL = 8  # points, of ticks and legends: on a phone they are about two thirds as large
 DOTS = 5  # so many seeds or fewer are all drawn
 INTERVAL = "bars: 95% interval over seeds (Student's t)"
@@ -271,7 +272,7 @@ def draw_image(ax: Axes, image: np.ndarray) -> None:
 def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
     """Images in rows with a label each; rows: label → uint8 N × C × H × W, all of one shape."""
     count, _, height, width = next(iter(rows.values())).shape
-    margin = 0.075 * max(map(len, rows)) + 0.3  # inches for the labels
+    margin = _for_names(rows)
     figure, axes = new_figure(0.62 * count * width / height + margin, 0.62 * len(rows) + 0.2, len(rows), count)
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
@@ -281,8 +282,13 @@ def image_rows(rows: Mapping[str, np.ndarray]) -> Figure:
 
 
 def name_row(ax: Axes, label: str) -> None:
-    """A row's name, to the left of its first image."""
-    ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+    """A row's name, to the left of its first image; a long one on several lines."""
+    ax.set_ylabel(fill(label, NAME), rotation=0, ha="right", va="center", fontsize=10)
+
+
+def _for_names(names: Iterable[str]) -> float:
+    """Inches to the left of rows for their names."""
+    return 0.095 * min(NAME, max(map(len, names))) + 0.3
 
 
 def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
@@ -291,7 +297,7 @@ def attention_rows(images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure
     Lightness alone carries the map, so that it reads without colour.
     """
     count, _, height, width = images.shape
-    margin = 0.075 * max(map(len, maps)) + 0.3
+    margin = _for_names(maps)
     lines = len(maps) + 1
     figure, axes = new_figure(0.75 * count * width / height + margin, 0.75 * lines + 0.2, lines, count)
     draw_maps(axes, images, maps)

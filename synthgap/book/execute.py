@@ -242,7 +242,7 @@ def stage(root: Path, executed: Path, target: Path) -> Path:
     target.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(root / name, target / name)
-    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("executed", "__pycache__"))
+    shutil.copytree(root / "book", target / "book", ignore=shutil.ignore_patterns("executed", "runs", "__pycache__"))
     place_executed(root, executed, target / EXECUTED)
     return target
 

@@ -234,7 +234,9 @@ class Lab:
                 inputs.insert(0, Values(cells, self.store))
             value = wanted.make(d, *inputs)
             if wanted.again and (others := [b.rows[wanted.name] for b in self.blocks if wanted.name in b.rows]):
-                value = wanted.again(self.design, pd.concat([wanted.rows(value), *others], ignore_index=True))
+                mine = wanted.rows(value)
+                several = [rows for rows in (mine, *others) if len(rows)] or [mine]  # empty rows have no types
+                value = wanted.again(self.design, pd.concat(several, ignore_index=True))
             self._known[wanted] = value
         return self._known[wanted]
 
@@ -278,8 +280,9 @@ def read(names: Sequence[str], reader: Callable[[Any], dict]) -> Callable[[Desig
 
 
 def by_seed(d: Design, rows: pd.DataFrame, column: str) -> Any:
-    """A column's values in the order of the design's seeds."""
-    return rows.set_index("seed")[column].loc[list(d.seeds)].to_numpy()
+    """A column's values in the order of the design's seeds; of those that have one (a block may lack some)."""
+    values = rows.set_index("seed")[column]
+    return values.loc[[seed for seed in d.seeds if seed in values.index]].to_numpy()
 
 
 def class_by_class(labels: np.ndarray) -> np.ndarray:

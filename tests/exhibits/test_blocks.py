@@ -14,10 +14,12 @@ from synthgap.base.files import file_sha256
 from synthgap.book import exhibit_text
 from synthgap.book.execute import find_root
 from synthgap.book.trace import elsewhere, provenance
+from synthgap.exhibits.attention import attention
 from synthgap.exhibits.augmentation import all_arm_hits
-from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS
+from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS, TEXTS
 from synthgap.exhibits.claims import claims
 from synthgap.exhibits.files import joinable, tables, write_block
+from synthgap.exhibits.raw import from_long, to_long
 from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.sections import results as every
 from synthgap.exhibits.study import Study
@@ -107,8 +109,24 @@ def test_what_a_block_lacks_of_another_data_set_is_of_the_seeds_that_have_it(apa
     for name in ("fig-accuracy", "fig-data-sets"):
         figure = ours.show(name)
         assert figure.get_suptitle().endswith("over test images too (mnist5k: 1 seed)")
-    n = {v.claim.id: v.n for v in ours.lab.value(claims)}
-    assert any("1 seed, " in text and "of 2 data sets" in text for text in n.values())
+    assert any("digits, mnist5k one seed alone says" in v.why for v in ours.lab.value(claims))
+
+
+def test_maps_that_one_run_compared_are_of_its_seeds(apart, results):
+    """A run of one seed compares no maps: those of a run of several are all there are."""
+    folder, both = results / BLOCKS / "other", apart(0, 1)
+    numbers = from_long(pd.read_csv(folder / NUMBERS, dtype=TEXTS))
+    maps = both.lab.rows(attention)
+    to_long(numbers | {"figure7": maps[maps.seed == 1]}).to_csv(folder / NUMBERS, index=False)
+    about = json.loads((folder / BLOCK).read_text())
+    about["files"][NUMBERS] = file_sha256(folder / NUMBERS)
+    (folder / BLOCK).write_text(json.dumps(about))
+    ours = joined(apart, results)
+    rows = ours.lab.rows(attention)
+    assert set(rows.seed) == {1}
+    assert rows.similarity.dtype == float
+    assert ours.lab.show("tab-attention")[0].startswith("```{table}")
+    assert len(ours.lab.value(claims)) == len(both.lab.value(claims))
 
 
 def test_the_blocks_that_wait_for_the_next_book_are_of_the_present_code(tmp_path):

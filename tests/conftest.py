@@ -176,7 +176,8 @@ def threads_for_workers(monkeypatch):
     from synthgap.graph import cluster
 
     @contextmanager
-    def local(count):
+    def local(count, cards=0):
+        assert cards == 0
         options = {"processes": False, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
         with LocalCluster(n_workers=count, silence_logs=50, **options) as made, Client(made) as client:
             yield client

@@ -97,7 +97,8 @@ def test_distances_of_the_algorithms_are_mean_grey_levels(smoke):
     assert set(out["distance, printed"]) == {"0.0"}
     assert cell(out, "50", "σ", "EDM") == f"{smoke.main.sigma(50):.3g}"
     assert cell(out, "50", "σ", "DDPM") == f"{float(LinearSchedule(100).sigma[50]):.3g}"
-    labels = [ax.get_ylabel() for ax in preliminary.algorithm_images(smoke.design, images).axes if ax.get_ylabel()]
+    figure = preliminary.algorithm_images(smoke.design, images)
+    labels = [ax.get_ylabel().replace("\n", " ") for ax in figure.axes if ax.get_ylabel()]
     assert len(labels) == 1 + 3 * 4
     assert labels[:3] == ["real", "EDM, t_re = 25", "Algorithm 1, corrected, t_re = 25"]
 

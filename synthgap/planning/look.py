@@ -30,7 +30,7 @@ from ..graph.estimate import extract_seconds
 from ..graph.store import Store
 from ..metrics.extractors import Extractor, extractor
 from ..metrics.scores import probabilities
-from ..stats.intervals import PERCENT, SHARE, Estimate, estimate_mean, range_of_difference
+from ..stats.intervals import PERCENT, SHARE, Estimate, Range, estimate_mean, range_of_difference
 
 NETWORK, SEEN = "efficientnet-lite0", 224  # and the longer side, in pixels, that it sees
 SECONDS = 12.0  # in which so many images as all cores can are shown to it, none of them busy otherwise
@@ -60,7 +60,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Reached:
-    """What linear classifiers reach on the images of a look, with 95% intervals for other images.
+    """What linear classifiers reach on the images of a look, with 95% intervals for other images or groups of them.
 
     pixels : accuracy on pixels at the generator's size, in percent. features : on a frozen network's features at the
     images' own size; None where that network is not installed. areas : under the ROC curve, in [0, 1], of both. gain :
@@ -126,12 +126,23 @@ def reached(chosen: Chosen, sharp: np.ndarray, network: Extractor | None) -> Rea
     except UserError:
         return None
     labels = chosen.labels[: chosen.fitted]
-    levels = [estimate_mean(100.0 * (logits.argmax(axis=1) == labels), span=PERCENT) for logits in several]
+    levels = [_estimate(100.0 * (logits.argmax(axis=1) == labels), chosen.groups, PERCENT) for logits in several]
     if network is None:
         return Reached(levels[0])
     first, second = (area(logits, labels) for logits in several)
-    gain = estimate_mean(second - first, span=range_of_difference(SHARE))
+    gain = _estimate(second - first, chosen.groups, range_of_difference(SHARE))
     return Reached(*levels, (float(first.mean()), float(second.mean())), gain)
+
+
+def _estimate(values: np.ndarray, groups: tuple[int, ...], span: Range) -> Estimate:
+    """The mean over images, with its interval for other images, or for other groups of them where there are groups.
+
+    A group stands for what its images add to the mean, whose size is its own (Cochran, Sampling Techniques, § 3.12).
+    """
+    if groups:
+        mean, count = values.mean(), max(groups) + 1
+        values = mean + count / len(values) * np.bincount(groups, values - mean)
+    return estimate_mean(values, span=span)
 
 
 def area(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from synthgap.metrics.extractors import Extractor
 from synthgap.metrics.scores import probabilities
 from synthgap.planning import look
 from synthgap.planning.look import LOOK, PICTURE, Chosen, first_look, reached
+from synthgap.stats.intervals import PERCENT
 
 SIDE = 48
 
@@ -153,6 +154,25 @@ def test_images_of_one_group_are_not_trained_on_where_another_of_it_is_asked_abo
     pairs = Chosen(small, [], labels, 100, ("a", "b"), tuple(n // 2 for n in range(100)))
     apart, together = reached(pairs, small, None), reached(replace(pairs, groups=()), small, None)
     assert together.pixels.mean > 75 > 65 > apart.pixels.mean
+
+
+def test_with_groups_an_interval_is_for_other_groups_of_images():
+    """Ten pictures of a thing say what one does; an interval is as wide as means of redrawn groups spread."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(50, 10, 40)
+    alone, tenfold = (
+        look._estimate(values, (), PERCENT),
+        look._estimate(np.repeat(values, 10), tuple(np.repeat(range(40), 10)), PERCENT),
+    )
+    assert (tenfold.mean, tenfold.half_width) == pytest.approx((alone.mean, alone.half_width))
+    sizes = rng.integers(1, 20, 200)
+    groups = np.repeat(np.arange(200), sizes)
+    several = (rng.normal(50, 10, 200)[groups] + rng.normal(0, 10, len(groups))).clip(0, 100)
+    found = look._estimate(several, tuple(groups), PERCENT)
+    parts = [several[groups == g] for g in range(200)]
+    means = [np.concatenate([parts[g] for g in chosen]).mean() for chosen in rng.integers(0, 200, (500, 200))]
+    assert found.mean == pytest.approx(several.mean())
+    assert found.sd / np.sqrt(found.n) == pytest.approx(np.std(means), rel=0.1)
 
 
 def test_the_page_has_the_look(photos, network, tmp_path):

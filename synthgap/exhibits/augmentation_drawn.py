@@ -148,7 +148,7 @@ def data_sets_forest(d: Design, rows: pd.DataFrame, known: Hits) -> Figure:
             cell = parse_cell(row)
             if (name, *cell) in known:
                 e = arm_difference(d, known, cell, REAL, name)
-                by_seed = 100 * known.minus((name, *cell), (name, *REAL)).mean(axis=1)
+                by_seed = known.by_seed((name, *cell), (name, *REAL))
                 at = place + 0.25 * (number - (len(datasets) - 1) / 2)
                 across(ours, at, e, by_seed, number, name if place == 0 else None)
     real = paper_table("table4")[REAL_ONLY]

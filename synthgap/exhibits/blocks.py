@@ -5,8 +5,9 @@ study of more seeds out of the present ones and theirs: only the present ones ar
 
 A block is three files: `block.json` says what was compared and by which code, `numbers.csv` holds a line a number
 (`raw.to_long`), `hits.csv` who is right on which test image. A block may lack a result, or who is right on another data
-set: what rests on that is then of the seeds that have it. What several seeds make together (classifiers and
-generators that are crossed, maps that are compared) is made of seeds of one run.
+set: what rests on that is then of the seeds that have it. Of a cell `hits.csv` may hold the share of images that are
+classified correctly, and no more (`hits.SHARE`): it counts for means, and for what seeds do to them. What several seeds
+make together (classifiers and generators that are crossed, maps that are compared) is made of seeds of one run.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.specs import Predict
 from ..metrics.entropy import marginal_entropy, output_entropy
 from ..metrics.projection import concentration as concentration_of
-from ..stats.crossed import crossed
+from ..stats.crossed import Crossed
 from ..stats.intervals import PERCENT
 from ..stats.judge import slope_and_turn
-from ..stats.trends import FALLS, Trend
+from ..stats.trends import FALLS, Trend, Turn
 from .base import ACCURACY, Cells, Values, by_seed, exhibit, known, measured, read, result
 from .hits import Hits, hits
 from .text import (
@@ -78,6 +78,12 @@ def steps_of(known: Hits, dataset: str) -> dict[int, np.ndarray]:
     known : what `all_step_hits` says.
     """
     return {t: known[name, t].astype(np.float64) for name, t in sorted(known.names) if name == dataset}
+
+
+def slope_of(known: Hits, dataset: str) -> tuple[Crossed, Turn[Crossed] | None]:
+    """How the accuracy on a data set moves with the reverse step, and where it turns; known : as of `steps_of`."""
+    steps = steps_of(known, dataset)
+    return slope_and_turn(steps, {t: known.level((dataset, t)) for t in steps})
 
 
 def entropy_cells(d: Design) -> Cells:
@@ -165,7 +171,7 @@ def accuracy_table(d: Design, rows: pd.DataFrame, known: Hits) -> str:
             cell = 100 * by_seed(d, mine[mine.t_re == t], "accuracy")
             line[f"σ, {name}"] = f"{mine[mine.t_re == t].sigma.iloc[0]:.3g}"
             line[f"{name} (%)"] = seeds_told(cell, span=PERCENT)
-            change = crossed(known.minus((name, t), (name, first))).in_points
+            change = known.change((name, t), (name, first))
             line[f"{name}: change"] = "–" if t == first else difference(change, 1)
         for name, column in paper_table("table2").items():
             line[f"{name}, paper (%)"] = published(column.get(int(t)))
@@ -184,7 +190,7 @@ def accuracy_trends(d: Design, known: Hits) -> str:
     """How the accuracy on each data set moves with the reverse step, beside what the paper reports."""
     several = []
     for name in dict.fromkeys(name for name, _ in known.names):
-        whole, turned = slope_and_turn(steps_of(known, name))
+        whole, turned = slope_of(known, name)
         several.append(Trend(f"test accuracy (%), {name}", TRAINED, FALLS, whole, turned))
     return trend_table(several, "tab-accuracy-trends")
 

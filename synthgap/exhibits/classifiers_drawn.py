@@ -11,7 +11,6 @@ from ..base.words import escaped
 from ..design.arms import CROSSFIT
 from ..design.loading import Design
 from ..design.values import FLOOR, GAN
-from ..stats.crossed import crossed
 from .base import exhibit, on_steps
 from .classifiers import all_step_hits, entropy, table2
 from .drawing import (
@@ -42,9 +41,8 @@ def accuracy_curves(d: Design, rows: pd.DataFrame, known: Hits) -> Figure:
     datasets = list(dict.fromkeys(rows.dataset))
     for number, name in enumerate(datasets):
         steps = [int(t) for t in sorted(rows[rows.dataset == name].t_re.unique())]
-        by_cell = {t: known.minus((name, t), (name, first)) for t in steps}
-        found = {t: crossed(minus).in_points for t, minus in by_cell.items()}
-        by_seed = {t: 100 * minus.mean(axis=1) for t, minus in by_cell.items()}
+        found = {t: known.change((name, t), (name, first)) for t in steps}
+        by_seed = {t: known.by_seed((name, t), (name, first)) for t in steps}
         changes(ax, found, by_seed, number, name, 1.2 * (number - (len(datasets) - 1) / 2))
     for marker, (name, column) in zip("x+", paper_table("table2").items(), strict=True):
         theirs(ax, {t: mean - column[first][0] for t, (mean, _) in column.items()}, f"the paper: {name}", marker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ from ..classifier.head import Judged
 from ..design.loading import Design
 from ..design.values import GIVEN, GIVEN_ONLY, REAL_ONLY, SECOND_BATCH, ArmCell, cell_name
 from ..stats.clusters import widened
-from ..stats.crossed import Crossed
+from ..stats.crossed import Crossed, crossed
 from ..stats.pooling import contrast
 from .base import Cells, Result, Values, result
 from .raw import pack, unpack
 from .task import numbered
 
+SHARE = "share "  # begins what a block says of a cell of which it knows no more than the share that is right
 ALIKE = (REAL_ONLY, SECOND_BATCH, GIVEN_ONLY, GIVEN)  # arms whose seeds differ in the classifier's training alone
 
 
@@ -28,11 +29,13 @@ class Hits:
     """Who is right on which test image.
 
     result : whose cells they are. by_cell : the cell's name, its last part the seed or the redraw → bool, test images.
+    shares : of cells of which a block knows no more → the share of test images that are classified correctly.
     """
 
     result: str
     by_cell: dict[tuple, np.ndarray]
     seeds: tuple[int, ...]
+    shares: dict[tuple, float] = field(default_factory=dict)
 
     def __contains__(self, cell: object) -> bool:
         return isinstance(cell, tuple) and (*cell, self.seeds[0]) in self.by_cell
@@ -51,11 +54,32 @@ class Hits:
         """float, seeds × test images: 1 where only the first cell is right, −1 where only the second, else 0."""
         return self[first].astype(np.float64) - self[second]
 
+    def level(self, cell: tuple) -> np.ndarray:
+        """float, a share a seed of which no more is known."""
+        return np.array([self.shares[*cell, s] for s in self.seeds if (*cell, s) in self.shares])
+
+    def others(self, first: tuple, second: tuple) -> np.ndarray:
+        """First minus second share, of the seeds of which no more is known than these (see `crossed`)."""
+        return self.level(first) - self.level(second)
+
+    def change(self, first: tuple, second: tuple) -> Crossed:
+        """First minus second cell, in points."""
+        return crossed(self.minus(first, second), others=self.others(first, second)).in_points
+
+    def by_seed(self, first: tuple, second: tuple) -> np.ndarray:
+        """float, a difference in points a seed."""
+        return 100 * np.concatenate([self.minus(first, second).mean(axis=1), self.others(first, second)])
+
     def fewer(self, cells: Mapping[str, tuple]) -> str:
-        """Title → cell: says of which titles fewer seeds are known than of the study; "" where of none."""
-        known = {title: len(self[cell]) for title, cell in cells.items() if cell in self}
-        short = [f"{title}: {plural(n, 'seed')}" for title, n in known.items() if n < len(self.seeds)]
-        return f" ({', '.join(short)})" if short else ""
+        """Title → cell: says of which titles fewer seeds, or fewer seeds' images, are known; "" where of none."""
+        short, whole = [], len(self.seeds)
+        for title, cell in ((title, cell) for title, cell in cells.items() if cell in self):
+            images, every = len(self[cell]), len(self[cell]) + len(self.level(cell))
+            if every < whole:
+                short.append(f"{title}: {plural(every, 'seed')}")
+            elif images < whole:
+                short.append(f"{title}: what test images do is told by {plural(images, 'seed')}")
+        return f" ({'; '.join(short)})" if short else ""
 
     @property
     def names(self) -> list[tuple]:
@@ -85,8 +109,13 @@ def hits(name: str, cells: Callable[[Design], Cells], no_rows: str = "", heads: 
 
     def again(d: Design, rows: pd.DataFrame) -> Hits:
         names = {(_text(cell[:-1]), cell[-1]): cell for cell in cells(d)}
-        several = zip(rows.cell.fillna(""), rows.seed, rows.right, rows.n, strict=True)
-        return Hits(name, {names[cell, seed]: unpack(right, n) for cell, seed, right, n in several}, d.seeds)
+        by_cell, shares = {}, {}
+        for cell, seed, right, n in zip(rows.cell.fillna(""), rows.seed, rows.right, rows.n, strict=True):
+            if right.startswith(SHARE):
+                shares[names[cell, seed]] = float(right.removeprefix(SHARE))
+            else:
+                by_cell[names[cell, seed]] = unpack(right, n)
+        return Hits(name, by_cell, d.seeds, shares)
 
     @result(f"{name}_hits", cells, rows=lambda value: value.rows, file="hits.csv", no_rows=no_rows, again=again)
     def right(d: Design, values: Values) -> Hits:
@@ -121,7 +150,11 @@ def arm_difference(
         if (*where, *cell) not in known:
             raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
     cells = [name[len(where) :] for name in known.names if name[: len(where)] == where]
-    found = contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), groups)
+
+    def others(a: ArmCell, b: ArmCell) -> np.ndarray:
+        return known.others((*where, *a), (*where, *b))
+
+    found = contrast(lambda cell: known[*where, *cell], first, second, alike(cells, first, second), groups, others)
     place = next((i for i, arms in enumerate(d.columns) if arms.name == dataset), d.columns.index(d.arms))
     change = known.minus((*where, *first), (*where, *second))
     return widened(found, change, groups, numbered(d.records[place])).in_points

@@ -15,7 +15,7 @@ from ..design.loading import Design
 from ..design.values import GAN, MIX, NAIVE, REAL, SYNTHETIC_ONLY, Arm, ArmCell, cell_name
 from ..diffusion.schedule import REVERSE_STEPS
 from ..paper.published import PublishedClaim
-from ..stats.crossed import Crossed, crossed
+from ..stats.crossed import Crossed
 from ..stats.intervals import estimate_mean, slopes
 from ..stats.judge import Measured, apart, fine_enough, finite, least, over_seeds, reached, slope_and_turn
 from ..stats.trends import Turn, turn
@@ -23,7 +23,7 @@ from .attention import attention
 from .augmentation import all_arm_hits, curve_hits, table3_hits, table4_fidelity
 from .base import Result, by_steps, crossfitted, on_steps
 from .causes import Loss, trimmed_loss
-from .classifiers import all_step_hits, concentration, entropy, steps_of
+from .classifiers import all_step_hits, concentration, entropy, slope_of
 from .discussion import likelihood
 from .hits import Hits, arm_difference
 from .samples import Collapses, collapse, detection, fidelity, memorization
@@ -165,7 +165,7 @@ def _advantage(d: Design, known: Hits, dataset: str) -> Crossed:
 @reading(all_step_hits)
 def _accuracy_by_step(d: Design, claim: PublishedClaim, known: Hits) -> Found:
     name = d.columns_of(2)[0].name
-    return _moving(*slope_and_turn(steps_of(known, name)), claim, name)
+    return _moving(*slope_of(known, name), claim, name)
 
 
 @reading(all_step_hits)
@@ -175,10 +175,10 @@ def _harder_task(d: Design, claim: PublishedClaim, known: Hits) -> Found:
     for arms in reversed(d.columns_of(2)):  # the first one of each number of classes
         names[arms.data["train"].classes] = arms.name
     for classes in (100, 10):
-        steps = steps_of(known, names[classes])
-        if not {0, REVERSE_STEPS} <= set(steps):
+        ends = [(names[classes], t) for t in (0, REVERSE_STEPS)]
+        if not all(end in known for end in ends):
             raise UserError(f"this run lacks reverse step 0 or {REVERSE_STEPS} here")
-        falls[classes] = crossed(steps[0] - steps[REVERSE_STEPS]).in_points
+        falls[classes] = known.change(*ends)
     many, few = names[100], names[10]
     detail = f" ({many} and {few}, which differ in their classes, images a class and layout, too)"
     return _found([apart(falls[100], falls[10])], claim, f"{many}, {few}", detail)

@@ -161,9 +161,9 @@ def scores(d: Design, alone: Hits, steps: Hits, four: Hits) -> list[Score]:
             known, cells = steps, {cell: (arms.name, t) for t, cell in STEPS.items() if (arms.name, t) in steps}
         real = cells.pop(REAL, None)
         for cell, name in cells.items() if real else ():
-            by_seed = tuple(100 * known[n].mean(axis=1) for n in (real, name))
+            by_seed = tuple(100 * np.concatenate([known[n].mean(axis=1), known.level(n)]) for n in (real, name))
             levels = (estimate_mean(values, span=PERCENT) for values in by_seed)
-            found.append(Score(arms.name, *cell, *levels, crossed(known.minus(name, real)).in_points, by_seed))
+            found.append(Score(arms.name, *cell, *levels, known.change(name, real), by_seed))
     return found
 
 

@@ -212,7 +212,9 @@ def of_scores(
     return Crossed(float(rows.mean()), seed_part, by_images + by_training, 0.0, len(rows), images, span)
 
 
-def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE) -> Crossed:
+def crossed(
+    values: np.ndarray, groups: np.ndarray | None = None, span: Range = DIFFERENCE, others: Sequence[float] = ()
+) -> Crossed:
     """Mean of values from every seed on the same test images.
 
     Parameters
@@ -221,8 +223,10 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = 
     groups : class of each image; then the mean is that of the classes' means (of balanced accuracy, for instance) and
         the classes' sizes count as given. Without it all images are one group.
     span : what the mean can be: of shares SHARE, of differences of two shares DIFFERENCE.
+    others : means of further seeds, of whose values nothing else is known. They count for the mean and for what seeds
+        do to it; what images do is that of the seeds whose values are given.
 
-    Raises ValueError for other shapes or no images.
+    Raises ValueError for other shapes, no images, and others beside groups.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.size:
@@ -231,11 +235,15 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None, span: Range = 
     groups = np.zeros(images, dtype=np.int64) if groups is None else np.asarray(groups)
     if len(groups) != images:
         raise ValueError(f"{len(groups)} groups for {images} images")
+    if len(others) and groups.any():
+        raise ValueError("means of further seeds are of all images; they can't stand beside groups")
     members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
     by_seed = np.mean([values[:, m].mean(axis=1) for m in members], axis=0)
-    seed_part = float(by_seed.var(ddof=1) / seeds) if seeds > 1 else math.nan
+    every = np.concatenate([by_seed, others])
+    seed_part = float(every.var(ddof=1) / len(every)) if len(every) > 1 else math.nan
     parts = np.array([_image_variances(values[:, m]) for m in members]).sum(axis=0) / len(members) ** 2
-    return Crossed(float(by_seed.mean()), seed_part, float(parts[0]), float(parts[1]), seeds, images, span)
+    by_images, noise = float(parts[0]), float(parts[1]) * seeds / len(every)
+    return Crossed(float(every.mean()), seed_part, by_images, noise, len(every), images, span)
 
 
 def _image_variances(values: np.ndarray) -> tuple[float, float]:

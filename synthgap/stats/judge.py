@@ -7,8 +7,9 @@ smallest effect that would matter.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -178,18 +179,23 @@ def apart(a: Crossed, b: Crossed) -> Crossed:
     return replace(a, mean=a.mean - b.mean, images=a.images + b.images, span=span, lent=lent, **parts)
 
 
-def slope(steps: dict[int, np.ndarray]) -> Crossed:
+def slope(steps: dict[int, np.ndarray], others: Mapping[int, np.ndarray] = MappingProxyType({})) -> Crossed:
     """Change of accuracy over 100 reverse steps in points: the least-squares slope, a value a seed and image.
 
-    steps : reverse step → seeds × images. Raises UserError where there is one step alone.
+    steps : reverse step → seeds × images. others : reverse step → accuracies of further seeds, as of `crossed`. Raises
+    UserError where there is one step alone.
     """
     centred = np.array(list(steps), dtype=np.float64) - np.mean(list(steps))
     if not centred.any():
         raise UserError("a slope takes two reverse steps")
     weights = 100 * centred / (centred @ centred)
-    return crossed(sum(w * values for w, values in zip(weights, steps.values(), strict=True)), span=ANY).in_points
+    weighed = list(zip(weights, steps, strict=True))
+    further = sum((w * others[t] for w, t in weighed), start=np.zeros(0)) if others else ()
+    return crossed(sum(w * steps[t] for w, t in weighed), span=ANY, others=further).in_points
 
 
-def slope_and_turn(steps: dict[int, np.ndarray]) -> tuple[Crossed, Turn[Crossed] | None]:
-    """The `slope` over all steps, and where the accuracy turns; errors as of `slope`."""
-    return slope(steps), turn(list(steps), lambda some: slope({t: steps[t] for t in some}))
+def slope_and_turn(
+    steps: dict[int, np.ndarray], others: Mapping[int, np.ndarray] = MappingProxyType({})
+) -> tuple[Crossed, Turn[Crossed] | None]:
+    """The `slope` over all steps, and where the accuracy turns; arguments and errors as of `slope`."""
+    return slope(steps, others), turn(list(steps), lambda some: slope({t: steps[t] for t in some}, others))

@@ -27,15 +27,17 @@ def contrast(
     second: Run,
     alike: Iterable[Run] = (),
     groups: np.ndarray | None = None,
+    others: Callable[[Run, Run], Sequence[float]] = lambda first, second: (),
 ) -> Crossed:
     """First minus second arm: shares in [0, 1].
 
     right : arm → bool, seeds × test images. alike : arms whose runs are of like variance. Where both arms are among
     them, the variance is told by all of these together; else by the two themselves. groups : as of `crossed`.
+    others : of two arms to that function's `others`.
     """
     pairs = list(itertools.combinations(alike, 2)) if {first, second} <= set(alike) else []
     pairs = [(first, second), *(pair for pair in pairs if set(pair) != {first, second})]
-    family = {(a, b): crossed(right(a).astype(np.float64) - right(b), groups) for a, b in pairs}
+    family = {(a, b): crossed(right(a).astype(np.float64) - right(b), groups, others=others(a, b)) for a, b in pairs}
     return pooled(family)[first, second]
 
 

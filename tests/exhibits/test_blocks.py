@@ -14,12 +14,14 @@ from synthgap.base.files import file_sha256
 from synthgap.book import exhibit_text
 from synthgap.book.execute import find_root
 from synthgap.book.trace import elsewhere, provenance
+from synthgap.design.values import REAL, SYNTHETIC_ONLY
 from synthgap.exhibits.attention import attention
 from synthgap.exhibits.augmentation import all_arm_hits
 from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS, TEXTS
 from synthgap.exhibits.claims import claims
 from synthgap.exhibits.files import joinable, tables, write_block
-from synthgap.exhibits.raw import from_long, to_long
+from synthgap.exhibits.hits import SHARE
+from synthgap.exhibits.raw import from_long, to_long, unpack
 from synthgap.exhibits.sections import exhibits
 from synthgap.exhibits.sections import results as every
 from synthgap.exhibits.study import Study
@@ -110,6 +112,29 @@ def test_what_a_block_lacks_of_another_data_set_is_of_the_seeds_that_have_it(apa
         figure = ours.show(name)
         assert figure.get_suptitle().endswith("over test images too (mnist5k: 1 seed)")
     assert any("digits, mnist5k one seed alone says" in v.why for v in ours.lab.value(claims))
+
+
+def test_of_seeds_whose_images_a_block_lacks_the_shares_count(apart, results):
+    folder, both = results / BLOCKS / "other", apart(0, 1)
+    hits = pd.read_csv(folder / HITS, dtype=str)
+    lost = hits.cell.fillna("").str.startswith("mnist5k")
+    shares = [
+        f"{SHARE}{float(unpack(right, int(n)).mean())!r}"
+        for right, n in zip(hits.right[lost], hits.n[lost], strict=True)
+    ]
+    hits.loc[lost, "right"] = shares
+    hits.to_csv(folder / HITS, index=False)
+    about = json.loads((folder / BLOCK).read_text())
+    about["files"][HITS] = file_sha256(folder / HITS)
+    (folder / BLOCK).write_text(json.dumps(about))
+    ours = joined(apart, results)
+    mine, theirs = (study.lab.value(all_arm_hits) for study in (ours, both))
+    name, real = ("mnist5k", SYNTHETIC_ONLY, 1), ("mnist5k", *REAL)
+    assert mine.by_seed(name, real) == pytest.approx(theirs.by_seed(name, real))
+    assert mine.change(name, real).mean == pytest.approx(theirs.change(name, real).mean)
+    assert mine.change(name, real).seed_part == pytest.approx(theirs.change(name, real).seed_part)
+    (shown,) = ours.lab.show("tab-2")
+    assert "(mnist5k: what test images do is told by 1 seed)" in shown
 
 
 def test_maps_that_one_run_compared_are_of_its_seeds(apart, results):

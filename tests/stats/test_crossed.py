@@ -54,6 +54,27 @@ def test_an_interval_over_seeds_alone_misses_what_holds_for_other_images():
     assert np.mean(alone) < 0.8
 
 
+def test_seeds_of_which_only_the_means_are_known_count_like_the_others():
+    first, second = answers(np.random.default_rng(0), 6, 4000, (0.3, 0.0))
+    values = first.astype(float) - second
+    whole, part = crossed(values), crossed(values[:2], others=values[2:].mean(axis=1))
+    assert (part.mean, part.seed_part, part.seeds) == pytest.approx((whole.mean, whole.seed_part, 6))
+    assert (part.image_part, part.noise_part) == pytest.approx((whole.image_part, whole.noise_part), rel=0.15)
+    with pytest.raises(ValueError, match="can't stand beside groups"):
+        crossed(values[:2], np.arange(4000) % 2, others=[0.1])
+
+
+def test_their_intervals_cover_the_difference_on_all_images():
+    rng, truth = np.random.default_rng(0), true_accuracy(0.3) - true_accuracy(0.0)
+    inside = 0
+    for _ in range(400):
+        first, second = answers(rng, 5, 500, (0.3, 0.0))
+        values = first.astype(float) - second
+        found = crossed(values[:2], others=values[2:].mean(axis=1))
+        inside += found.low <= truth <= found.high
+    assert inside >= 0.93 * 400
+
+
 def test_the_mean_is_that_of_the_accuracies_and_with_groups_of_the_balanced_ones():
     rng = np.random.default_rng(0)
     values, groups = rng.random((3, 50)), np.repeat([0, 1], [40, 10])

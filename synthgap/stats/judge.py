@@ -190,7 +190,7 @@ def slope(steps: dict[int, np.ndarray], others: Mapping[int, np.ndarray] = Mappi
         raise UserError("a slope takes two reverse steps")
     weights = 100 * centred / (centred @ centred)
     weighed = list(zip(weights, steps, strict=True))
-    further = sum((w * others[t] for w, t in weighed), start=np.zeros(0)) if others else ()
+    further = sum(w * others[t] for w, t in weighed) if others else ()
     return crossed(sum(w * steps[t] for w, t in weighed), span=ANY, others=further).in_points
 
 

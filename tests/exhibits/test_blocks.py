@@ -19,6 +19,7 @@ from synthgap.exhibits.attention import attention
 from synthgap.exhibits.augmentation import all_arm_hits
 from synthgap.exhibits.blocks import BLOCK, BLOCKS, HITS, NUMBERS, TEXTS
 from synthgap.exhibits.claims import claims
+from synthgap.exhibits.classifiers import all_step_hits, slope_of
 from synthgap.exhibits.files import joinable, tables, write_block
 from synthgap.exhibits.hits import SHARE
 from synthgap.exhibits.raw import from_long, to_long, unpack
@@ -133,6 +134,11 @@ def test_of_seeds_whose_images_a_block_lacks_the_shares_count(apart, results):
     assert mine.by_seed(name, real) == pytest.approx(theirs.by_seed(name, real))
     assert mine.change(name, real).mean == pytest.approx(theirs.change(name, real).mean)
     assert mine.change(name, real).seed_part == pytest.approx(theirs.change(name, real).seed_part)
+    mine, theirs = (slope_of(study.lab.value(all_step_hits), "mnist5k")[0] for study in (ours, both))
+    assert (mine.mean, mine.seed_part, mine.seeds) == pytest.approx((theirs.mean, theirs.seed_part, 2))
+    for shown in ("tab-accuracy-trends", "tab-cas", "fig-accuracy", "fig-data-sets"):
+        assert ours.show(shown) is not None
+    assert len(ours.lab.value(claims)) == len(both.lab.value(claims))
     (shown,) = ours.lab.show("tab-2")
     assert "(mnist5k: what test images do is told by 1 seed)" in shown
 

@@ -2,8 +2,11 @@
 refuses to mix devices; and each branch that asks for the device takes the way that a card would."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from fake_gpu import fake_gpu
@@ -23,8 +26,12 @@ from synthgap.diffusion.train import DiffusionTraining, train_edm
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.gan.discriminator import DiscriminatorConfig
 from synthgap.gan.sample import generate_gan
-from synthgap.gan.stylegan3 import GeneratorConfig
+from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 from synthgap.gan.train import GanTraining, train_gan
+from synthgap.graph import compute
+from synthgap.graph.job import Job
+from synthgap.metrics import detectors
+from synthgap.metrics.detection import fake_detection
 from synthgap.metrics.extractors import extractor
 from synthgap.metrics.gradcam import raw_maps
 from synthgap.metrics.likelihood import image_log_likelihood
@@ -130,6 +137,99 @@ def test_a_gan_is_trained_and_sampled_on_the_card(real, cuda):
     trained = train_gan(real, network, DiscriminatorConfig(**SHAPE, **small), recipe, 0, device=cuda)
     assert on("cuda", trained)
     assert len(generate_gan(trained, real.labels, 0, truncation=0.7, lanes=4)) == len(real)
+
+
+@pytest.mark.parametrize("detector", ["cnn", "resnet18"])
+def test_a_detector_is_trained_and_asked_on_the_card(detector, real, cuda, monkeypatch):
+    monkeypatch.setattr(detectors, "EPOCHS", 1)
+    monkeypatch.setattr(detectors, "LEAST_STEPS", 1)
+    placed, built = [], nn.Module.to
+    monkeypatch.setattr(nn.Module, "to", lambda self, device: placed.append(device) or built(self, device))
+    other = replace(real, images=255 - real.images)
+    assert fake_detection(real, other, "pixel", detector, folds=2, device=cuda).n == 8
+    assert set(placed) == {"cuda"}
+
+
+def test_what_a_classifier_says_is_asked_on_its_card(real, cuda):
+    block = train_block([Member(real, None, 0)], CLASSIFIER, ClassifierTraining(epochs=1), device=cuda)
+    block[0].network.to("cpu")  # as it is read from a store
+    judge = SimpleNamespace(device="cuda")
+    job = Job(lambda spec: block[0] if spec is judge else real, Path(), lambda share: None)
+    assert compute.predict(SimpleNamespace(classifier=judge, images="images"), job).logits.shape == (8, 3)
+    assert compute.attend(SimpleNamespace(classifier=judge, images="images"), job).shape == (8, 16, 16)
+    assert on("cuda", block[0].network)
+
+
+# a card whose memory is full
+
+
+@pytest.fixture
+def small_card(monkeypatch):
+    """Networks have room for three images at once."""
+
+    def limited(network):
+        forward = network.forward
+
+        def narrow(x, *args, **options):
+            if len(x) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return forward(x, *args, **options)
+
+        monkeypatch.setattr(network, "forward", narrow)
+        return network
+
+    return limited
+
+
+def close(a, b):
+    return np.allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_images_are_drawn_in_smaller_batches_where_memory_is_full(real, small_card, capsys):
+    denoiser = edm("cpu")
+    whole = generate(denoiser, real.labels, 0, solver=Solver(steps=2))
+    likely = image_log_likelihood(denoiser, real, sigma=0.1, steps=1, method="hutchinson").nats
+    small_card(denoiser)
+    parts = generate(denoiser, real.labels, 0, solver=Solver(steps=2))
+    assert np.abs(parts.images.astype(int) - whole.images).max() <= 1
+    assert capsys.readouterr().err.count("the GPU's memory is full") == 2  # from 8 to 4, to 2, and then no more
+    assert close(image_log_likelihood(denoiser, real, sigma=0.1, steps=1, method="hutchinson").nats, likely)
+
+
+def test_a_gan_is_sampled_in_smaller_batches_where_memory_is_full(real, small_card):
+    small = {"channel_max": 8, "mapping_layers": 1}
+    network = Generator(GeneratorConfig(**SHAPE, **small, z_dim=8, w_dim=8, layers=3, critical_layers=1, margin=1))
+    whole = generate_gan(network.eval(), real.labels, 0, lanes=8)
+    parts = generate_gan(small_card(network), real.labels, 0, lanes=8)
+    assert np.abs(parts.images.astype(int) - whole.images).max() <= 1
+
+
+def test_a_classifier_is_asked_in_smaller_batches_where_memory_is_full(real, small_card):
+    judge = train_classifier(real, None, CLASSIFIER, ClassifierTraining(epochs=1), 0)
+    told, maps = evaluate(judge, real), raw_maps(judge, real)
+    small_card(judge.network.layer1)
+    assert close(evaluate(judge, real).logits, told.logits)
+    assert close(raw_maps(judge, real), maps)
+
+
+def test_a_denoiser_is_trained_in_parts_of_a_batch_where_memory_is_full(real, monkeypatch, capsys):
+    """The gradients of the parts add up to those of the batch: float32 rounding apart, it is the same training."""
+    network = NETWORK.model_copy(update={"dropout": 0.0})
+    recipe = DiffusionTraining(images=24, batch=8, learning_rate=1e-4, ramp_images=0)
+    whole, loss_of = train_edm(real, network, recipe, 0), EDM.loss
+
+    def narrow(self, images, *args):
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss_of(self, images, *args)
+
+    losses = []
+    monkeypatch.setattr(EDM, "loss", narrow)
+    parts = train_edm(real, network, recipe, 0, progress=lambda seen, total, loss: losses.append(loss))
+    assert capsys.readouterr().err.count("the GPU's memory is full") == 2
+    assert len(losses) == 3
+    for a, b in zip(parts.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=2e-5)
 
 
 # branches

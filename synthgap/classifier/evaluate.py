@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..base.errors import UserError
 from ..base.modes import sampling_mode
+from ..base.portions import Portions
 from ..data.imageset import ImageSet
 from .train import Classifier
 
-BATCH = 500  # fixed, so that a prediction does not depend on the caller
+BATCH = 500  # fixed, so that a prediction does not depend on the caller; smaller where a card's memory is full
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ def evaluate(classifier: Classifier, images: ImageSet) -> Prediction:
         )
     net = classifier.network
     device = next(net.parameters()).device
-    features, logits = [], []
+
+    def seen(part: slice) -> tuple[Tensor, Tensor]:
+        pooled = net.features(classifier.standardise(torch.from_numpy(images.images[part]).to(device)))
+        return pooled.cpu(), net.fc(pooled).cpu()
+
     with sampling_mode(net):
-        for start in range(0, len(images), BATCH):
-            batch = torch.from_numpy(images.images[start : start + BATCH]).to(device)
-            pooled = net.features(classifier.standardise(batch))
-            features.append(pooled.cpu())
-            logits.append(net.fc(pooled).cpu())
+        features, logits = zip(*(both for _, both in Portions(BATCH).map(len(images), seen)), strict=True)
     return Prediction(torch.cat(features).numpy(), torch.cat(logits).numpy(), images.labels)

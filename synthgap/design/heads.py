@@ -12,7 +12,7 @@ from ..data.splits import Splits
 from ..data.transform import MIRRORED, views
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.reading import pooled
-from ..graph.settings import Frozen, Loading
+from ..graph.settings import Device, Frozen, Loading
 from ..graph.specs import Data, Extract, FitHead, Images
 from ..metrics.extractors import extractor
 from .arms import Arms, multiples_within
@@ -69,6 +69,7 @@ class Heads:
         none.
     generators : how many draw the synthetic images, each fitted to by a head of its own; 1 where images are given.
     weights : the file of the network's weights, where the user gives one; None of a run that is only read again.
+    device : where the frozen network runs; the heads are fitted on the CPU.
     """
 
     data: dict[str, Data]
@@ -79,6 +80,7 @@ class Heads:
     groups: tuple[int, ...] = ()
     generators: int = 1
     weights: str | None = None
+    device: Device = "cpu"
 
     @property
     def draws(self) -> int:
@@ -117,7 +119,7 @@ class Heads:
 
     def features(self, images: Images, view: int = 0) -> Extract:
         """The features of any images."""
-        return Extract(images=images, network=self.network, view=view, weights=self.weights)
+        return Extract(images=images, network=self.network, view=view, weights=self.weights, device=self.device)
 
     def on(self, arms: Arms, cell: ArmCell, seed: int = 0, count: int | None = None) -> FitHead:
         """Heads on one arm of the answer: on given images, or on those of the generator of this seed.

@@ -166,7 +166,8 @@ class Loaded:
             data[split] = stored.one(load_split(mine, splits), mine)
         groups = numbered(splits, data["train"].loading) if crossed else ()
         mirrored, generators = "flip" in splits.train.augment, 1 if given else len(self.empty.seeds)
-        return Heads(data, splits.record, preset, network, mirrored, groups, generators, weights)
+        device = self.empty.device
+        return Heads(data, splits.record, preset, network, mirrored, groups, generators, weights, device)
 
 
 @dataclass(frozen=True)

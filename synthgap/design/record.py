@@ -100,7 +100,7 @@ class Record(BaseModel):
         if self.heads is None:
             return d
         own = {name: getattr(self.heads, name) for name in Judge.model_fields}
-        return replace(d, heads=Heads(preset=d.arms.preset, **own))
+        return replace(d, heads=Heads(preset=d.arms.preset, device=self.device, **own))
 
 
 def code_of_kinds() -> dict[str, str]:

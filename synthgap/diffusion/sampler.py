@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base.portions import Portions
 from .solver import Solver
 
 Denoiser = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -57,7 +58,8 @@ def solve(
     trajectories : taken one by one, as lanes become free.
     lanes : largest batch, at least 1.
     solver : method and churn; default Heun without churn.
-    guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch.
+    guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch, or of a
+        part of it where a card's memory is full.
     callback : called for each image after each of its solver steps, before any churn of the next.
     on_evaluation : called with the batch size after each network evaluation.
 
@@ -73,6 +75,7 @@ def solve(
     solver = solver or Solver()
     waiting = iter(trajectories)
     running: list[_Lane] = []
+    portions = Portions(lanes)
     while True:
         while len(running) < lanes and (trajectory := next(waiting, None)) is not None:
             if len(trajectory.sigmas) == 1:
@@ -84,10 +87,15 @@ def solve(
         x = torch.from_numpy(np.stack([lane.point for lane in running])).to(device, torch.float32)
         sigma = torch.tensor([lane.level for lane in running], dtype=torch.float64).to(device, torch.float32)
         labels = _labels(running, device)
-        estimates = denoiser(x, sigma, labels)
-        if guide is not None:
-            estimates = guide(estimates, x, sigma, labels)
-        clean = estimates.to("cpu", torch.float64).numpy()
+
+        def estimated(part: slice, x: Tensor = x, sigma: Tensor = sigma, labels: Tensor | None = labels) -> np.ndarray:
+            told = None if labels is None else labels[part]
+            estimates = denoiser(x[part], sigma[part], told)
+            if guide is not None:
+                estimates = guide(estimates, x[part], sigma[part], told)
+            return estimates.to("cpu", torch.float64).numpy()
+
+        clean = np.concatenate([several for _, several in portions.map(len(running), estimated)])
         if not np.isfinite(clean).all():
             raise FloatingPointError("the denoiser answered NaN or infinity; the model did not train")
         if on_evaluation is not None:

@@ -29,6 +29,7 @@ from ..base.checkpoint import (
     save_checkpoint,
 )
 from ..base.errors import UserError
+from ..base.portions import Portions
 from ..base.seeding import batch_positions, step_generator, torch_seed
 from ..data.imageset import ImageSet
 from .augment import LABELS, augment
@@ -192,23 +193,47 @@ class _Batch:
     def part(self, rank: int, world: int) -> _Batch:
         """The slice of one process."""
         size = len(self.images) // world
-        here = slice(rank * size, (rank + 1) * size)
-        return _Batch(*(None if v is None else v[here] for v in vars(self).values()))
+        return self.between(rank * size, (rank + 1) * size)
+
+    def between(self, start: int, end: int) -> _Batch:
+        """Its images from `start` to before `end`."""
+        return _Batch(*(None if v is None else v[start:end] for v in vars(self).values()))
+
+
+def _gradients(state: _State, loss_of: nn.Module, batch: _Batch, mask_seed: int, world: int) -> Tensor | None:
+    """Leave the gradients of the batch's mean loss in the network; returns the loss, None where memory did not suffice.
+
+    The batch goes through in the state's portions: all at once, or where a card's memory is too small for that, in
+    parts whose gradients are added up. Where several processes share the training, too little memory stays an error:
+    the others would wait for this one. mask_seed : of dropout.
+    """
+    device, whole = batch.images.device, len(batch.images)
+    half = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[state.training.precision]
+    dropout = state.net.config.network.dropout > 0
+    size, mean = state.portions.size, torch.zeros((), device=device)
+    state.adam.zero_grad(set_to_none=True)
+    with torch.random.fork_rng(enabled=dropout):
+        if dropout:  # a purpose of its own: masks must not repeat the bits of σ
+            torch.manual_seed(mask_seed)
+        try:
+            for start in range(0, whole, size):
+                part = batch.between(start, start + size)
+                with torch.autocast(device.type, dtype=half, enabled=half is not None):
+                    loss = loss_of(part) * (len(part.images) / whole)
+                state.scaler.scale(loss).backward()
+                mean += loss.detach()
+        except torch.OutOfMemoryError:
+            if world > 1 or min(size, whole) == 1:
+                raise
+            return None
+    return mean
 
 
 def _optimise(state: _State, loss_of: nn.Module, batch: _Batch, seed: int, step: int, rank: int, world: int) -> float:
     """One optimiser step; returns the mean loss over all processes."""
-    training, device = state.training, batch.images.device
-    half = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[training.precision]
-    dropout = state.net.config.network.dropout > 0
-    with torch.random.fork_rng(enabled=dropout):
-        if dropout:  # a purpose of its own: masks must not repeat the bits of σ
-            torch.manual_seed(torch_seed(seed, DROPOUT, step * world + rank))
-        with torch.autocast(device.type, dtype=half, enabled=half is not None):
-            loss = loss_of(batch)
-    state.adam.zero_grad(set_to_none=True)
-    state.scaler.scale(loss).backward()
-    mean = loss.detach().clone()
+    training = state.training
+    while (mean := _gradients(state, loss_of, batch, torch_seed(seed, DROPOUT, step * world + rank), world)) is None:
+        state.portions.halve(min(state.portions.size, len(batch.images)))
     if world > 1:
         dist.all_reduce(mean)
         mean /= world
@@ -230,6 +255,7 @@ class _State:
 
     def __init__(self, net: EDM, training: DiffusionTraining, identity: str):
         self.net, self.training, self.identity, self.step = net, training, identity, 0
+        self.portions = Portions(training.batch)
         self.ema = copy.deepcopy(net).eval().requires_grad_(False)
         self.adam = torch.optim.Adam(  # fused: 1.5 instead of 5.2 ms a step of a network of 0.75 M parameters
             net.parameters(), lr=training.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True

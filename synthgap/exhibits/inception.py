@@ -44,7 +44,7 @@ def frozen_cells(d: Design) -> Cells:
         steps = (*d.preset.curves, FLOOR, *arms.rivals) if arms is d.main else (REVERSE_STEPS,)
 
         def seen(images: Images) -> Extract:
-            return Extract(images=images, network=space)
+            return Extract(images=images, network=space, device=d.device)
 
         for s in d.seeds:
             for t in steps:

@@ -91,7 +91,12 @@ def detection_cells(d: Design) -> Cells:
     arms, preset = d.main, d.main.preset
     return {
         (domain, detector, t, s): MeasureDetection(
-            real=arms.data["train"], fake=arms.samples(s, t), domain=domain, detector=detector, seed=s
+            real=arms.data["train"],
+            fake=arms.samples(s, t),
+            domain=domain,
+            detector=detector,
+            seed=s,
+            device="cpu" if detector == "logistic" else arms.device,
         )
         for number, detector in enumerate(preset.detectors)
         for domain in DOMAINS

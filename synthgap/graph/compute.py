@@ -46,7 +46,7 @@ from .encoding import (
     encode_gan,
     record,
 )
-from .job import Job
+from .job import Job, judge_of
 from .job import counter as _counter
 from .reading import load_data, load_generator
 from .remedies import draw_guided, select
@@ -201,23 +201,15 @@ def classify(spec: TrainClassifier, job: Job) -> list[Classifier]:
 
 
 def predict(spec: Predict, job: Job) -> Prediction:
-    return evaluate(job.get(spec.classifier), job.get(spec.images))
+    return evaluate(judge_of(job, spec.classifier), job.get(spec.images))
 
 
-def measure_fidelity(spec: MeasureFidelity, job: Job) -> Fidelity:
+def measure_fidelity(spec: MeasureFidelity | MeasureFrozen, job: Job) -> Fidelity:
     """NaN where there are too few images, or too many that are alike: the study goes on without the number."""
     real, fake = job.get(spec.real).features, job.get(spec.fake).features
+    name = "classifier" if isinstance(spec, MeasureFidelity) else spec.real.network.extractor
     try:
-        return fidelity_of_features(real, fake, "classifier", intervals=False, floor=False)  # seeds give the intervals
-    except UserError:
-        return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor="classifier")
-
-
-def measure_frozen(spec: MeasureFrozen, job: Job) -> Fidelity:
-    """NaN where there are too few images, or too many that are alike."""
-    (real, fake), name = (job.get(seen).features for seen in (spec.real, spec.fake)), spec.real.network.extractor
-    try:
-        return fidelity_of_features(real, fake, name, intervals=False, floor=False)
+        return fidelity_of_features(real, fake, name, intervals=False, floor=False)  # seeds give the intervals
     except UserError:
         return Fidelity(*[math.nan] * len(MEASURES), n=(len(real), len(fake)), extractor=name)
 
@@ -232,6 +224,7 @@ def measure_detection(spec: MeasureDetection, job: Job) -> Detection:
             spec.domain,
             spec.detector,
             spec.seed,
+            device=spec.device,
             progress=lambda done, total: job.report(done / total),
         )
     except UserError:
@@ -253,7 +246,7 @@ def measure_likelihood(spec: MeasureLikelihood, job: Job) -> Likelihood:
 
 def extract(spec: Extract, job: Job) -> Features:
     images = job.get(spec.images)
-    network = extractor(spec.network.extractor, weights=spec.weights)
+    network = extractor(spec.network.extractor, weights=spec.weights, device=spec.device)
     if network.fingerprint != spec.network.fingerprint:
         raise UserError(f"the weights of {network.name} have changed since this study began; start it again")
     seen = replace(images, images=viewed(images.images, spec.view))
@@ -288,7 +281,7 @@ def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:
 
 
 def attend(spec: Attend, job: Job) -> np.ndarray:
-    return gradcam(job.get(spec.classifier), job.get(spec.images))
+    return gradcam(judge_of(job, spec.classifier), job.get(spec.images))
 
 
 @dataclass(frozen=True)
@@ -321,7 +314,7 @@ KINDS: dict[type[Spec], Kind] = {
     Extract: Kind(extract, *record(Features)),
     FitHead: Kind(fit_heads, *record(Judged)),
     MeasureFidelity: Kind(measure_fidelity, *record(Fidelity)),
-    MeasureFrozen: Kind(measure_frozen, *record(Fidelity)),
+    MeasureFrozen: Kind(measure_fidelity, *record(Fidelity)),
     MeasureDetection: Kind(measure_detection, *record(Detection)),
     MeasureLikelihood: Kind(measure_likelihood, *record(Likelihood)),
     MeasureMemorization: Kind(measure_memorization, *record(Memorization)),
@@ -333,5 +326,5 @@ def compute(spec: Spec, job: Job) -> Any:
     """The value of `spec`, on one CPU thread, so that the same bytes come out of every kind of run."""
     if getattr(spec, "device", "cpu") == "cuda" and not torch.cuda.is_available():
         raise UserError("device is cuda but this machine offers none; run with device cpu or auto")
-    with one_thread():
+    with one_thread(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True):
         return KINDS[type(spec)].compute(spec, job)

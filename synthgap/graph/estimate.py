@@ -20,6 +20,7 @@ from ..diffusion.unet import UNetConfig
 from ..gan.discriminator import Discriminator, DiscriminatorConfig
 from ..gan.stylegan3 import Generator, GeneratorConfig
 from ..metrics.backbones import flop
+from ..metrics.detectors import BATCH
 from ..metrics.likelihood import EVALUATIONS
 from .specs import (
     Attend,
@@ -54,6 +55,8 @@ EXTRACT_SECONDS = {"efficientnet-lite0": 0.03, "inception": 0.25, "pixels": 2e-4
 SQUARE_ROOT = 60  # FLOP of a matrix square root, over its side cubed; inferred
 HEAD_SECONDS = 1.5e-8  # of fitting one to a feature of one image, for two classes
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
+DETECTOR_FOLDS, DETECTOR_EPOCHS, DETECTOR_BATCH = 5, 20, BATCH  # of at most 50 epochs; the number is inferred
+DETECTOR_OVERHEAD = 0.003  # s of a step of a detector's network that does not shrink with it; inferred
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
 BUSY = 1.15  # how much slower each core is while all of them work (measured with two)
 ARTIFACT_OVERHEAD = 0.05  # s to read inputs and write one artifact
@@ -126,11 +129,10 @@ def _measuring(spec: Spec) -> Work:
     """The same of what looks at images or features without training a network on them."""
     match spec:
         case MeasureDetection():
-            pixels = image_count(spec.real) * math.prod(image_shape(spec.real))
-            return Work(overhead=DETECTOR_SECONDS[spec.detector] * pixels)
+            return _detecting(spec)
         case Extract():
             count = image_count(spec.images)
-            return Work(count, overhead=count * extract_seconds(spec.network.extractor))
+            return Work(count, count * extract_seconds(spec.network.extractor) * RATE)
         case FitHead():
             parts = FOLDS if spec.test is None else 1
             values = lesson_count(spec) * spec.real[0].network.dimensions * max(1, spec.classes / 3)
@@ -150,9 +152,20 @@ def _measuring(spec: Spec) -> Work:
             return Work()
 
 
+def _detecting(spec: MeasureDetection) -> Work:
+    """The detector's seconds by the pixel; those of a network are divided into its steps and what shrinks with it."""
+    count = image_count(spec.real)
+    seconds = DETECTOR_SECONDS[spec.detector] * count * math.prod(image_shape(spec.real))
+    if spec.detector == "logistic":
+        return Work(overhead=seconds)
+    steps = DETECTOR_FOLDS * DETECTOR_EPOCHS * -(-2 * count // DETECTOR_BATCH)
+    overhead = min(seconds, steps * DETECTOR_OVERHEAD)
+    return Work(DETECTOR_FOLDS * 2 * count * DETECTOR_EPOCHS, (seconds - overhead) * RATE, overhead)
+
+
 def on_gpu(spec: Spec) -> bool:
-    """Does `spec` have a device? Predictions and measurements have none: they stay on one core."""
-    return "device" in type(spec).model_fields
+    """Does `spec` work on the study's device? What holds no network stays on one core, whatever that is."""
+    return hasattr(spec, "device") and getattr(spec, "detector", None) != "logistic"
 
 
 def extract_seconds(name: str) -> float:

@@ -206,6 +206,11 @@ class Selected(Spec):
     rule: Rule
 
     @property
+    def device(self) -> Device:
+        """Where its judges were trained."""
+        return self.judges[0].device
+
+    @property
     def data(self) -> Data:
         """The real images whose labels each draw has."""
         return self.draws[0].data

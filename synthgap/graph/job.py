@@ -19,6 +19,13 @@ class Job:
     report: Callable[[float], None]
 
 
+def judge_of(job: Job, spec: Spec) -> Any:
+    """The classifier that `spec` describes, on the device that it was trained on."""
+    classifier = job.get(spec)
+    classifier.network.to(spec.device)
+    return classifier
+
+
 def counter(job: Job, total: int) -> Callable[[int], None]:
     """For a function that calls it with the numbers of images done since: the job's report, `total` in all."""
     done = 0

@@ -12,7 +12,7 @@ from ..diffusion.reconstruct import generate
 from ..diffusion.sampler import Guide
 from ..metrics import selection
 from .images import Guided, Selected
-from .job import Job, counter
+from .job import Job, counter, judge_of
 from .specification import Spec
 
 
@@ -46,4 +46,5 @@ def guide_of(spec: Guided, edm: EDM, get: Callable[[Spec], Any]) -> Guide:
 
 
 def select(spec: Selected, job: Job) -> ImageSet:
-    return selection.select([job.get(draw) for draw in spec.draws], [job.get(one) for one in spec.judges], spec.rule)
+    judges = [judge_of(job, one) for one in spec.judges]
+    return selection.select([job.get(draw) for draw in spec.draws], judges, spec.rule)

@@ -97,6 +97,10 @@ class OneClassifier(Spec):
     def network(self) -> ResNetConfig:
         return self.block.network
 
+    @property
+    def device(self) -> Device:
+        return self.block.device
+
 
 class Predict(Spec):
     """Features and logits of `images` under a classifier."""
@@ -107,6 +111,11 @@ class Predict(Spec):
     classifier: OneClassifier
     images: Images
 
+    @property
+    def device(self) -> Device:
+        """Where the classifier was trained."""
+        return self.classifier.device
+
 
 class Attend(Spec):
     """GradCAM maps of `images` under a classifier, each for its own label."""
@@ -116,6 +125,11 @@ class Attend(Spec):
 
     classifier: OneClassifier
     images: Images
+
+    @property
+    def device(self) -> Device:
+        """Where the classifier was trained."""
+        return self.classifier.device
 
 
 class MeasureFidelity(Spec):
@@ -129,7 +143,10 @@ class MeasureFidelity(Spec):
 
 
 class MeasureDetection(Spec):
-    """How well a detector tells `fake` from `real`, image i of the one paired with image i of the other."""
+    """How well a detector tells `fake` from `real`, image i of the one paired with image i of the other.
+
+    device : of a detector that is a network; the logistic regression knows no other than the CPU.
+    """
 
     kind: Literal["detection"] = "detection"
     code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.detection", "synthgap.graph.compute:measure_detection")
@@ -139,6 +156,7 @@ class MeasureDetection(Spec):
     domain: Literal["pixel", "dct"]
     detector: Literal["logistic", "cnn", "resnet18"]
     seed: int = Field(ge=0)
+    device: Device = "cpu"
 
 
 class MeasureLikelihood(Spec):
@@ -178,13 +196,14 @@ class Extract(Spec):
     network: Frozen
     view: int = Field(0, ge=0, lt=8)
     weights: str | None = None
+    device: Device = "cpu"
 
 
 class MeasureFrozen(Spec):
     """What `MeasureFidelity` measures, in the features of a frozen network: FID, where that is Inception."""
 
     kind: Literal["frozen-fidelity"] = "frozen-fidelity"
-    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.graph.compute:measure_frozen")
+    code: ClassVar[tuple[str, ...]] = ("synthgap.metrics.fidelity", "synthgap.graph.compute:measure_fidelity")
 
     real: Extract
     fake: Extract

@@ -59,6 +59,7 @@ def fake_detection(
     seed: int = 0,
     *,
     folds: int = 5,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> Detection:
     """Train detectors to tell `fake` from `real`, and judge every image by one that has not seen its pair.
@@ -77,6 +78,8 @@ def fake_detection(
         of folds, initial weights and order.
     folds
         of the cross-validation over pairs.
+    device
+        where the networks are trained; the logistic regression stays on the CPU.
     progress
         called with (folds done, folds).
 
@@ -100,7 +103,7 @@ def fake_detection(
         test = groups == fold
         parts = [v[chosen] for chosen in (~test, test) for v in values]
         seen_real, seen_fake, new_real, new_fake = _standardised(*parts) if domain == "dct" else parts
-        judge = FIT[detector](seen_real, seen_fake, groups[~test], torch_seed(seed, INIT, fold))
+        judge = FIT[detector](seen_real, seen_fake, groups[~test], torch_seed(seed, INIT, fold), device)
         scores[test] = (judge(new_real) <= 0) * 0.5 + (judge(new_fake) > 0) * 0.5
         if progress:
             progress(fold + 1, folds)

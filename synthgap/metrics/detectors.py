@@ -1,7 +1,7 @@
 """The detectors of `fake_detection`: a logistic regression and two networks, each trained on pairs of images.
 
-A detector is a function of (real, fake, groups that must stay together, seed) and returns a function of images, > 0
-where they look fake.
+A detector is a function of (real, fake, groups that must stay together, seed, device) and returns a function of images,
+> 0 where they look fake.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LEAST_SIDE = 4  # pixels, of what the cnn sees
 Judge = Callable[[np.ndarray], np.ndarray]
 
 
-def _logistic(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int) -> Judge:
+def _logistic(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int, device: str = "cpu") -> Judge:
     """Logistic regression with an L2 penalty, solved to convergence.
 
     mean cross-entropy + λ·Σw² is Σ cross-entropy·C + ½·Σw² with C = 1/(2·λ·n), scikit-learn's form.
     """
-    del groups, seed
+    del groups, seed, device
     x = np.concatenate([real, fake]).reshape(2 * len(real), -1)
     y = np.repeat([0, 1], len(real))
     model = LogisticRegression(C=1 / (2 * PENALTY * len(x)), max_iter=10_000, tol=1e-6).fit(x, y)
@@ -40,16 +40,16 @@ def _logistic(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int)
 
 
 def _network(build: Callable[[tuple[int, ...]], nn.Module]) -> Callable[..., Judge]:
-    def fit(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int) -> Judge:
+    def fit(real: np.ndarray, fake: np.ndarray, groups: np.ndarray, seed: int, device: str = "cpu") -> Judge:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed CUDA, too
-            net = build(real.shape[1:])
+            net = build(real.shape[1:]).to(device)
         kept = _held_back(groups, seed)
-        x, y = (_tensors(real[chosen], fake[chosen]) for chosen in (~kept, kept))
+        x, y = (_tensors(real[chosen], fake[chosen], device) for chosen in (~kept, kept))
         _train(net, *x, *y, seed)
 
         def judge(images: np.ndarray) -> np.ndarray:
-            return _logits(net, torch.from_numpy(images).float()).numpy()
+            return _logits(net, torch.from_numpy(images).float().to(device)).cpu().numpy()
 
         return judge
 
@@ -64,9 +64,9 @@ def _held_back(groups: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(len(groups)) < max(1, round(VALIDATION * len(groups)))
 
 
-def _tensors(real: np.ndarray, fake: np.ndarray) -> tuple[Tensor, Tensor]:
+def _tensors(real: np.ndarray, fake: np.ndarray, device: str) -> tuple[Tensor, Tensor]:
     x = torch.from_numpy(np.concatenate([real, fake])).float()
-    return x, torch.cat([torch.zeros(len(real)), torch.ones(len(fake))])
+    return x.to(device), torch.cat([torch.zeros(len(real)), torch.ones(len(fake))]).to(device)
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from ..base.errors import UserError
 from ..base.files import replacing
+from ..base.portions import Portions
 from ..data.imageset import ImageSet
 from .backbones import one_line
 from .extractors import Extractor
@@ -66,10 +67,10 @@ def _compute(
     images: ImageSet, extractor: Extractor, batch: int, progress: Callable[[int, int], None] | None
 ) -> np.ndarray:
     parts = []
-    for start in range(0, len(images), batch):
-        parts.append(extractor(images.images[start : start + batch]))
+    for part, seen in Portions(batch).map(len(images), lambda part: extractor(images.images[part])):
+        parts.append(seen)
         if progress:
-            progress(min(start + batch, len(images)), len(images))
+            progress(part.stop, len(images))
     out = np.concatenate(parts)
     if not np.isfinite(out).all():
         raise UserError(f"the {extractor.name} features of {images.name} hold NaN or infinity; check the weights")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..base.errors import UserError
 from ..base.modes import sampling_mode
+from ..base.portions import Portions
 from ..classifier.train import Classifier
 from ..data.imageset import ImageSet
 
@@ -69,14 +70,14 @@ def raw_maps(
     layer = _check(classifier, images, targets, layer)
     net = classifier.network
     device = next(net.parameters()).device
-    out = []
+
+    def maps(part: slice) -> Tensor:
+        pixels = classifier.standardise(torch.from_numpy(images.images[part]).to(device))
+        chosen = torch.from_numpy(targets[part].astype(np.int64)).to(device)
+        return _maps(net, getattr(net, layer), pixels, chosen).cpu()
+
     with sampling_mode(net), torch.inference_mode(False), torch.enable_grad():  # whatever the caller is under
-        for start in range(0, len(images), batch):
-            part = slice(start, start + batch)
-            pixels = classifier.standardise(torch.from_numpy(images.images[part]).to(device))
-            chosen = torch.from_numpy(targets[part].astype(np.int64)).to(device)
-            out.append(_maps(net, getattr(net, layer), pixels, chosen))
-    return torch.cat(out).cpu().numpy()
+        return torch.cat([several for _, several in Portions(batch).map(len(images), maps)]).numpy()
 
 
 def cam_layer(classifier: Classifier, shape: tuple[int, int, int]) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..base.errors import UserError
 from ..base.labels import model_labels
 from ..base.modes import sampling_mode
+from ..base.portions import Portions
 from ..data.imageset import ImageSet
 from ..diffusion.edm import EDM
 from ..diffusion.noise import image_rng
@@ -174,13 +175,16 @@ def log_likelihood(
         method = "exact" if x[0].size <= MOST_EXACT else "hutchinson"
     levels = _levels(sigma, sigma_max, steps)
     out = np.empty(len(x))
-    for first in range(0, len(x), batch):
-        part = slice(first, min(first + batch, len(x)))
+
+    def scored(part: slice) -> np.ndarray:
         signs = None
         if method == "hutchinson":
             signs = [image_rng(seed, PROBE, i) for i in range(part.start, part.stop)]
         trace = _Trace(denoiser, None if labels is None else labels[part], signs, probes, device)
-        out[part] = _integrate(trace, np.asarray(x[part], dtype=np.float64), levels)
+        return _integrate(trace, np.asarray(x[part], dtype=np.float64), levels)
+
+    for part, nats in Portions(batch).map(len(x), scored):
+        out[part] = nats
         if progress:
             progress(part.stop, len(x))
     if not np.isfinite(out).all():

@@ -244,12 +244,12 @@ def _classify(spec: TrainClassifier) -> float:
 
 
 def _show(spec: Extract) -> float:
-    network = extractor(spec.network.extractor, weights=spec.weights)
+    network, clock = extractor(spec.network.extractor, weights=spec.weights, device=spec.device), _clock(spec.device)
     made_up = _images(LOOKED_AT, image_shape(spec.images), 1).images
     network(made_up[:FEW])
-    started = time.process_time()
+    started = clock()
     network(made_up)
-    return (time.process_time() - started) / (LOOKED_AT * extract_seconds(spec.network.extractor))
+    return (clock() - started) / (LOOKED_AT * extract_seconds(spec.network.extractor))
 
 
 def _clock(device: str) -> Callable[[], float]:

@@ -12,11 +12,15 @@ from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.graph import specification
-from synthgap.graph.settings import Loading
+from synthgap.graph.estimate import on_gpu
+from synthgap.graph.settings import Frozen, Loading
 from synthgap.graph.specification import in_order
 from synthgap.graph.specs import (
+    Attend,
     Data,
+    Extract,
     Guided,
+    MeasureDetection,
     MeasureFidelity,
     OneClassifier,
     Predict,
@@ -49,7 +53,10 @@ SEEN = tuple(Predict(classifier=CLASSIFIER, images=Subset(images=DATA, half=half
 TRIM = Trim(images=DATA, seen=SEEN, count=20)
 STEERED = Guided(model=MODEL, data=DATA, solver=Solver(steps=4), seed=0, method="weaker", weight=1.5, weaker=EARLY)
 PICKED = Selected(draws=(FULL,), judges=(CLASSIFIER,), rule="redrawn")
-ALL = (DATA, MODEL, EARLY, FULL, HALF, STEERED, PICKED, BLOCK, CLASSIFIER, PREDICT, TRIM, FIDELITY)
+PIXELS = Frozen(extractor="pixels", fingerprint="f", dimensions=192)
+SHOWN = Extract(images=HALF, network=PIXELS)
+CAUGHT = MeasureDetection(real=DATA, fake=HALF, domain="pixel", detector="cnn", seed=0)
+ALL = (DATA, MODEL, EARLY, FULL, HALF, STEERED, PICKED, BLOCK, CLASSIFIER, PREDICT, TRIM, FIDELITY, SHOWN, CAUGHT)
 
 OTHER_VALUES = {
     Data: {"fingerprint": "h", "count": 41, "shape": (1, 8, 9), "classes": 11},
@@ -105,6 +112,15 @@ OTHER_VALUES = {
         "device": "cuda",
     },
     OneClassifier: {"block": BLOCK.model_copy(update={"epoch_images": 41}), "place": 1},
+    Extract: {"images": DATA, "network": PIXELS.model_copy(update={"fingerprint": "g"}), "view": 1, "device": "cuda"},
+    MeasureDetection: {
+        "real": OTHER,
+        "fake": FULL,
+        "domain": "dct",
+        "detector": "resnet18",
+        "seed": 1,
+        "device": "cuda",
+    },
     Predict: {"classifier": CLASSIFIER.model_copy(update={"place": 1}), "images": HALF},
     MeasureFidelity: {"real": FIDELITY.fake, "fake": PREDICT},
 }
@@ -266,7 +282,15 @@ def test_in_order_puts_inputs_first_and_names_everything_once():
     ordered = in_order([FIDELITY, PREDICT, FULL, FULL])
     place = {spec.key: i for i, spec in enumerate(ordered)}
     assert len(place) == len(ordered) == 9
-    assert set(ordered) == {*ALL, FIDELITY.fake, *BESIDE.synthetic} - {EARLY, STEERED, PICKED, TRIM, CLASSIFIER}
+    assert set(ordered) == {*ALL, FIDELITY.fake, *BESIDE.synthetic} - {
+        EARLY,
+        STEERED,
+        PICKED,
+        TRIM,
+        CLASSIFIER,
+        SHOWN,
+        CAUGHT,
+    }
     for spec in ordered:
         assert all(place[i.key] < place[spec.key] for i in spec.inputs)
 
@@ -277,3 +301,19 @@ def test_the_plans_order_puts_inputs_first(smoke):
     assert len(place) == len(ordered)
     assert {s.key for s in smoke.plan()} <= set(place)
     assert all(place[i.key] < place[s.key] for s in ordered for i in s.inputs)
+
+
+def test_what_a_classifier_says_is_computed_where_it_was_trained():
+    on_card = CLASSIFIER.model_copy(update={"block": BLOCK.model_copy(update={"device": "cuda"})})
+    for classifier, device in ((CLASSIFIER, "cpu"), (on_card, "cuda")):
+        several = (
+            Predict(classifier=classifier, images=DATA),
+            Attend(classifier=classifier, images=DATA),
+            Selected(draws=(FULL,), judges=(classifier,), rule="sure"),
+        )
+        assert [spec.device for spec in several] == [device] * 3
+        assert all(on_gpu(spec) for spec in several)
+    assert on_gpu(SHOWN)
+    assert on_gpu(CAUGHT)
+    assert not on_gpu(CAUGHT.model_copy(update={"detector": "logistic"}))
+    assert not any(map(on_gpu, (DATA, TRIM, FIDELITY, EARLY)))

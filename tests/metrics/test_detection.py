@@ -123,7 +123,7 @@ def test_no_image_of_a_tested_pair_was_trained_on(monkeypatch):
     real = real.subset(np.r_[:35, 0, 1, 2, 3, 4])  # five images occur twice
     seen = []
 
-    def spy(known_real, known_fake, groups, seed):
+    def spy(known_real, known_fake, groups, seed, device):
         known = {x.tobytes() for x in (*known_real, *known_fake)}
 
         def judge(images):
@@ -155,7 +155,7 @@ def test_pairs_that_share_a_real_a_fake_or_each_others_image_stay_in_one_fold():
 def test_each_pair_is_judged_once_and_training_is_balanced(monkeypatch):
     judged = []
 
-    def spy(known_real, known_fake, groups, seed):
+    def spy(known_real, known_fake, groups, seed, device):
         assert len(known_real) == len(known_fake) == len(groups)
         return lambda images: judged.extend(x.tobytes() for x in images) or np.zeros(len(images))
 

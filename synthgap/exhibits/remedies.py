@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..base.words import difference, plural
 from ..design.loading import Design
 from ..design.remedies import NONE, REMEDIES
-from ..design.values import NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm
+from ..design.values import BOOTSTRAP, NAIVE, REAL_ONLY, SYNTHETIC_ONLY, Arm
 from ..diffusion.schedule import REVERSE_STEPS
 from ..graph.estimate import work_of
 from ..graph.specification import in_order
@@ -29,12 +29,9 @@ from .text import difference_sentence, in_percent, listed, myst_table
 
 ALONE, BESIDE = "alone", "beside the real images"
 SETTINGS = (ALONE, BESIDE)
-PLAIN, MORE, POLICY, BARE = (
-    "plain",
-    "plain, more draws",
-    "RandAugment",
-    "real images alone",
-)  # what remedies stand beside
+# what remedies stand beside
+PLAIN, MORE, POLICY, BARE = "plain", "plain, more draws", "RandAugment", "real images alone"
+RESAMPLED, RESAMPLED_MORE = "resampled", "resampled, more draws"  # the real images, drawn with replacement
 NO_REMEDIES = "This preset tries no remedies."
 Cell = tuple[str, float]  # a remedy and its strength
 
@@ -59,6 +56,8 @@ def classifier_of(d: Design, setting: str, cell: Cell, seed: int) -> OneClassifi
     arms, name = d.arms, cell[0]
     if name in (BARE, POLICY):
         return arms.arm(Arm(POLICY) if name == POLICY else REAL_ONLY, 0, seed)
+    if name in (RESAMPLED, RESAMPLED_MORE):
+        return arms.arm(BOOTSTRAP, 1 if name == RESAMPLED else arms.preset.remedy_draws, seed)
     if name == PLAIN:
         return arms.arm(SYNTHETIC_ONLY if setting == ALONE else NAIVE, 1, seed)
     real = None if setting == ALONE else arms.data["train"]
@@ -71,8 +70,10 @@ def listed_cells(d: Design) -> list[tuple[str, Cell]]:
     if not several:
         return []
     common = [(BARE, NONE), (PLAIN, NONE), (MORE, NONE)]
+    alone = [(RESAMPLED, NONE), (RESAMPLED_MORE, NONE)]
     beside = [(POLICY, NONE)] if POLICY in d.arms.preset.policies else []
-    return [(ALONE, cell) for cell in [*common, *several]] + [(BESIDE, cell) for cell in [*common, *beside, *several]]
+    own = {ALONE: [*common, *alone, *several], BESIDE: [*common, *beside, *several]}
+    return [(setting, cell) for setting, cells in own.items() for cell in cells]
 
 
 def cells_on(part: str, d: Design) -> Cells:
@@ -233,13 +234,14 @@ def gains_table(d: Design, several: list[Gain], rows: pd.DataFrame, costs: pd.Da
 def ordered(several: list[Gain]) -> list[str]:
     """What is compared with plain samples: what remedies stand beside, then these."""
     there = {one.remedy for one in several}
-    return [name for name in (BARE, POLICY, MORE, *REMEDIES) if name in there]
+    return [name for name in (BARE, POLICY, RESAMPLED, RESAMPLED_MORE, MORE, *REMEDIES) if name in there]
 
 
 def titles(d: Design) -> dict[str, str]:
     """How rows are called."""
-    more = f"plain ×{d.arms.preset.remedy_draws}"
-    return {MORE: more, BARE: BARE, POLICY: f"real images, {POLICY}", PLAIN: PLAIN} | {name: name for name in REMEDIES}
+    draws, copies = d.arms.preset.remedy_draws, "real images drawn with replacement"
+    several = {BARE: BARE, POLICY: f"real images, {POLICY}", RESAMPLED: copies, RESAMPLED_MORE: f"{copies} ×{draws}"}
+    return several | {PLAIN: PLAIN, MORE: f"plain ×{draws}"} | {name: name for name in REMEDIES}
 
 
 @exhibit("fig-remedies", [gains], apart="the paper names two of them as future work")
@@ -289,7 +291,7 @@ def what_to_do(d: Design, several: list[Gain], strengths: dict[tuple[str, str], 
         lines.append(
             f"The remedy with the largest gain on these test images is “{name}”. Compared with images without it:"
         )
-        for other in (BARE, MORE):
+        for other in (BARE, MORE) if setting == BESIDE else (BARE, RESAMPLED, MORE):
             gap = contrast(right.__getitem__, cell, (setting, other, NONE)).in_points
             lines.append(difference_sentence(f"“{name}”", titles(d)[other], gap))
     lines.append(

@@ -12,7 +12,7 @@ from synthgap.base.errors import UserError
 from synthgap.classifier.evaluate import evaluate
 from synthgap.data.imageset import ImageSet
 from synthgap.design.remedies import NONE, REMEDIES, WEAKER_STEPS
-from synthgap.design.values import NAIVE, REAL_ONLY, SYNTHETIC_ONLY
+from synthgap.design.values import BOOTSTRAP, NAIVE, REAL_ONLY, SYNTHETIC_ONLY
 from synthgap.diffusion.solver import Solver
 from synthgap.exhibits import remedies as a3
 from synthgap.exhibits import remedy_images
@@ -44,6 +44,7 @@ def test_what_remedies_stand_beside_is_table_3s(smoke, rows):
         (a3.ALONE, a3.BARE): (REAL_ONLY, 0),
         (a3.BESIDE, a3.BARE): (REAL_ONLY, 0),
         (a3.ALONE, a3.PLAIN): (SYNTHETIC_ONLY, 1),
+        (a3.ALONE, a3.RESAMPLED): (BOOTSTRAP, 1),
         (a3.BESIDE, a3.PLAIN): (NAIVE, 1),
         (a3.BESIDE, a3.POLICY): ("RandAugment", 0),
     }
@@ -51,6 +52,19 @@ def test_what_remedies_stand_beside_is_table_3s(smoke, rows):
         mine = rows[(rows.setting == setting) & (rows.remedy == name)].sort_values("seed").accuracy
         theirs = arms[(arms.arm == arm) & (arms.multiple == multiple)].sort_values("seed").accuracy
         assert mine.tolist() == theirs.tolist()
+
+
+def test_resampled_real_images_are_as_many_as_the_plain_draws_that_they_stand_beside(smoke):
+    train = smoke.main.data["train"]
+    for name, plain in ((a3.RESAMPLED, a3.PLAIN), (a3.RESAMPLED_MORE, a3.MORE)):
+        copies, drawn = (a3.classifier_of(smoke.design, a3.ALONE, (one, NONE), 1).own for one in (name, plain))
+        assert copies.real is drawn.real is None
+        assert len(copies.synthetic) == len(drawn.synthetic)
+        assert {one.images for one in copies.synthetic} == {train}
+        assert len({one.key for one in copies.synthetic}) == len(copies.synthetic)
+    assert not {a3.RESAMPLED, a3.RESAMPLED_MORE} & {
+        cell[0] for s, cell in a3.listed_cells(smoke.design) if s == a3.BESIDE
+    }
 
 
 def test_the_strength_is_the_best_on_validation_images(smoke):
@@ -174,7 +188,8 @@ def test_a_clear_gain_is_better_a_clear_loss_worse_and_a_baseline_has_no_verdict
 def test_the_table_has_a_row_for_every_remedy_and_what_they_stand_beside(smoke):
     (shown,) = smoke.lab.show("tab-remedies")
     names = [row["images"] for row in rows_of(shown)]
-    assert names == [a3.BARE, "real images, RandAugment", "plain ×2", *REMEDIES]
+    copies = "real images drawn with replacement"
+    assert names == [a3.BARE, "real images, RandAugment", copies, f"{copies} ×2", "plain ×2", *REMEDIES]
     assert f"all {2 * len(REMEDIES)} comparisons" in shown
 
 

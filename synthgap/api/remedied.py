@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UserError
+from ..base.words import meant
 from ..data.imageset import ImageSet
 from ..design.arms import Arms
 from ..design.remedies import REMEDIES
@@ -27,9 +27,8 @@ def remedied(arms: Arms, seed: int, remedy: str, strength: float | None) -> Imag
     for a remedy that needs another training than a given generator's.
     """
     if remedy not in REMEDIES:
-        near = difflib.get_close_matches(remedy.lower(), REMEDIES, n=1)
-        hint = f"did you mean “{near[0]}”? " if near else ""
-        raise UserError(f"remedy is {remedy!r}; {hint}known: {', '.join(f'“{name}”' for name in REMEDIES)}")
+        known = ", ".join(f"“{name}”" for name in REMEDIES)
+        raise UserError(f"remedy is {remedy!r}; {meant(remedy.lower(), REMEDIES, '“{}”')}known: {known}")
     if strength is not None and not (math.isfinite(strength) and strength >= 0):
         raise UserError(f"strength is {strength:g}; give a number from 0")
     one = REMEDIES[remedy]

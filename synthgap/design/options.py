@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from ..base.errors import UserError
 from ..base.names import shown, some
+from ..base.words import meant
 from ..classifier.train import ClassifierTraining
 from ..data.groups import SUBFOLDERS
 from ..data.sources import own_path
@@ -85,9 +85,8 @@ class Options:
         if self.positive == "none":
             return None
         if self.positive not in classes:
-            near = difflib.get_close_matches(self.positive, classes, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UserError(f"positive is {self.positive!r}, no class; {hint}known: {some(map(shown, classes), 10)}")
+            known = f"{meant(self.positive, classes)}known: {some(map(shown, classes), 10)}"
+            raise UserError(f"positive is {self.positive!r}, no class; {known}")
         return classes.index(self.positive)
 
     def by_features(self, synthetic: str) -> bool:

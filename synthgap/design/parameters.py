@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from types import ModuleType
 
 from ..base.errors import UserError
+from ..base.words import meant
 
 PARAMETERS: dict[str, tuple[type, ...]] = {
     "dataset": (str,),
@@ -48,8 +48,7 @@ def checked(namespace: dict) -> dict:
     }
     for name, value in given.items():
         if name not in PARAMETERS:
-            near = difflib.get_close_matches(name, PARAMETERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(PARAMETERS)}"
+            hint = meant(name, PARAMETERS).strip() or f"known: {', '.join(PARAMETERS)}"
             raise UserError(f"unknown parameter {name} = {value!r}; {hint}")
         if type(value) not in PARAMETERS[name]:
             kinds = " or ".join(t.__name__ for t in PARAMETERS[name])

@@ -5,7 +5,6 @@ A network is called "torchvision:resnet50" or "timm:vit_small_patch16_224", by t
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..base.errors import UserError
+from ..base.words import meant
 
 CLASSES = 1000  # of ImageNet, which a torchvision network is built for; those of the weights may be others
 COUNTER = ".num_batches_tracked"  # no weight: files of older versions lack it
@@ -172,8 +172,7 @@ def _timm(name: str, file: str) -> Backbone:
 
 def _check(name: str, several: list[str], library: str) -> None:
     if name not in several:
-        near = difflib.get_close_matches(name, several, n=1)
-        hint = f"did you mean {library}:{near[0]}?" if near else f"known are such as {library}:resnet50"
+        hint = meant(name, several, f"{library}:{{}}").strip() or f"known are such as {library}:resnet50"
         raise UserError(f"{library} has no classifier called {name!r}; {hint}")
 
 

@@ -8,7 +8,6 @@ others are networks of torchvision and timm whose weights file the user gives (`
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import http.client
 import os
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from ..base.errors import UserError
 from ..base.torchfiles import read_state
+from ..base.words import meant
 from ..classifier.train import Classifier
 from . import backbones
 from .backbones import one_line
@@ -114,8 +114,7 @@ def extractor(
         return _backbone(name, weights, device)
     if name not in _BUILDERS:
         library, colon, own = name.partition(":")
-        near = difflib.get_close_matches(library, backbones.LIBRARIES if colon else _BUILDERS, n=1)
-        hint = f"did you mean {near[0]}{colon}{own}? " if near else ""
+        hint = meant(library, backbones.LIBRARIES if colon else _BUILDERS, f"{{}}{colon}{own}")
         several = ", ".join([*_BUILDERS, *(f"{library}:NAME" for library in backbones.LIBRARIES)])
         raise UserError(f"unknown extractor {name!r}; {hint}known: {several}")
     return _BUILDERS[name](weights=weights, classifier=classifier, device=device)

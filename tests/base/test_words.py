@@ -11,6 +11,14 @@ NAN = math.nan
 
 
 @pytest.mark.parametrize(
+    ("given", "shown", "said"),
+    [("catt", "{}", "did you mean cat? "), ("catt", "“{}”", "did you mean “cat”? "), ("zebra", "{}", "")],
+)
+def test_the_nearest_name_is_offered_where_one_is_near(given, shown, said):
+    assert words.meant(given, {"dog": 1, "cat": 2}, shown) == said
+
+
+@pytest.mark.parametrize(
     ("value", "digits", "plain", "signed"),
     [
         (1.25, 1, "1.2", "+1.2"),

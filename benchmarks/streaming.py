@@ -29,7 +29,7 @@ from synthgap.data.shards import Shards
 from synthgap.diffusion.edm import EDMConfig
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
-from synthgap.metrics.extractors import Extractor, register
+from synthgap.metrics.extractors import EXTRACTORS, Extractor
 from synthgap.metrics.streaming import fidelity_of_stored, store_features
 
 CLASSES, DIMENSIONS = 10, 64
@@ -106,7 +106,7 @@ def main() -> None:
         rows["result"] = {"n": value.n, "frechet": value.frechet, "kid": value.kid, "precision": value.precision}
         if options.everything:
             started = time.perf_counter()
-            register("toy", lambda **_: extractor)
+            EXTRACTORS["toy"] = lambda **_: extractor
             noise(options.real, shape).save(Path(place) / "real.safetensors")
             result = compare(
                 str(Path(place) / "real.safetensors"),

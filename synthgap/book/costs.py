@@ -17,6 +17,7 @@ from ..base.errors import UserError
 from ..base.machine import cores, device_name
 from ..base.marks import fill
 from ..design.preset import load_preset, preset_names
+from ..graph.specification import in_order
 from ..graph.specs import Data, Spec
 from ..graph.store import Store
 
@@ -56,7 +57,7 @@ class Costs:
 
 def measure(preset: str, plan: Iterable[Spec], store: Store, computed: int, seconds: float) -> Costs:
     """Costs of a plan whose artifacts the store holds; `seconds`: since the command started."""
-    specs = [spec for spec in _with_inputs(plan) if store.has(spec)]  # an input may have been removed since
+    specs = [spec for spec in in_order(plan) if store.has(spec)]  # an input may have been removed since
     made = [store.provenance(spec) for spec in specs]
     size = sum(file.stat().st_size for spec in specs for file in store.folder(spec).iterdir())
     return Costs(
@@ -133,18 +134,6 @@ def _planned(name: str) -> str:
     """Core-minutes of the preset's budget; a preset for GPUs sets itself no limit."""
     seconds = load_preset(name).budget.core_seconds if name in preset_names() else UNLIMITED
     return "–" if seconds >= UNLIMITED else f"{seconds / 60:.0f}"
-
-
-def _with_inputs(plan: Iterable[Spec]) -> Iterable[Spec]:
-    """Every specification of the plan and of its inputs, each once."""
-    seen: set[str] = set()
-    stack = list(plan)
-    while stack:
-        spec = stack.pop()
-        if spec.key not in seen:
-            seen.add(spec.key)
-            stack += spec.inputs
-            yield spec
 
 
 def _peak_mb() -> float:

@@ -77,12 +77,11 @@ def _moving(
 # differences of arms
 
 
-def _right(d: Design, known: Hits, cell: ArmCell, dataset: str = "") -> np.ndarray:
-    """Seeds × test images: 1 where the classifier of a cell is right; `dataset` where there are several."""
-    name = (dataset, *cell) if dataset else cell
-    if name not in known:
+def _right(d: Design, known: Hits, cell: ArmCell) -> np.ndarray:
+    """Seeds × test images: 1 where the classifier of a cell is right."""
+    if cell not in known:
         raise UserError(f"the preset {d.preset.name} does not run {cell_name(cell)}")
-    return known[name].astype(np.float64)
+    return known[cell].astype(np.float64)
 
 
 def difference(*pairs: tuple[ArmCell, ArmCell]) -> Measure:

@@ -12,11 +12,10 @@ import hashlib
 import http.client
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -79,18 +78,6 @@ class Extractor:
 
 
 Build = Callable[..., Extractor]  # (weights: Path | None, classifier: Classifier | None, device: str) → Extractor
-_BUILDERS: dict[str, Build] = {}
-EXTRACTORS: Mapping[str, Build] = MappingProxyType(_BUILDERS)  # what is registered, by name
-
-
-def register(name: str, build: Build) -> None:
-    """Make an extractor known by name. `build` takes weights, classifier and device by keyword.
-
-    Raises ValueError when the name is taken.
-    """
-    if name in _BUILDERS:
-        raise ValueError(f"an extractor called {name!r} is registered already")
-    _BUILDERS[name] = build
 
 
 def extractor(
@@ -100,8 +87,7 @@ def extractor(
 
     name : "inception" (torch-fidelity's, of the published FID), "efficientnet-lite0" (ImageNet; an optional package
         brings its weights), "classifier" (pooled block4 of `classifier`), "torchvision:NAME" or "timm:NAME" (a
-        classifier of that library without its last layer, at its own resolution; wants `weights`), or one that was
-        registered.
+        classifier of that library without its last layer, at its own resolution; wants `weights`).
     weights : file of the network's weights (a state dict as torch saves it, or safetensors), instead of where the
         extractor finds them itself: Inception's in the folder that the environment variable SYNTHGAP_WEIGHTS names, or
         else downloaded once into torch's own folder.
@@ -112,12 +98,12 @@ def extractor(
     """
     if backbones.known(name):
         return _backbone(name, weights, device)
-    if name not in _BUILDERS:
+    if name not in EXTRACTORS:
         library, colon, own = name.partition(":")
-        hint = meant(library, backbones.LIBRARIES if colon else _BUILDERS, f"{{}}{colon}{own}")
-        several = ", ".join([*_BUILDERS, *(f"{library}:NAME" for library in backbones.LIBRARIES)])
+        hint = meant(library, backbones.LIBRARIES if colon else EXTRACTORS, f"{{}}{colon}{own}")
+        several = ", ".join([*EXTRACTORS, *(f"{library}:NAME" for library in backbones.LIBRARIES)])
         raise UserError(f"unknown extractor {name!r}; {hint}known: {several}")
-    return _BUILDERS[name](weights=weights, classifier=classifier, device=device)
+    return EXTRACTORS[name](weights=weights, classifier=classifier, device=device)
 
 
 # Weights
@@ -306,7 +292,9 @@ def _backbone(name: str, weights: Path | None, device: str) -> Extractor:
     return Extractor(name, f"FD-{name.partition(':')[2]}", dimensions, fingerprint, run, device, side=max(made.size))
 
 
-register("classifier", _classifier)
-register("inception", _inception)
-register("efficientnet-lite0", _efficientnet)
-register("pixels", _pixels)
+EXTRACTORS: dict[str, Build] = {
+    "classifier": _classifier,
+    "inception": _inception,
+    "efficientnet-lite0": _efficientnet,
+    "pixels": _pixels,
+}

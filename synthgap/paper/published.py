@@ -44,16 +44,6 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TextNumber(_Model):
-    """A result that only the running text gives; two values are the ends of a range."""
-
-    id: str
-    place: Place
-    value: float | tuple[float, float]
-    unit: Literal["multiples", "reverse step", "FID"]
-    about: str
-
-
 class Interest(_Model):
     """The smallest effect that would matter, and why it."""
 
@@ -94,12 +84,6 @@ class PublishedClaim(_Model):
 def claims() -> tuple[PublishedClaim, ...]:
     """Every claim of the paper, each once, in the order of its arguments."""
     return tuple(PublishedClaim.model_validate(entry) for entry in read_paper("claims.yaml"))
-
-
-@functools.cache
-def text_numbers() -> tuple[TextNumber, ...]:
-    """Results of the running text, in its order."""
-    return tuple(TextNumber.model_validate(entry) for entry in read_paper("tables.yaml")["text"])
 
 
 @functools.cache

@@ -32,7 +32,7 @@ from synthgap.exhibits.text import (
     trends_by_protocol,
 )
 from synthgap.stats.crossed import Crossed, crossed
-from synthgap.stats.intervals import ANY, slopes
+from synthgap.stats.intervals import ANY
 from synthgap.stats.trends import FALLS, RISES
 
 STEPS = (0, 30, 50, 70, 100)
@@ -197,19 +197,6 @@ def rows(slope, noise, seeds=3, seed=0):
     rng = np.random.default_rng(seed)
     cells = [(t, s, slope * t + noise * rng.standard_normal() + s) for t in STEPS for s in range(seeds)]
     return pd.DataFrame(cells, columns=["t_re", "seed", "nats"])
-
-
-def test_slopes_are_those_of_numpy_a_seed_at_a_time_whatever_the_order_of_the_rows():
-    table = rows(0.3, 1.0)
-    wanted = [np.polyfit(g.t_re, g.nats, 1)[0] for _, g in table.groupby("seed")]
-    mixed = table.sample(frac=1, random_state=1)
-    assert slopes(mixed.t_re, mixed.nats, mixed.seed) == pytest.approx(wanted)
-    assert trend_of(mixed, "nats", "v", "p", RISES).change.mean == pytest.approx(100 * np.mean(wanted))
-
-
-def test_a_slope_needs_two_places():
-    with pytest.raises(ValueError, match="unit 1 has one x only"):
-        slopes([0, 1, 5], [0, 1, 2], [0, 0, 1])
 
 
 def test_an_exact_line_changes_by_its_slope_times_100_and_what_is_no_step_does_not_count():

@@ -21,7 +21,7 @@ from synthgap.classifier.resnet import ResNet18, ResNetConfig
 from synthgap.classifier.train import Classifier
 from synthgap.metrics import extractors
 from synthgap.metrics import features as module
-from synthgap.metrics.extractors import EXTRACTORS, INCEPTION_FILE, Extractor, extractor, register
+from synthgap.metrics.extractors import EXTRACTORS, INCEPTION_FILE, Extractor, extractor
 from synthgap.metrics.features import features
 
 
@@ -57,18 +57,9 @@ def trained(make_images):
 # The registry
 
 
-def test_the_three_extractors_are_registered_and_a_classifiers_score_is_not_called_fid(trained):
+def test_the_three_extractors_are_known_and_a_classifiers_score_is_not_called_fid(trained):
     assert set(EXTRACTORS) >= {"inception", "efficientnet-lite0", "classifier"}
     assert extractor("classifier", classifier=trained).score == "FD-classifier"
-
-
-def test_a_registered_extractor_is_found_by_name_and_no_name_is_taken_twice(counted, monkeypatch):
-    monkeypatch.setattr(extractors, "_BUILDERS", dict(extractors._BUILDERS))
-    register("means", lambda **options: counted[0])
-    assert extractor("means") is counted[0]
-    for name in ("means", "inception"):
-        with pytest.raises(ValueError, match=f"'{name}' is registered already"):
-            register(name, lambda **options: counted[0])
 
 
 def test_an_unknown_extractor_is_refused_with_the_known_ones_and_the_nearest():

@@ -28,8 +28,8 @@ from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.unet import UNetConfig
 from synthgap.gan.schedule import GeneratorConfig
 from synthgap.gan.stylegan3 import Generator
-from synthgap.metrics import extractors, streaming
-from synthgap.metrics.extractors import Extractor, register
+from synthgap.metrics import streaming
+from synthgap.metrics.extractors import EXTRACTORS, Extractor
 from synthgap.metrics.features import features
 from synthgap.metrics.fidelity import fidelity_of_features, frechet_of_gaussians
 from synthgap.metrics.streaming import StoredFeatures, drawn, fidelity_of_stored, store_features, stored_frechet
@@ -261,8 +261,7 @@ def large(tmp_path, monkeypatch, make_images):
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(extractors, "_BUILDERS", dict(extractors._BUILDERS))
-    register("toy", lambda **_: toy())
+    monkeypatch.setitem(EXTRACTORS, "toy", lambda **_: toy())
 
 
 def test_a_large_sharded_set_is_measured_whole_and_what_is_not_is_said(large, registered, tmp_path):

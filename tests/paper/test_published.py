@@ -11,14 +11,12 @@ from scipy import stats
 from synthgap.paper.published import (
     NEEDS,
     PublishedClaim,
-    TextNumber,
     claims,
     crossing,
     error_ratio,
     inconsistencies,
     mix_against_naive,
     significance,
-    text_numbers,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,26 +159,6 @@ def test_aircraft_differs_between_tables_3_and_4_in_one_cell_only():
     pairs |= {f"synthetic only ×{k}": third["synthetic only"][k] for k in (1, 3, 5)}
     pairs |= {f"{arm} ×5": third[arm][5] for arm in (NAIVE, MIX)}
     assert [row for row, pair in pairs.items() if fourth[row]["Aircraft"] != pair] == ["synthetic only ×3"]
-
-
-# the running text
-
-
-def test_fids_of_the_text_are_those_beside_table_4():
-    fids = {t.id.removeprefix("fid-").title(): t.value for t in text_numbers() if t.unit == "FID"}
-    assert fids == TABLES["table4_fid"]
-
-
-def test_the_text_names_three_different_multiples():
-    assert [of(text_numbers(), n).value for n in ("match-introduction", "match-section-4")] == [3, 5]
-    assert of(text_numbers(), "match-section-5-three").value == 3
-    assert len({t.id for t in text_numbers()}) == len(text_numbers())
-
-
-def test_a_place_is_one_of_the_papers():
-    entry = {"id": "x", "place": "page 3", "value": 1, "unit": "FID", "about": "y"}
-    with pytest.raises(ValidationError, match="place"):
-        TextNumber.model_validate(entry)
 
 
 # claims

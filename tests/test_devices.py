@@ -17,6 +17,7 @@ from synthgap.base.checkpoint import module_tensors, optimizer_tensors, restore_
 from synthgap.classifier.evaluate import evaluate
 from synthgap.classifier.resnet import ResNetConfig
 from synthgap.classifier.train import ClassifierTraining, Member, _memory_order, train_block, train_classifier
+from synthgap.design.heads import frozen
 from synthgap.diffusion.augment import LABELS
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.diffusion.guidance import away_from, towards_doubt, untold
@@ -24,11 +25,12 @@ from synthgap.diffusion.reconstruct import generate, reconstruct
 from synthgap.diffusion.solver import Solver
 from synthgap.diffusion.train import DiffusionTraining, train_edm
 from synthgap.diffusion.unet import UNetConfig
+from synthgap.exhibits.samples import detection_cells
 from synthgap.gan.discriminator import DiscriminatorConfig
 from synthgap.gan.sample import generate_gan
 from synthgap.gan.stylegan3 import Generator, GeneratorConfig
 from synthgap.gan.train import GanTraining, train_gan
-from synthgap.graph import compute
+from synthgap.graph import compute, remedies
 from synthgap.graph.job import Job
 from synthgap.metrics import detectors
 from synthgap.metrics.detection import fake_detection
@@ -155,9 +157,33 @@ def test_what_a_classifier_says_is_asked_on_its_card(real, cuda):
     block[0].network.to("cpu")  # as it is read from a store
     judge = SimpleNamespace(device="cuda")
     job = Job(lambda spec: block[0] if spec is judge else real, Path(), lambda share: None)
+    chosen = remedies.select(SimpleNamespace(draws=["images"] * 2, judges=(judge,), rule="sure"), job)
+    assert len(chosen) == 8
+    block[0].network.to("cpu")
     assert compute.predict(SimpleNamespace(classifier=judge, images="images"), job).logits.shape == (8, 3)
     assert compute.attend(SimpleNamespace(classifier=judge, images="images"), job).shape == (8, 16, 16)
     assert on("cuda", block[0].network)
+
+
+def test_features_and_detectors_are_made_where_their_specification_says(real, cuda, monkeypatch):
+    asked, job = [], Job(lambda spec: real, Path(), lambda share: None)
+
+    def noted(function):
+        return lambda *words, **options: asked.append(options["device"]) or function(*words, **options)
+
+    for name in ("extractor", "fake_detection"):
+        monkeypatch.setattr(compute, name, noted(getattr(compute, name)))
+    shown = {"images": "images", "network": frozen("pixels"), "weights": None, "view": 0}
+    assert compute.extract(SimpleNamespace(device=cuda, **shown), job).features.shape == (8, 192)
+    pairs = {"real": "images", "fake": "images", "domain": "pixel", "detector": "cnn", "seed": 0}
+    compute.measure_detection(SimpleNamespace(device=cuda, **pairs), job)
+    assert asked == [cuda, cuda]
+
+
+def test_a_studys_logistic_detector_stays_on_the_cpu(smoke):
+    arms = replace(smoke.main, device="cuda", preset=smoke.preset.model_copy(update={"detectors": ("logistic", "cnn")}))
+    cells = detection_cells(replace(smoke.design, columns=(arms,), device="cuda"))
+    assert {(spec.detector, spec.device) for spec in cells.values()} == {("logistic", "cpu"), ("cnn", "cuda")}
 
 
 # a card whose memory is full
@@ -215,21 +241,34 @@ def test_a_classifier_is_asked_in_smaller_batches_where_memory_is_full(real, sma
 def test_a_denoiser_is_trained_in_parts_of_a_batch_where_memory_is_full(real, monkeypatch, capsys):
     """The gradients of the parts add up to those of the batch: float32 rounding apart, it is the same training."""
     network = NETWORK.model_copy(update={"dropout": 0.0})
-    recipe = DiffusionTraining(images=24, batch=8, learning_rate=1e-4, ramp_images=0)
-    whole, loss_of = train_edm(real, network, recipe, 0), EDM.loss
+    recipe = DiffusionTraining(images=21, batch=7, learning_rate=1e-4, ramp_images=0)
+    steps, loss_of, asked = [], EDM.loss, []
+
+    def step(self):
+        steps[-1].append([p.grad.clone() for p in self.param_groups[0]["params"]])
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)  # weights stay as they are: gradients alone are compared
+
+    def trained():
+        steps.append([])
+        losses = []
+        train_edm(real, network, recipe, 0, progress=lambda seen, total, loss: losses.append(loss))
+        return losses
 
     def narrow(self, images, *args):
-        if len(images) > 3:
+        asked.append(len(images))
+        if len(images) > 4 or len(asked) == 3:  # the third time in the middle of a batch: what was added up is void
             raise torch.OutOfMemoryError("CUDA out of memory")
         return loss_of(self, images, *args)
 
-    losses = []
+    whole = trained()
     monkeypatch.setattr(EDM, "loss", narrow)
-    parts = train_edm(real, network, recipe, 0, progress=lambda seen, total, loss: losses.append(loss))
+    parts = trained()
+    assert asked == [7, 4, 3, *([2, 2, 2, 1] * 3)]  # unequal parts
     assert capsys.readouterr().err.count("the GPU's memory is full") == 2
-    assert len(losses) == 3
-    for a, b in zip(parts.parameters(), whole.parameters(), strict=True):
-        assert torch.allclose(a, b, rtol=1e-3, atol=2e-5)
+    assert close(parts, whole)
+    for mine, theirs in zip(steps[1], steps[0], strict=True):
+        assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(mine, theirs, strict=True))
 
 
 # branches

@@ -99,8 +99,8 @@ def compare(
     limits = (DETECTED[0], max(DETECTED[1] // math.prod(real.shape), 10)) if large else ()
     count = min(len(real), len(fake), *limits)
     pairs = [s.subset(spread(s.labels, count)) for s in (real, fake)]
-    detection = tuple(fake_detection(*pairs, domain, detector, seed) for domain in DOMAINS)
-    floors = tuple(real_floor(pairs[0], domain, detector, seed) for domain in DOMAINS)
+    detection = tuple(fake_detection(*pairs, domain, detector, seed, device=device) for domain in DOMAINS)
+    floors = tuple(real_floor(pairs[0], domain, detector, seed, device=device) for domain in DOMAINS)
     judged, judge = np.arange(len(real)), None
     if extractor_name == "classifier":
         mine, judged = _halves(real)

@@ -15,6 +15,7 @@ from ..design.arms import Arms
 from ..design.remedies import REMEDIES
 from ..diffusion.reconstruct import generate
 from ..diffusion.solver import Solver
+from ..graph.job import judge_of
 from ..graph.remedies import guide_of
 from ..graph.specs import Guided, Images, Selected, Spec, Synthesize
 from ..metrics.selection import select
@@ -64,7 +65,7 @@ def draw(
             generate(edm, labels, seed, classes=classes, solver=solver, first_index=k * len(labels))
             for k in range(len(made.draws))
         ]
-        return select(sets, [get(judge) for judge in made.judges], made.rule)
+        return select(sets, [judge_of(get, judge) for judge in made.judges], made.rule)
     edm = get(made.model).to(made.device)
     guide = guide_of(made, edm, get) if isinstance(made, Guided) else None
     return generate(edm, labels, seed, classes=classes, solver=solver, guide=guide)

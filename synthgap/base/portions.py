@@ -23,29 +23,30 @@ class Portions:
             raise ValueError(f"size is {size}; a portion holds one image at least")
         self.size = size
 
-    def map(self, count: int, work: Callable[[slice], T]) -> Iterator[tuple[slice, T]]:
+    def map(self, count: int, work: Callable[[slice], T], filled: bool = False) -> Iterator[tuple[slice, T]]:
         """(portion, what `work` makes of it), in order; a portion that the memory has no room for is divided.
 
+        filled : does `work` fill up a portion that is smaller than `size`?
         Raises torch.OutOfMemoryError where there is no room for one image.
         """
         start = 0
         while start < count:
             part = slice(start, min(start + self.size, count))
-            full = False
+            tried, full = self.size if filled else part.stop - part.start, False
             try:
                 made = work(part)
             except torch.OutOfMemoryError:
-                full = part.stop - part.start > 1
+                full = tried > 1
                 if not full:
                     raise
             if full:  # here, where the error no longer holds what the work had in memory
-                self.halve(part.stop - part.start)
+                self.halve(tried)
                 continue
             yield part, made
             start = part.stop
 
     def halve(self, tried: int) -> None:
-        """From now on half of the number that was tried, two images at least; say so."""
+        """Work on half of the number that was tried (two at least) from now on, and say so."""
         self.size = -(-tried // 2)
         torch.cuda.empty_cache()
         print(

@@ -149,7 +149,7 @@ def plural(count: int, noun: str, several: str | None = None) -> str:
 
 
 def meant(given: str, known: Iterable[str], shown: str = "{}") -> str:
-    """ "did you mean cat? ", of the known names the one that is most like the given one; "" where none is.
+    """ "did you mean cat? " with the known name that is most like the given one; "" where none is like it.
 
     shown : how the name is written, "{}" in its place.
     """

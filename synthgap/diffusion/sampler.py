@@ -58,8 +58,7 @@ def solve(
     trajectories : taken one by one, as lanes become free.
     lanes : largest batch, at least 1.
     solver : method and churn; default Heun without churn.
-    guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch, or of a
-        part of it where a card's memory is full.
+    guide : may change the clean estimate before it is used; gets (estimate, x, σ, labels) of a whole batch.
     callback : called for each image after each of its solver steps, before any churn of the next.
     on_evaluation : called with the batch size after each network evaluation.
 
@@ -88,14 +87,13 @@ def solve(
         sigma = torch.tensor([lane.level for lane in running], dtype=torch.float64).to(device, torch.float32)
         labels = _labels(running, device)
 
-        def estimated(part: slice, x: Tensor = x, sigma: Tensor = sigma, labels: Tensor | None = labels) -> np.ndarray:
-            told = None if labels is None else labels[part]
-            estimates = denoiser(x[part], sigma[part], told)
-            if guide is not None:
-                estimates = guide(estimates, x[part], sigma[part], told)
-            return estimates.to("cpu", torch.float64).numpy()
+        def estimated(part: slice, x: Tensor = x, sigma: Tensor = sigma, labels: Tensor | None = labels) -> Tensor:
+            return denoiser(x[part], sigma[part], None if labels is None else labels[part])
 
-        clean = np.concatenate([several for _, several in portions.map(len(running), estimated)])
+        estimates = torch.cat([several for _, several in portions.map(len(running), estimated)])
+        if guide is not None:
+            estimates = guide(estimates, x, sigma, labels)
+        clean = estimates.to("cpu", torch.float64).numpy()
         if not np.isfinite(clean).all():
             raise FloatingPointError("the denoiser answered NaN or infinity; the model did not train")
         if on_evaluation is not None:

@@ -204,8 +204,8 @@ def _gradients(state: _State, loss_of: nn.Module, batch: _Batch, mask_seed: int,
     """Leave the gradients of the batch's mean loss in the network; returns the loss, None where memory did not suffice.
 
     The batch goes through in the state's portions: all at once, or where a card's memory is too small for that, in
-    parts whose gradients are added up. Where several processes share the training, too little memory stays an error:
-    the others would wait for this one. mask_seed : of dropout.
+    parts whose gradients are added up; dropout's masks are then others. Where several processes share the training,
+    too little memory stays an error: the others would wait for this one. mask_seed : of dropout.
     """
     device, whole = batch.images.device, len(batch.images)
     half = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[state.training.precision]

@@ -92,7 +92,7 @@ def generate_gan(
         return to_uint8(images.double().cpu().numpy())
 
     with sampling_mode(generator), torch.inference_mode():
-        for here, images in portions.map(len(labels), drawn):
+        for here, images in portions.map(len(labels), drawn, filled=True):
             out[here] = images
             if progress:
                 progress(len(images))

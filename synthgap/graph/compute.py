@@ -201,7 +201,7 @@ def classify(spec: TrainClassifier, job: Job) -> list[Classifier]:
 
 
 def predict(spec: Predict, job: Job) -> Prediction:
-    return evaluate(judge_of(job, spec.classifier), job.get(spec.images))
+    return evaluate(judge_of(job.get, spec.classifier), job.get(spec.images))
 
 
 def measure_fidelity(spec: MeasureFidelity | MeasureFrozen, job: Job) -> Fidelity:
@@ -281,7 +281,7 @@ def measure_memorization(spec: MeasureMemorization, job: Job) -> Memorization:
 
 
 def attend(spec: Attend, job: Job) -> np.ndarray:
-    return gradcam(judge_of(job, spec.classifier), job.get(spec.images))
+    return gradcam(judge_of(job.get, spec.classifier), job.get(spec.images))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ SQUARE_ROOT = 60  # FLOP of a matrix square root, over its side cubed; inferred
 HEAD_SECONDS = 1.5e-8  # of fitting one to a feature of one image, for two classes
 BACKWARD = 1.25  # of a forward pass, one direction of the likelihood's trace
 DETECTOR_FOLDS, DETECTOR_EPOCHS, DETECTOR_BATCH = 5, 20, BATCH  # of at most 50 epochs; the number is inferred
+DETECTOR_SHARE = 3 / 5  # of the pairs are trained on in each fold; others stop the training, and others are asked about
 DETECTOR_OVERHEAD = 0.003  # s of a step of a detector's network that does not shrink with it; inferred
 DETECTOR_SECONDS = {"logistic": 1.5e-6, "cnn": 5e-5, "resnet18": 3e-4}  # a pair and pixel, five folds
 BUSY = 1.15  # how much slower each core is while all of them work (measured with two)
@@ -158,13 +159,14 @@ def _detecting(spec: MeasureDetection) -> Work:
     seconds = DETECTOR_SECONDS[spec.detector] * count * math.prod(image_shape(spec.real))
     if spec.detector == "logistic":
         return Work(overhead=seconds)
-    steps = DETECTOR_FOLDS * DETECTOR_EPOCHS * -(-2 * count // DETECTOR_BATCH)
+    images = 2 * count * DETECTOR_SHARE * DETECTOR_FOLDS * DETECTOR_EPOCHS
+    steps = images / DETECTOR_BATCH
     overhead = min(seconds, steps * DETECTOR_OVERHEAD)
-    return Work(DETECTOR_FOLDS * 2 * count * DETECTOR_EPOCHS, (seconds - overhead) * RATE, overhead)
+    return Work(images, (seconds - overhead) * RATE, overhead)
 
 
 def on_gpu(spec: Spec) -> bool:
-    """Does `spec` work on the study's device? What holds no network stays on one core, whatever that is."""
+    """Does `spec` work on the study's device? What has none, and the logistic detector, stays on one core."""
     return hasattr(spec, "device") and getattr(spec, "detector", None) != "logistic"
 
 

@@ -19,9 +19,9 @@ class Job:
     report: Callable[[float], None]
 
 
-def judge_of(job: Job, spec: Spec) -> Any:
-    """The classifier that `spec` describes, on the device that it was trained on."""
-    classifier = job.get(spec)
+def judge_of(get: Callable[[Spec], Any], spec: Spec) -> Any:
+    """The classifier that `spec` describes, on the device that it was trained on; `get` gives it from the store."""
+    classifier = get(spec)
     classifier.network.to(spec.device)
     return classifier
 

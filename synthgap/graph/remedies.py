@@ -38,13 +38,13 @@ def guide_of(spec: Guided, edm: EDM, get: Callable[[Spec], Any]) -> Guide:
         return away_from(untold(edm), spec.weight)
     if spec.method == "apart":
         return apart(spec.weight, edm.config.sigma_data)
-    judge = get(spec.classifier)
-    network = judge.network.to(spec.device).eval()
+    judge = judge_of(get, spec.classifier)
+    network = judge.network.eval()
     return towards_doubt(
         lambda images: network(judge.standardise((images + 1) * 127.5)), spec.weight, edm.config.sigma_data
     )
 
 
 def select(spec: Selected, job: Job) -> ImageSet:
-    judges = [judge_of(job, one) for one in spec.judges]
+    judges = [judge_of(job.get, one) for one in spec.judges]
     return selection.select([job.get(draw) for draw in spec.draws], judges, spec.rule)

@@ -126,7 +126,13 @@ class RealFloor:
 
 
 def real_floor(
-    real: ImageSet, domain: str = "dct", detector: str = "logistic", seed: int = 0, *, folds: int = 5
+    real: ImageSet,
+    domain: str = "dct",
+    detector: str = "logistic",
+    seed: int = 0,
+    *,
+    folds: int = 5,
+    device: str = "cpu",
 ) -> RealFloor | None:
     """The floor of `fake_detection`, from real images alone; None where they are too few for so many folds.
 
@@ -144,7 +150,7 @@ def real_floor(
     found = {}
     for name, parts in cuts.items():
         one, other = (real.subset(np.concatenate(side)) for side in zip(*parts, strict=True))
-        found[name] = fake_detection(one, other, domain, detector, seed, folds=folds)
+        found[name] = fake_detection(one, other, domain, detector, seed, folds=folds, device=device)
     return RealFloor(**found)
 
 

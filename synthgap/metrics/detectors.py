@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from ..base.portions import Portions
 from ..classifier.resnet import ResNet18, ResNetConfig
 
 PENALTY = 0.01  # λ of "log2", on the mean cross-entropy: λ·Σw² (Frank et al. 2020)
@@ -22,6 +23,7 @@ EPOCHS, PATIENCE, BATCH, RATE = 50, 5, 32, 1e-3  # Adam (Frank et al. 2020)
 VALIDATION = 0.2  # share of the training pairs that stops a network, where they are of one fold (inferred)
 LEAST_STEPS = 100  # of Adam before a network may stop: its batch statistics have settled by then (inferred)
 RESNET_WIDTH = 16  # inferred
+ASKED = 500  # images at once
 LEAST_SIDE = 4  # pixels, of what the cnn sees
 
 Judge = Callable[[np.ndarray], np.ndarray]
@@ -72,7 +74,7 @@ def _tensors(real: np.ndarray, fake: np.ndarray, device: str) -> tuple[Tensor, T
 @torch.no_grad()
 def _logits(net: nn.Module, x: Tensor) -> Tensor:
     net.eval()
-    return torch.cat([net(part)[:, 0] for part in x.split(500)])
+    return torch.cat([told for _, told in Portions(ASKED).map(len(x), lambda part: net(x[part])[:, 0])])
 
 
 @torch.enable_grad()

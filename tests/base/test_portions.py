@@ -1,6 +1,5 @@
 """Portions: what fits stays whole, what does not is divided, and nothing is lost or done twice."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -21,9 +20,7 @@ def fits(room):
 @pytest.mark.parametrize(("size", "count"), [(4, 0), (4, 3), (4, 4), (4, 9)])
 def test_where_there_is_room_the_portions_are_as_large_as_asked(size, count, capsys):
     made = list(Portions(size).map(count, fits(size)))
-    assert [part.stop - part.start for part, _ in made] == [
-        len(c) for c in np.array_split(range(count), range(size, count, size)) if len(c)
-    ]
+    assert all(len(several) == size for _, several in made[:-1])
     assert [i for _, several in made for i in several] == list(range(count))
     assert capsys.readouterr().err == ""
 
@@ -37,6 +34,19 @@ def test_a_portion_that_does_not_fit_is_halved_until_it_does_and_the_size_is_kep
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "synthgap: the GPU's memory is full with 60 images at once; going on with 30"
     assert len(told) == 2
+
+
+def test_of_portions_that_are_filled_up_their_full_size_counts():
+    portions, seen = Portions(8), []
+
+    def work(part):
+        seen.append(portions.size)
+        if portions.size > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return part.stop - part.start
+
+    assert [count for _, count in portions.map(1, work, filled=True)] == [1]
+    assert seen == [8, 4, 2]
 
 
 def test_where_one_image_does_not_fit_the_error_is_pytorchs():

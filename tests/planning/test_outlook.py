@@ -10,6 +10,7 @@ from presets import shipped
 from synthgap.base.marks import filled
 from synthgap.classifier.resnet import ResNet18
 from synthgap.data.publicsets import PUBLIC
+from synthgap.design.arms import PAPER
 from synthgap.diffusion.edm import EDM, EDMConfig
 from synthgap.exhibits import inception
 from synthgap.graph.estimate import cost, network_evaluations, unet_flop, work_of
@@ -169,9 +170,12 @@ def test_a_measurement_takes_seconds_and_gives_ratios_that_scale_the_cost(tiny):
 
 def test_beside_a_gpu_what_has_no_device_is_taken_as_on_a_core(tiny):
     fast = Ratios("cuda", 0.01, 0.01, 0.01)
-    prediction = tiny.design.main.test(tiny.design.main.classifier(0, 0))
-    assert fast.seconds(prediction) == accelerator.seconds(prediction) == cost(prediction)
-    assert fast.seconds(prediction.classifier.block) < cost(prediction.classifier.block)
+    arms = tiny.design.main
+    distance, prediction = arms.fidelity(PAPER, 0, 50), arms.test(arms.classifier(0, 0))
+    assert fast.seconds(distance) == accelerator.seconds(distance) == cost(distance)
+    for spec in (prediction, prediction.classifier.block):
+        assert fast.seconds(spec) < cost(spec)
+        assert accelerator.seconds(spec) < cost(spec)
 
 
 def test_the_lines_name_what_stood_in_and_end_with_hours_on_h100s(paper, monkeypatch):

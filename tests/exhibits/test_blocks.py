@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from presets import shipped
 
 from synthgap.base.errors import UserError
 from synthgap.base.files import file_sha256
 from synthgap.book import exhibit_text
-from synthgap.book.execute import find_root
 from synthgap.book.trace import elsewhere, provenance
 from synthgap.design.values import REAL, SYNTHETIC_ONLY
 from synthgap.exhibits.attention import attention
@@ -158,20 +155,6 @@ def test_maps_that_one_run_compared_are_of_its_seeds(apart, results):
     assert rows.similarity.dtype == float
     assert ours.lab.show("tab-attention")[0].startswith("```{table}")
     assert len(ours.lab.value(claims)) == len(both.lab.value(claims))
-
-
-def test_the_blocks_that_wait_for_the_next_book_are_of_the_present_code(tmp_path):
-    """Where this fails, other code makes artifacts or rows: take that back, or remove the blocks that it names."""
-    plain = {name: value for name, value in shipped("full").items() if not name.startswith("remed")}
-    (tmp_path / "full.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
-    waiting = sorted((find_root() / "book" / "runs").glob("full-*"))
-    for folder in waiting:
-        shutil.copytree(folder, tmp_path / BLOCKS / folder.name)
-    seeds = [seed for f in waiting for seed in json.loads((f / BLOCK).read_text())["made"]["seeds"]]
-    study = Study(preset=str(tmp_path / "full.yaml"), results=tmp_path, device="cpu", seeds=[99, *seeds], workers=1)
-    assert study.blocks_left_out == []
-    assert sorted(seed for block in study.lab.blocks for seed in block.made.seeds) == sorted(seeds)
-    assert study.lab.here.seeds == (99,)
 
 
 def test_a_study_of_the_first_seeds_alone_has_no_use_for_it(apart, results):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UserError
-from ..base.words import meant
+from ..base.meant import meant
 from ..data.imageset import ImageSet
 from ..design.arms import Arms
 from ..design.remedies import REMEDIES

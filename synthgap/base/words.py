@@ -6,10 +6,9 @@ where there is no interval, with one seed.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from tqdm import tqdm
@@ -146,15 +145,6 @@ def escaped(text: str) -> str:
 def plural(count: int, noun: str, several: str | None = None) -> str:
     """ "1 seed", "3 seeds"; `several`: a plural that doesn't end in s alone, "3 classes"."""
     return f"{count:,} {noun if count == 1 else several or noun + 's'}"
-
-
-def meant(given: str, known: Iterable[str], shown: str = "{}") -> str:
-    """ "did you mean cat? " with the known name that is most like the given one; "" where none is like it.
-
-    shown : how the name is written, "{}" in its place.
-    """
-    near = difflib.get_close_matches(given, list(known), n=1)
-    return f"did you mean {shown.replace('{}', near[0])}? " if near else ""
 
 
 def listed(counts: Mapping[str, int]) -> str:

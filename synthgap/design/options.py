@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from ..base.errors import UserError
+from ..base.meant import meant
 from ..base.names import shown, some
-from ..base.words import meant
 from ..classifier.train import ClassifierTraining
 from ..data.groups import SUBFOLDERS
 from ..data.sources import own_path

@@ -6,7 +6,7 @@ import re
 from types import ModuleType
 
 from ..base.errors import UserError
-from ..base.words import meant
+from ..base.meant import meant
 
 PARAMETERS: dict[str, tuple[type, ...]] = {
     "dataset": (str,),

@@ -207,7 +207,7 @@ def predict(spec: Predict, job: Job) -> Prediction:
 def measure_fidelity(spec: MeasureFidelity | MeasureFrozen, job: Job) -> Fidelity:
     """NaN where there are too few images, or too many that are alike: the study goes on without the number."""
     real, fake = job.get(spec.real).features, job.get(spec.fake).features
-    name = "classifier" if isinstance(spec, MeasureFidelity) else spec.real.network.extractor
+    name = spec.real.network.extractor if isinstance(spec, MeasureFrozen) else "classifier"
     try:
         return fidelity_of_features(real, fake, name, intervals=False, floor=False)  # seeds give the intervals
     except UserError:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..base.errors import UserError
-from ..base.words import meant
+from ..base.meant import meant
 
 CLASSES = 1000  # of ImageNet, which a torchvision network is built for; those of the weights may be others
 COUNTER = ".num_batches_tracked"  # no weight: files of older versions lack it

@@ -24,8 +24,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..base.errors import UserError
+from ..base.meant import meant
 from ..base.torchfiles import read_state
-from ..base.words import meant
 from ..classifier.train import Classifier
 from . import backbones
 from .backbones import one_line

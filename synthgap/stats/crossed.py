@@ -31,16 +31,10 @@ Cross = Callable[..., "Crossed"]  # `crossed` or `redrawn`
 class Needed:
     """What would decide: so many seeds with these test images, or so many test images with these seeds, or both.
 
-    Attributes
-    ----------
-    seeds
-        with these test images; None where that alone can't do, or there are no seeds (`Crossed.redrawn`).
-    images
-        test images with these seeds; None where that alone can't do.
-    both
-        (seeds, images), grown by the same factor.
-    factor
-        that factor; where images are redrawn in the place of seeds, of the training images and the test images.
+    seeds : with these test images; None where that alone can't do, or there are no seeds (`Crossed.redrawn`).
+    images : test images with these seeds; None where that alone can't do.
+    both : (seeds, images), grown by the same factor.
+    factor : that factor; where images are redrawn in the place of seeds, of the training images and the test images.
     """
 
     seeds: int | None
@@ -53,22 +47,13 @@ class Needed:
 class Crossed:
     """A mean over seeds × test images, in the unit of the values, with the two parts of its variance.
 
-    Attributes
-    ----------
-    span
-        the values that the mean can have; no end of an interval lies beyond.
-    seed_part
-        variance of the mean by drawing other seeds; NaN with one seed.
-    image_part
-        variance of the mean by drawing other test images.
-    noise_part
-        what of seed_part is neither seeds nor images but the two together; it falls with either number.
-    lent
-        degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `stats.pooling`).
-    level
-        of the interval; larger where several looks at growing data shall hold together (see `stats.verdict`).
-    redrawn
-        there are no seeds: seed_part is the variance by other training images, told by as many redraws of them as
+    span : the values that the mean can have; no end of an interval lies beyond.
+    seed_part : variance of the mean by drawing other seeds; NaN with one seed.
+    image_part : variance of the mean by drawing other test images.
+    noise_part : what of seed_part is neither seeds nor images but the two together; it falls with either number.
+    lent : degrees of freedom of seed_part beyond seeds − 1, lent by other comparisons (see `stats.pooling`).
+    level : of the interval; larger where several looks at growing data shall hold together (see `stats.verdict`).
+    redrawn : there are no seeds: seed_part is the variance by other training images, told by as many redraws of them as
         `seeds` says (see the function `redrawn`). It falls with the number of those images.
     """
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from synthgap.base import words
+from synthgap.base.meant import meant
 from synthgap.stats.intervals import PERCENT, Estimate, estimate_mean
 
 NAN = math.nan
@@ -15,7 +16,7 @@ NAN = math.nan
     [("catt", "{}", "did you mean cat? "), ("catt", "“{}”", "did you mean “cat”? "), ("zebra", "{}", "")],
 )
 def test_the_nearest_name_is_offered_where_one_is_near(given, shown, said):
-    assert words.meant(given, {"dog": 1, "cat": 2}, shown) == said
+    assert meant(given, {"dog": 1, "cat": 2}, shown) == said
 
 
 @pytest.mark.parametrize(

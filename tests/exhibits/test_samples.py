@@ -236,7 +236,7 @@ def test_a_figure_that_nothing_was_measured_for_says_why():
 
 def test_the_first_detector_judges_every_step_and_the_others_the_fully_synthetic_set_alone(smoke):
     preset = smoke.main.preset.model_copy(update={"detectors": ("logistic", "cnn")})
-    main = SimpleNamespace(preset=preset, data=smoke.main.data, samples=smoke.main.samples, rivals=(GAN,))
+    main = SimpleNamespace(preset=preset, data=smoke.main.data, samples=smoke.main.samples, rivals=(GAN,), device="cpu")
     cells = samples.detection_cells(SimpleNamespace(main=main, seeds=(0,)))
     steps = {name: {t for _, detector, t, _ in cells if detector == name} for name in preset.detectors}
     assert steps == {"logistic": {*preset.table2, GAN}, "cnn": {100, GAN}}

@@ -32,18 +32,17 @@ class Portions:
         start = 0
         while start < count:
             part = slice(start, min(start + self.size, count))
-            tried, full = self.size if filled else part.stop - part.start, False
+            tried = self.size if filled else part.stop - part.start
             try:
                 made = work(part)
             except torch.OutOfMemoryError:
-                full = tried > 1
-                if not full:
+                if tried == 1:
                     raise
-            if full:  # here, where the error no longer holds what the work had in memory
-                self.halve(tried)
+            else:
+                yield part, made
+                start = part.stop
                 continue
-            yield part, made
-            start = part.stop
+            self.halve(tried)  # here, where the error no longer holds what the work had in memory
 
     def halve(self, tried: int) -> None:
         """Work on half of the number that was tried (two at least) from now on, and say so."""

@@ -25,10 +25,6 @@ TABLES = yaml.safe_load((PAPER / "tables.yaml").read_text())
 MIX, NAIVE = "50-100", "100"
 
 
-def of(entries, name):
-    return next(e for e in entries if e.id == name)
-
-
 # significance
 
 
